@@ -1,0 +1,17 @@
+"""Hypothesis profiles, and Triton's interpreter where there is no GPU."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Must be set before triton is imported. The tests that cross-compile do so in processes of their own.
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)
+settings.register_profile("dev", max_examples=25, **COMMON)
+settings.register_profile("deep", max_examples=1000, **COMMON)
+PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
