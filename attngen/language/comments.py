@@ -25,21 +25,28 @@ def find(source: Source) -> list[Span]:
 def attach(file: ast.File, comments: Iterable[Span]) -> ast.File:
     """The same file with every comment on an item, or in the `closing` of what holds it."""
     remaining = list(comments)
-    items: list[ast.Attention | ast.Def | ast.Let] = []
-    for item in file.items:
-        if isinstance(item, ast.Attention):
-            item = _attach_inside(item, _take(remaining, item.span.start, item.span.stop))
-        items.append(item)
-    placed, closing = _place(items, remaining)
-    return replace(file, items=tuple(placed), closing=closing)
+    attentions = [item for item in file.items if isinstance(item, ast.Attention)]
+    taken = [_take(remaining, item.span.start, item.span.stop) for item in attentions]
+    placed, closing = _place(file.items, remaining)
+    inside = iter(taken)
+    items = [_attach_inside(item, next(inside)) if isinstance(item, ast.Attention) else item for item in placed]
+    return replace(file, items=tuple(items), closing=closing)
 
 
 def _attach_inside(attention: ast.Attention, comments: list[Span]) -> ast.Attention:
     last = attention.parameters[-1] if attention.parameters else attention.name
-    brace = attention.span.source.text.find("{", last.span.stop)
+    brace = _brace(attention.span.source.text, last.span.stop, comments)
     header = [_text(comment) for comment in _take(comments, attention.span.start, brace)]
     clauses, closing = _place(list(attention.clauses), comments)
     return replace(attention, leading=(*attention.leading, *header), clauses=tuple(clauses), closing=closing)
+
+
+def _brace(text: str, start: int, comments: Iterable[Span]) -> int:
+    """Where the first `{` behind `start` is that stands in no comment."""
+    for comment in comments:
+        if comment.start >= start and text.find("{", start, comment.start) < 0:
+            start = comment.stop
+    return text.index("{", start)
 
 
 def _place(items: Sequence[Placed], comments: Sequence[Span]) -> tuple[list[Placed], tuple[str, ...]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
-from lark import UnexpectedInput, UnexpectedToken
+from lark import Token
 
 WORDS = {
     "NAME": "a name",
@@ -66,21 +66,20 @@ def describe(terminals: Iterable[str]) -> str:
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def way_out(error: UnexpectedInput, before: str) -> str:
+def way_out(found: Token, wanted: Set[str], before: str) -> str:
     """What the writer most likely meant; `before` is the text up to the mistake."""
-    if not isinstance(error, UnexpectedToken):
-        return ""
-    token = error.token
-    if token.type == "$END":
+    if "RBRACE" in wanted and found.type == "$END":
         return "close the attention with `}`"
-    if before.endswith("*") and token == "*":
+    if "RBRACE" in wanted and found.type == "ATTENTION":
+        return "close the attention before it with `}`"
+    if before.endswith("*") and found == "*":
         return "powers are written `x ^ y`"
-    if before.endswith("/") and token == "/":
+    if before.endswith("/") and found == "/":
         return "floor division is written `a div b`"
-    if token.type == "EQUAL":
+    if found.type == "EQUAL":
         return "equality is written `==`"
-    if "NAME" in error.expected and "NUMBER" not in error.expected and str(token).isidentifier():
-        return f"`{token}` is a word of the language; choose another name"
-    if token.type == "IF":
+    if "NAME" in wanted and "NUMBER" not in wanted and found.isidentifier():
+        return f"`{found}` is a word of the language; choose another name"
+    if found.type == "IF":
         return "put parentheses around an `if` inside an operation"
     return ""

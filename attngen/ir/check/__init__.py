@@ -1,0 +1,69 @@
+"""Tree to IR: names, kinds, channels and read rules; every error of a file is collected."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from attngen.errors import Diagnostic, Source, Span, SpecError
+from attngen.ir.check.clauses import attention, define
+from attngen.ir.check.scope import Report, Scope
+from attngen.ir.nodes import Variant
+from attngen.language import ast
+from attngen.language.parse import parse
+
+
+def check(source: Source) -> tuple[Variant, ...]:
+    """The variants of a text, checked.
+
+    Raises:
+        SpecError: with every diagnostic of the file.
+    """
+    file = parse(source)
+    report = Report()
+    names = Scope(prelude())
+    variants = _items(file, names, report)
+    if not file.attentions:
+        report.error("E0309", "there is no attention here", Span(source, 0, 0), help="write `attention name { ... }`")
+    _distinct(file, report)
+    errors = [diagnostic for diagnostic in report.diagnostics if diagnostic.severity == "error"]
+    if errors:
+        raise SpecError(sorted(report.diagnostics, key=_place))
+    return variants
+
+
+@cache
+def prelude() -> Scope:
+    """The definitions that every spec may use, from the `.attn` text that comes with the package."""
+    names = Scope()
+    report = Report()
+    for path in sorted(files("attngen.language").joinpath("prelude").iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".attn"):
+            source = Source(f"prelude/{path.name}", path.read_text(encoding="utf-8"))
+            _items(parse(source), names, report)
+    if report.diagnostics:
+        raise SpecError(report.diagnostics)
+    return names
+
+
+def _items(file: ast.File, names: Scope, report: Report) -> tuple[Variant, ...]:
+    for item in file.items:
+        if isinstance(item, (ast.Let, ast.Def)):
+            define(item, names, report)
+    checked = [attention(node, names, report) for node in file.attentions]
+    return tuple(variant for variant in checked if variant is not None)
+
+
+def _distinct(file: ast.File, report: Report) -> None:
+    seen: dict[str, ast.Attention] = {}
+    for node in file.attentions:
+        first = seen.setdefault(node.name.text, node)
+        if first is not node:
+            label = f"first on line {first.name.span.line}"
+            report.error(
+                "E0202", f"`{node.name.text}` is defined twice", node.name.span, label=label, help="rename one"
+            )
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int]:
+    return diagnostic.span.source.name, diagnostic.span.start

@@ -1,0 +1,117 @@
+"""Scalar expressions on numbers: floor semantics for `div` and `mod`, float64 for floats, Python's own ints.
+
+This is what happens on the host: parameters, sizes and bounds. The meaning of attention is in `attngen.reference`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Size, Variable
+
+Number = int | float | bool
+Environment = Mapping[str, Number]
+Reader = Callable[[str, tuple[int, ...]], Number]
+
+
+def _power(x: float, y: float) -> float:
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.inf if x == 0 else math.nan
+
+
+def _divide(x: float, y: float) -> float:
+    if y != 0:
+        return x / y
+    return math.nan if x == 0 or math.isnan(x) else math.copysign(math.inf, x)
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 709.0 else math.inf
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else (-math.inf if x == 0 else math.nan)
+
+
+def _log2(x: float) -> float:
+    return math.log2(x) if x > 0 else (-math.inf if x == 0 else math.nan)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + _exp(-x)) if x >= 0 else _exp(x) / (1 + _exp(x))
+
+
+def _sqrt(x: float) -> float:
+    return math.sqrt(x) if x >= 0 else math.nan
+
+
+HOST: dict[str, Callable[..., Number]] = {
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "*": lambda x, y: x * y,
+    "/": _divide,
+    "^": _power,
+    "div": lambda x, y: x // y,
+    "mod": lambda x, y: x % y,
+    "neg": lambda x: -x,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "clamp": lambda x, low, high: min(max(x, low), high),
+    "<": lambda x, y: x < y,
+    "<=": lambda x, y: x <= y,
+    ">": lambda x, y: x > y,
+    ">=": lambda x, y: x >= y,
+    "==": lambda x, y: x == y,
+    "!=": lambda x, y: x != y,
+    "and": lambda x, y: x and y,
+    "or": lambda x, y: x or y,
+    "not": lambda x: not x,
+    "float": float,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "exp": _exp,
+    "log": _log,
+    "log2": _log2,
+    "tanh": math.tanh,
+    "sigmoid": _sigmoid,
+    "softplus": lambda x: max(x, 0.0) + math.log1p(_exp(-abs(x))),
+    "relu": lambda x: max(x, 0.0),
+    "elu": lambda x: x if x > 0 else math.expm1(x),
+    "silu": lambda x: x * _sigmoid(x),
+    "sqrt": _sqrt,
+    "rsqrt": lambda x: _divide(1.0, _sqrt(x)),
+    "sin": math.sin,
+    "cos": math.cos,
+}
+
+
+def evaluate(expr: Expr, environment: Environment, read: Reader | None = None) -> Number:
+    """The value of a scalar expression.
+
+    `environment` gives variables, sizes and parameters by name; `read` gives elements of inputs.
+
+    Raises:
+        KeyError: a name is not in the environment.
+        ZeroDivisionError: `div` or `mod` by zero.
+    """
+    match expr:
+        case Constant():
+            return expr.value
+        case Variable() | Parameter():
+            return environment[expr.name]
+        case Size():
+            return environment[expr.axis]
+        case Read() if read is not None:
+            return read(expr.input, tuple(int(evaluate(index, environment, read)) for index in expr.indices))
+    if not isinstance(expr, Apply):
+        raise KeyError(f"{type(expr).__name__} has no value on the host")
+    if expr.function == "if":
+        condition, then, otherwise = expr.arguments
+        return evaluate(then if evaluate(condition, environment, read) else otherwise, environment, read)
+    return HOST[expr.function](*(evaluate(argument, environment, read) for argument in expr.arguments))
