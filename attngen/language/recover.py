@@ -121,13 +121,13 @@ def _mistake(start: InteractiveParser, piece: Piece) -> tuple[Token, set[str]] |
         try:
             parser.feed_token(token)
         except UnexpectedToken:
-            return token, parser.accepts()
+            return token, _wanted(parser)
     finished = _copy(parser)
     try:
         for kind in ("RBRACE", END) if piece.inside_after else (END,):
             finished.feed_token(Token(kind, ""))
     except UnexpectedToken:
-        return piece.following, parser.accepts()
+        return piece.following, _wanted(parser)
     return None
 
 
@@ -135,6 +135,11 @@ def _copy(parser: InteractiveParser) -> InteractiveParser:
     """Shallow: what was parsed so far may be deep, and nobody looks at it."""
     copied: InteractiveParser = parser.copy(deepcopy_values=False)  # type: ignore[no-untyped-call]
     return copied
+
+
+def _wanted(parser: InteractiveParser) -> set[str]:
+    terminals: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return terminals
 
 
 def _explain(source: Source, token: Token, wanted: set[str]) -> Diagnostic:

@@ -1,0 +1,276 @@
+"""Expressions built with the laws of integers applied: the same code runs on numbers and prints formulas.
+
+Every constructor folds constants, so an analysis that is given numbers gives numbers; given names it gives a short
+formula. Sums are kept in a linear normal form, so that terms cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attngen.ir.evaluate import HOST
+from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, integer
+
+ZERO, ONE = integer(0), integer(1)
+
+
+def fold(function: str, kind: Kind, *arguments: Expr) -> Expr:
+    """The function applied; a constant where all arguments are, unless it has no finite value."""
+    if all(isinstance(argument, Constant) for argument in arguments):
+        values = [argument.value for argument in arguments if isinstance(argument, Constant)]
+        try:
+            value = _select(*values) if function == "if" else HOST[function](*values)
+        except (ArithmeticError, ValueError):
+            return Apply(kind, function=function, arguments=arguments)
+        if value == value and abs(value) != float("inf"):
+            return Constant(kind, value=value)
+    return Apply(kind, function=function, arguments=arguments)
+
+
+def _select(condition: int | float | bool, then: int | float, otherwise: int | float) -> int | float:
+    return then if condition else otherwise
+
+
+# sums
+
+
+def linear(expr: Expr) -> tuple[dict[Expr, int], int]:
+    """An int expression as `sum of coefficient * term, plus a constant`; terms are no sums."""
+    terms: dict[Expr, int] = {}
+    constant = _gather(expr, 1, terms)
+    return {term: factor for term, factor in terms.items() if factor}, constant
+
+
+def _gather(expr: Expr, factor: int, terms: dict[Expr, int]) -> int:
+    match expr:
+        case Constant():
+            return factor * int(expr.value)
+        case Apply(function="+"):
+            return sum(_gather(argument, factor, terms) for argument in expr.arguments)
+        case Apply(function="-", arguments=(left, right)):
+            return _gather(left, factor, terms) + _gather(right, -factor, terms)
+        case Apply(function="neg", arguments=(operand,)):
+            return _gather(operand, -factor, terms)
+        case Apply(function="*", arguments=(Constant() as c, operand)):
+            return _gather(operand, factor * int(c.value), terms)
+        case Apply(function="*", arguments=(operand, Constant() as c)):
+            return _gather(operand, factor * int(c.value), terms)
+    terms[expr] = terms.get(expr, 0) + factor
+    return 0
+
+
+def from_linear(terms: dict[Expr, int], constant: int) -> Expr:
+    """The shortest sum: positive terms first, then negative ones, then the constant."""
+    total: Expr | None = None
+    for term, factor in sorted(terms.items(), key=lambda item: item[1] < 0):
+        if factor == 0:
+            continue
+        scaled = term if abs(factor) == 1 else Apply(Kind.INT, function="*", arguments=(integer(abs(factor)), term))
+        if total is None:
+            total = scaled if factor > 0 else Apply(Kind.INT, function="neg", arguments=(scaled,))
+        else:
+            sign = "+" if factor > 0 else "-"
+            total = Apply(Kind.INT, function=sign, arguments=(total, scaled))
+    if total is None:
+        return integer(constant)
+    if constant == 0:
+        return total
+    return Apply(Kind.INT, function="+" if constant > 0 else "-", arguments=(total, integer(abs(constant))))
+
+
+def add(left: Expr, right: Expr) -> Expr:
+    if Kind.FLOAT in (left.kind, right.kind):
+        return fold("+", Kind.FLOAT, left, right)
+    terms, constant = linear(left)
+    more, extra = linear(right)
+    for term, factor in more.items():
+        terms[term] = terms.get(term, 0) + factor
+    # max(x, y) + c = max(x + c, y + c), and the same for min: ends of ranges stay in one form
+    if len(left_extremum := _extremum(left)) and isinstance(right, Constant):
+        return Apply(Kind.INT, function=left_extremum, arguments=tuple(add(a, right) for a in _arguments(left)))
+    return from_linear(terms, constant + extra)
+
+
+def _extremum(expr: Expr) -> str:
+    return expr.function if isinstance(expr, Apply) and expr.function in ("min", "max") else ""
+
+
+def _arguments(expr: Expr) -> tuple[Expr, ...]:
+    return expr.arguments if isinstance(expr, Apply) else ()
+
+
+def negate(operand: Expr) -> Expr:
+    if operand.kind is Kind.FLOAT:
+        return fold("neg", Kind.FLOAT, operand)
+    terms, constant = linear(operand)
+    return from_linear({term: -factor for term, factor in terms.items()}, -constant)
+
+
+def subtract(left: Expr, right: Expr) -> Expr:
+    return fold("-", Kind.FLOAT, left, right) if left.kind is Kind.FLOAT else add(left, negate(right))
+
+
+def multiply(left: Expr, right: Expr) -> Expr:
+    if left.kind is Kind.FLOAT:
+        return fold("*", Kind.FLOAT, left, right)
+    for constant, other in ((left, right), (right, left)):
+        if isinstance(constant, Constant):
+            terms, offset = linear(other)
+            factor = int(constant.value)
+            return from_linear({term: value * factor for term, value in terms.items()}, offset * factor)
+    return fold("*", Kind.INT, left, right)
+
+
+def floor_divide(left: Expr, right: Expr) -> Expr:
+    if right == ONE:  # x div 1 = x
+        return left
+    if left == ZERO:  # 0 div x = 0 for x != 0
+        return ZERO
+    return fold("div", Kind.INT, left, right)
+
+
+def ceil_divide(left: Expr, right: Expr) -> Expr:
+    """The least integer that is not below left / right, for right > 0."""
+    if right == ONE:
+        return left
+    return floor_divide(subtract(add(left, right), ONE), right)
+
+
+def modulo(left: Expr, right: Expr) -> Expr:
+    return ZERO if right == ONE or left == ZERO else fold("mod", Kind.INT, left, right)
+
+
+# order
+
+
+def smallest(*operands: Expr) -> Expr:
+    return _extreme("min", operands)
+
+
+def largest(*operands: Expr) -> Expr:
+    return _extreme("max", operands)
+
+
+def _extreme(function: str, operands: Iterable[Expr]) -> Expr:
+    """min or max with equal operands once, nested ones in one row, and constants folded."""
+    flat: list[Expr] = []
+    for operand in operands:
+        same = isinstance(operand, Apply) and operand.function == function and operand.kind is Kind.INT
+        flat += _flattened(function, operand) if same else [operand]
+    constants = [item for item in flat if isinstance(item, Constant)]
+    others = list(dict.fromkeys(item for item in flat if not isinstance(item, Constant)))
+    others = _undominated(function, others)
+    if constants:
+        pick = min if function == "min" else max
+        extreme = pick(constants, key=lambda item: item.value)
+        others.append(extreme)
+    total = others[0]
+    for other in others[1:]:
+        total = Apply(total.kind, function=function, arguments=(total, other))
+    return total
+
+
+def _flattened(function: str, expr: Expr) -> list[Expr]:
+    if isinstance(expr, Apply) and expr.function == function:
+        return [part for argument in expr.arguments for part in _flattened(function, argument)]
+    return [expr]
+
+
+def _undominated(function: str, operands: list[Expr]) -> list[Expr]:
+    """Without those that differ from another only by a constant that makes them irrelevant."""
+    kept: list[Expr] = []
+    for operand in operands:
+        if operand.kind is not Kind.INT:
+            kept.append(operand)
+            continue
+        for k, other in enumerate(kept):
+            difference = subtract(operand, other)
+            if isinstance(difference, Constant):
+                if (difference.value < 0) == (function == "min"):
+                    kept[k] = operand
+                break
+        else:
+            kept.append(operand)
+    return kept
+
+
+def compare(operator: str, left: Expr, right: Expr) -> Expr:
+    """A comparison of ints or floats; decided where the difference is constant."""
+    if left.kind is Kind.INT:
+        difference = subtract(left, right)
+        if isinstance(difference, Constant):
+            return Constant(Kind.BOOL, value=HOST[operator](difference.value, 0))
+    return fold(operator, Kind.BOOL, left, right)
+
+
+# truth
+
+
+def both(left: Expr, right: Expr) -> Expr:
+    if left == TRUE or left == right:
+        return right
+    if right == TRUE:
+        return left
+    return FALSE if FALSE in (left, right) else Apply(Kind.BOOL, function="and", arguments=(left, right))
+
+
+def either(left: Expr, right: Expr) -> Expr:
+    if left == FALSE or left == right:
+        return right
+    if right == FALSE:
+        return left
+    return TRUE if TRUE in (left, right) else Apply(Kind.BOOL, function="or", arguments=(left, right))
+
+
+def inverse(operand: Expr) -> Expr:
+    if isinstance(operand, Constant):
+        return Constant(Kind.BOOL, value=not operand.value)
+    if isinstance(operand, Apply) and operand.function == "not":
+        return operand.arguments[0]
+    return Apply(Kind.BOOL, function="not", arguments=(operand,))
+
+
+def choose(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    if then == otherwise:
+        return then
+    if isinstance(condition, Constant):
+        return then if condition.value else otherwise
+    return Apply(then.kind, function="if", arguments=(condition, then, otherwise))
+
+
+CONSTRUCTORS = {
+    "+": add,
+    "-": subtract,
+    "*": multiply,
+    "neg": negate,
+    "div": floor_divide,
+    "mod": modulo,
+    "and": both,
+    "or": either,
+    "not": inverse,
+    "if": choose,
+}
+"""The constructor for each function that has laws; others are only folded."""
+
+
+def build(expr: Apply) -> Expr:
+    """The node again, with the laws applied to it; its arguments are taken as they are."""
+    if expr.channels:
+        return expr
+    if expr.function in ("min", "max") and expr.kind is Kind.INT:
+        return _extreme(expr.function, expr.arguments)
+    if expr.function in ("<", "<=", ">", ">=", "==", "!=") and expr.arguments[0].kind is Kind.INT:
+        left, right = expr.arguments
+        decided = compare(expr.function, left, right)
+        return decided if isinstance(decided, Constant) else expr
+    constructor = CONSTRUCTORS.get(expr.function)
+    if constructor is not None and expr.kind is not Kind.FLOAT:
+        return constructor(*expr.arguments)
+    if expr.function not in HOST and expr.function != "if":
+        return expr
+    return fold(expr.function, expr.kind, *expr.arguments)
+
+
+def parts(function: str, expr: Expr) -> list[Expr]:
+    """The operands of a nested min or max; the expression itself if it is none."""
+    return _flattened(function, expr)

@@ -1,0 +1,134 @@
+"""Sets of positions: a fixed number of half-open segments whose ends are expressions.
+
+An empty segment is one whose start is not below its stop when the numbers are known, so nothing here branches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+from attngen.analysis import algebra as al
+from attngen.analysis.facts import Facts
+from attngen.ir.expr import Expr
+
+MOST = 4
+"""Segments that a set may have; beyond that a hull is one segment, and a core keeps the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Positions [start, stop); `None` is an end that nothing limits."""
+
+    start: Expr | None = None
+    stop: Expr | None = None
+
+    @property
+    def everything(self) -> bool:
+        return self.start is None and self.stop is None
+
+
+Segments: TypeAlias = tuple[Segment, ...]
+ALL: Segments = (Segment(),)
+NONE: Segments = ()
+
+
+def intersect(left: Segments, right: Segments) -> Segments:
+    """What lies in both."""
+    if left == ALL:
+        return right
+    if right == ALL:
+        return left
+    return tuple(
+        dict.fromkeys(
+            Segment(_innermost(al.largest, a.start, b.start), _innermost(al.smallest, a.stop, b.stop))
+            for a, b in product(left, right)
+        )
+    )
+
+
+def unite(left: Segments, right: Segments) -> Segments:
+    """What lies in either."""
+    if ALL[0] in left or ALL[0] in right:
+        return ALL
+    return tuple(dict.fromkeys((*left, *right)))
+
+
+def choose(condition: Expr, then: Segments, otherwise: Segments) -> Segments:
+    """One set or the other, by a condition that is the same for the whole tile."""
+    from attngen.ir.expr import Constant
+
+    if isinstance(condition, Constant):
+        return then if condition.value else otherwise
+    count = max(len(then), len(otherwise))
+    pairs = zip(_padded(then, count), _padded(otherwise, count), strict=True)
+    return tuple(Segment(_pick(condition, a.start, b.start, LOW), _pick(condition, a.stop, b.stop, HIGH)) for a, b in pairs)
+
+
+def limited(segments: Segments, keys: Expr) -> Segments:
+    """The part that lies in [0, keys), with both ends given."""
+    return tuple(
+        Segment(
+            al.ZERO if segment.start is None else al.largest(al.ZERO, segment.start),
+            keys if segment.stop is None else al.smallest(segment.stop, keys),
+        )
+        for segment in segments
+    )
+
+
+def hull_of(segments: Segments) -> Segment:
+    """One segment around all of them."""
+    starts = [segment.start for segment in segments]
+    stops = [segment.stop for segment in segments]
+    return Segment(
+        None if None in starts else al.smallest(*(start for start in starts if start is not None)),
+        None if None in stops else al.largest(*(stop for stop in stops if stop is not None)),
+    )
+
+
+def in_order(segments: Segments, facts: Facts) -> Segments:
+    """The same segments with starts that never fall: as they are if that is proved, or through a sorting network.
+
+    All ends must be given. An empty segment may stand anywhere.
+    """
+    ordered = list(segments)
+    ordered.sort(key=lambda segment: segment.start != al.ZERO)  # a stable sort: those that start at 0 come first
+    for last in range(len(ordered) - 1, 0, -1):
+        for k in range(last):
+            ordered[k], ordered[k + 1] = _exchanged(ordered[k], ordered[k + 1], facts)
+    return tuple(ordered)
+
+
+def _exchanged(first: Segment, second: Segment, facts: Facts) -> tuple[Segment, Segment]:
+    """The two with the lower start first."""
+    assert first.start is not None and first.stop is not None
+    assert second.start is not None and second.stop is not None
+    if facts.ordered(first.start, second.start):
+        return first, second
+    kept = al.compare("<=", first.start, second.start)
+    lower = Segment(al.smallest(first.start, second.start), al.choose(kept, first.stop, second.stop))
+    upper = Segment(al.largest(first.start, second.start), al.choose(kept, second.stop, first.stop))
+    return lower, upper
+
+
+def _innermost(pick: type | object, a: Expr | None, b: Expr | None) -> Expr | None:
+    if a is None or b is None:
+        return a if b is None else b
+    return pick(a, b)  # type: ignore[operator, no-any-return]
+
+
+FAR = 2**40
+LOW, HIGH = al.integer(-FAR), al.integer(FAR)
+"""Beyond every position: an open end, where an `if` needs a number."""
+EMPTY = Segment(HIGH, LOW)
+
+
+def _padded(segments: Segments, count: int) -> Segments:
+    return segments + (EMPTY,) * (count - len(segments))
+
+
+def _pick(condition: Expr, then: Expr | None, otherwise: Expr | None, open_end: Expr) -> Expr | None:
+    if then is None and otherwise is None:
+        return None
+    return al.choose(condition, open_end if then is None else then, open_end if otherwise is None else otherwise)
