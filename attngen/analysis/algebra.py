@@ -6,7 +6,7 @@ formula. Sums are kept in a linear normal form, so that terms cancel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attngen.ir.evaluate import HOST
 from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, integer
@@ -131,7 +131,7 @@ def floor_divide(left: Expr, right: Expr) -> Expr:
 
 def ceil_divide(left: Expr, right: Expr) -> Expr:
     """The least integer that is not below left / right, for right > 0."""
-    if right == ONE:
+    if right == ONE or left == ZERO:
         return left
     return floor_divide(subtract(add(left, right), ONE), right)
 
@@ -161,9 +161,7 @@ def _extreme(function: str, operands: Iterable[Expr]) -> Expr:
     others = list(dict.fromkeys(item for item in flat if not isinstance(item, Constant)))
     others = _undominated(function, others)
     if constants:
-        pick = min if function == "min" else max
-        extreme = pick(constants, key=lambda item: item.value)
-        others.append(extreme)
+        others.append((min if function == "min" else max)(constants, key=lambda item: item.value))
     total = others[0]
     for other in others[1:]:
         total = Apply(total.kind, function=function, arguments=(total, other))
@@ -238,7 +236,7 @@ def choose(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
     return Apply(then.kind, function="if", arguments=(condition, then, otherwise))
 
 
-CONSTRUCTORS = {
+CONSTRUCTORS: dict[str, Callable[..., Expr]] = {
     "+": add,
     "-": subtract,
     "*": multiply,

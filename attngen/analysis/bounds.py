@@ -7,16 +7,33 @@ fallback costs time and never an answer; it is recorded with its reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import FIRST, LAST, Facts
-from attngen.analysis.interval import Interval, interval, is_uniform, truth
-from attngen.analysis.segments import ALL, MOST, NONE, Segment, Segments, choose, hull_of, in_order, intersect, limited, unite
-from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, integer, mentions, size
+from attngen.analysis.interval import SOMETIMES, Interval, interval, is_uniform, truth
+from attngen.analysis.segments import (
+    ALL,
+    MOST,
+    NONE,
+    Segment,
+    Segments,
+    choose,
+    hull_of,
+    in_order,
+    intersect,
+    limited,
+    merged,
+    unite,
+)
+from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, distinct, integer, mentions, size
 from attngen.ir.nodes import Variant
 
 INVERSE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+Join = Callable[[Segments, Segments], Segments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +60,33 @@ def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     """Hull and core of the keys for the query tile [q0, q1] of a variant with this mask."""
     facts = Facts.of(variant)
     hull, core = Solver(facts, must=False), Solver(facts, must=True)
-    keys = size("M")
-    live = limited(hull.predicate(mask), keys)
-    always = limited(core.predicate(mask), keys)
-    if len(live) > MOST:
+    live = merged(limited(hull.predicate(mask), size("M")))
+    always = merged(limited(core.predicate(mask), size("M")))
+    if len(live) > MOST or _cost(in_order(live, facts)) > LARGEST:
         live = (hull_of(live),)
-    return Bounds(in_order(live, facts), in_order(always[:MOST], facts), tuple(dict.fromkeys(hull.fallbacks)))
+        hull.fallbacks.append(Fallback(mask, "it has more segments than are worth their code"))
+    always = always[:MOST]
+    if _cost(in_order(always, facts)) > LARGEST:
+        always = always[:1]
+    fallbacks = tuple(dict.fromkeys(hull.fallbacks))
+    return Bounds(_tidied(in_order(live, facts), facts), _tidied(in_order(always, facts), facts), fallbacks)
+
+
+LARGEST = 120
+"""Operations that the ends of all segments may have together: a scalar program that runs once per query tile."""
+
+
+def _cost(segments: Segments) -> int:
+    ends = {end for segment in segments for end in (segment.start, segment.stop) if end is not None}
+    return len(set[Expr]().union(*map(distinct, ends)))
+
+
+def _tidied(segments: Segments, facts: Facts) -> Segments:
+    return tuple(
+        Segment(facts.tidy(segment.start), facts.tidy(segment.stop))
+        for segment in segments
+        if segment.start is not None and segment.stop is not None
+    )
 
 
 @dataclass(slots=True)
@@ -59,7 +97,7 @@ class Solver:
     must: bool
     fallbacks: list[Fallback] = field(default_factory=list)
 
-    def box(self, expr: Expr) -> Interval | None:
+    def leaf(self, expr: Expr) -> Interval | None:
         match expr:
             case Variable(name="i"):
                 return Interval(FIRST, LAST)
@@ -69,6 +107,9 @@ class Solver:
                 return self.facts.inputs[expr.input]
         return None
 
+    def at_least(self, expr: Expr, least: int) -> bool:
+        return self.facts.at_least(expr, least)
+
     def predicate(self, expr: Expr, negated: bool = False) -> Segments:
         """The keys for which a bool expression (or its negation) holds."""
         match expr:
@@ -77,8 +118,7 @@ class Solver:
             case Apply(function="not", arguments=(operand,)):
                 return self.predicate(operand, not negated)
             case Apply(function="and" | "or", arguments=(left, right)):
-                join = intersect if (expr.function == "and") != negated else unite
-                return self._bounded(join(self.predicate(left, negated), self.predicate(right, negated)))
+                return self._joined((expr.function == "and") != negated, left, right, negated)
         if not mentions(expr, "j"):
             return self._same_for_all_keys(expr, negated)
         match expr:
@@ -88,12 +128,27 @@ class Solver:
                 return self._comparison(INVERSE[operator] if negated else operator, left, right, expr)
         return self._fallback(expr, "its value is data" if isinstance(expr, Read) else "no rule")
 
+    def _joined(self, conjunction: bool, left: Expr, right: Expr, negated: bool) -> Segments:
+        """`and` or `or` of two predicates; where one is the same for all keys, the other decides, or nothing does."""
+        for fixed, other in ((left, right), (right, left)):
+            if not mentions(fixed, "j"):
+                condition = self._condition(fixed, negated)
+                rest = self.predicate(other, negated)
+                return choose(condition, rest, NONE) if conjunction else choose(condition, ALL, rest)
+        join = intersect if conjunction else unite
+        return self._bounded(join(self.predicate(left, negated), self.predicate(right, negated)))
+
     def _same_for_all_keys(self, expr: Expr, negated: bool) -> Segments:
-        held = truth(expr, self.box)
-        certain = held.always if self.must else held.possible
+        return choose(self._condition(expr, negated), ALL, NONE)
+
+    def _condition(self, expr: Expr, negated: bool) -> Expr:
+        """Whether a predicate without j holds, for all queries of the tile or for one of them."""
+        held = truth(expr, self)
+        if held == SOMETIMES:
+            self.fallbacks.append(Fallback(expr, "nothing is known about it before the call"))
         if negated:
-            certain = al.inverse(held.possible if self.must else held.always)
-        return choose(certain, ALL, NONE)
+            return al.inverse(held.possible if self.must else held.always)
+        return held.always if self.must else held.possible
 
     def _either(self, condition: Expr, then: Segments, otherwise: Segments) -> Segments:
         """`if condition then ... else ...` of sets."""
@@ -128,7 +183,7 @@ class Solver:
             return self._same_for_all_keys(_within(expr, start, stop), negated=False)
         if len(mine) > 1:
             return self._fallback(expr, "j stands in several terms")
-        rest = interval(al.from_linear(others, constant), self.box)
+        rest = interval(al.from_linear(others, constant), self)
         near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
         if (start is not None and near is None) or (stop is not None and far is None):
             return self._fallback(expr, "nothing bounds the other side")
@@ -143,7 +198,9 @@ class Solver:
             start, stop = _mirrored(start, stop)
             factor = al.negate(factor)
         elif not self.facts.at_least(factor, 1):
-            return self._fallback(al.multiply(factor, term), f"the sign of `{factor.span.text or 'a factor'}` is unknown")
+            return self._fallback(
+                al.multiply(factor, term), f"the sign of `{factor.span.text or 'a factor'}` is unknown"
+            )
         start = None if start is None else al.ceil_divide(start, factor)
         stop = None if stop is None else al.ceil_divide(stop, factor)
         return self._term(term, start, stop)
@@ -162,19 +219,13 @@ class Solver:
                 if is_uniform(factor):
                     return self._scaled(operand, factor, start, stop)
             case Apply(function="abs", arguments=(operand,)):
-                inner = self._solve(operand, start, stop)
-                # |x| in [s, t)  <=>  x in [s, t) or -x in [s, t); for s <= 0 that is one segment
-                if start is None or self.facts.at_least(al.negate(start), 0):
-                    return self._solve(operand, *_mirrored(None, stop)[:1], stop)
-                return self._bounded(unite(inner, self._solve(operand, *_mirrored(start, stop))))
+                return self._absolute(operand, start, stop)
             case Apply(function="max", arguments=(left, right)):
-                below = intersect(self._solve(left, None, stop), self._solve(right, None, stop))
-                above = unite(self._solve(left, start, None), self._solve(right, start, None))
-                return self._bounded(intersect(below if stop is not None else ALL, above if start is not None else ALL))
+                # max(x, y) in [s, t)  <=>  (x >= s or y >= s) and x < t and y < t
+                return self._extremum(unite, intersect, left, right, start, stop)
             case Apply(function="min", arguments=(left, right)):
-                above = intersect(self._solve(left, start, None), self._solve(right, start, None))
-                below = unite(self._solve(left, None, stop), self._solve(right, None, stop))
-                return self._bounded(intersect(below if stop is not None else ALL, above if start is not None else ALL))
+                # min(x, y) in [s, t)  <=>  x >= s and y >= s and (x < t or y < t)
+                return self._extremum(intersect, unite, left, right, start, stop)
             case Apply(function="clamp", arguments=(operand, low, high)):
                 inner_ = Apply(Kind.INT, function="max", arguments=(operand, low))
                 return self._term(Apply(Kind.INT, function="min", arguments=(inner_, high)), start, stop)
@@ -183,14 +234,37 @@ class Solver:
         reason = "its value is data" if isinstance(term, Read) else f"`{getattr(term, 'function', '')}` is not solved"
         return self._fallback(term, reason)
 
+    def _absolute(self, operand: Expr, start: Expr | None, stop: Expr | None) -> Segments:
+        """|x| in [s, t)  <=>  x in [s, t) or -x in [s, t); where s <= 0 these make one segment."""
+        if start is None or self.facts.at_least(al.negate(start), 0):
+            return ALL if stop is None else self._solve(operand, al.subtract(al.ONE, stop), stop)
+        positive = self._solve(operand, start, stop)
+        return self._bounded(unite(positive, self._solve(operand, *_mirrored(start, stop))))
+
+    def _extremum(
+        self, above: Join, below: Join, left: Expr, right: Expr, start: Expr | None, stop: Expr | None
+    ) -> Segments:
+        high_enough = ALL if start is None else self._part(above, left, right, start, None)
+        low_enough = ALL if stop is None else self._part(below, left, right, None, stop)
+        return self._bounded(intersect(high_enough, low_enough))
+
+    def _part(self, join: Join, left: Expr, right: Expr, start: Expr | None, stop: Expr | None) -> Segments:
+        """Both operands in [start, stop), or one of them; an operand without j is a condition."""
+        for fixed, other in ((left, right), (right, left)):
+            if not mentions(fixed, "j"):
+                condition = self._condition(_within(fixed, start, stop), negated=False)
+                rest = self._solve(other, start, stop)
+                return choose(condition, rest, NONE) if join is intersect else choose(condition, ALL, rest)
+        return join(self._solve(left, start, stop), self._solve(right, start, stop))
+
     def _positive(self, expr: Expr) -> bool:
         return is_uniform(expr) and self.facts.at_least(expr, 1)
 
     def _bounded(self, segments: Segments) -> Segments:
-        """At most `MOST` squared segments: more are not worth their code."""
-        if len(segments) <= MOST * MOST:
+        """Not more segments than are worth their code."""
+        if len(segments) <= 2 * MOST:
             return segments
-        return segments[: MOST * MOST] if self.must else (hull_of(segments),)
+        return segments[: 2 * MOST] if self.must else (hull_of(segments),)
 
     def _fallback(self, part: Expr, reason: str) -> Segments:
         self.fallbacks.append(Fallback(part, reason))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attngen.analysis import algebra as al
 from attngen.analysis.interval import Interval, interval
 from attngen.ir import nodes
-from attngen.ir.expr import Constant, Expr, Kind, Parameter, Read, Size, Variable, integer, rewrite, variable
+from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Read, Size, Variable, integer, rewrite, variable
 
 FIRST, LAST = variable("q0"), variable("q1")
 """The first and the last query position of a tile."""
@@ -23,6 +23,7 @@ class Facts:
 
     parameters: dict[str, Interval]
     inputs: dict[str, Interval]
+    _proved: dict[tuple[Expr, int], bool] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(variant: nodes.Variant) -> Facts:
@@ -31,7 +32,7 @@ class Facts:
             {given.name: _declared(given.range, given.kind) for given in variant.inputs},
         )
 
-    def box(self, expr: Expr) -> Interval | None:
+    def leaf(self, expr: Expr) -> Interval | None:
         """The interval of a leaf, in numbers."""
         match expr:
             case Parameter():
@@ -48,14 +49,65 @@ class Facts:
 
     def at_least(self, expr: Expr, least: int) -> bool:
         """Whether an int expression is proved to be `least` or more for every call."""
-        low = interval(_with_span(expr), self.box).low
-        return isinstance(low, Constant) and low.value >= least
+        if isinstance(expr, Constant):
+            return expr.value >= least
+        if (expr, least) not in self._proved:
+            low = interval(self._without_remainders(_with_span(expr)), self).low
+            self._proved[expr, least] = isinstance(low, Constant) and low.value >= least
+        return self._proved[expr, least]
+
+    def _without_remainders(self, expr: Expr) -> Expr:
+        """A lower estimate of a sum: (x div g) * g = x - x mod g, and 0 <= x mod g <= g - 1 for g > 0."""
+        terms, constant = al.linear(rewrite(expr, _as_remainder))
+        estimate: Expr = integer(constant)
+        for term, factor in terms.items():
+            if isinstance(term, Apply) and term.function == "mod" and self.at_least(term.arguments[1], 1):
+                largest = al.subtract(term.arguments[1], al.ONE)
+                term = largest if factor < 0 else al.ZERO
+            estimate = al.add(estimate, al.multiply(integer(factor), term))
+        return estimate
 
     def ordered(self, left: Expr, right: Expr) -> bool:
         """Whether `left <= right` is proved for every call."""
         if any(self.at_least(al.subtract(part, left), 0) for part in al.parts("max", right)):
             return True
         return any(self.at_least(al.subtract(right, part), 0) for part in al.parts("min", left))
+
+    def tidy(self, expr: Expr) -> Expr:
+        """The same value without the operands of min and max that are proved to make no difference."""
+        return rewrite(expr, self._tidy_node)
+
+    def _tidy_node(self, expr: Expr) -> Expr:
+        if not isinstance(expr, Apply) or expr.function not in ("min", "max") or expr.kind is not Kind.INT:
+            return expr
+        kept: list[Expr] = []
+        candidates = al.parts(expr.function, expr)
+        for k, part in enumerate(candidates):
+            others = kept + candidates[k + 1 :]
+            wins = (self.ordered(o, part) if expr.function == "min" else self.ordered(part, o) for o in others)
+            if not any(wins):
+                kept.append(part)
+        return al.smallest(*kept) if expr.function == "min" else al.largest(*kept)
+
+
+def _as_remainder(expr: Expr) -> Expr:
+    """(x div g) * g as x - x mod g, with sums multiplied out."""
+    if isinstance(expr, Apply) and expr.function == "*" and expr.kind is Kind.INT:
+        for sum_, factor in (expr.arguments, expr.arguments[::-1]):
+            terms, constant = al.linear(sum_)
+            total = al.multiply(integer(constant), factor)
+            for term, count in terms.items():
+                product: Expr = Apply(Kind.INT, function="*", arguments=(term, factor))
+                if isinstance(term, Apply) and term.function == "div" and term.arguments[1] == factor:
+                    remainder = Apply(Kind.INT, function="mod", arguments=term.arguments)
+                    product = al.subtract(term.arguments[0], remainder)
+                    expr = Apply(Kind.INT, function="+", arguments=(total, al.multiply(integer(count), product)))
+                    total = expr
+                else:
+                    total = al.add(total, al.multiply(integer(count), product))
+            if any(isinstance(part, Apply) and part.function == "mod" for part in al.linear(total)[0]):
+                return total
+    return expr
 
 
 def _with_span(expr: Expr) -> Expr:
@@ -79,5 +131,3 @@ def _shifted(end: Expr | None, by: int) -> Expr | None:
     if not isinstance(end, Constant):
         return None
     return integer(int(end.value) + by) if end.kind is Kind.INT else end
-
-

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from attngen.analysis import algebra as al
-from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Row, children, integer, mentions, walk
+from attngen.ir.expr import FALSE, TRUE, Apply, Expr, Kind, Read, Row, children, distinct, integer, mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,17 @@ class Truth:
 
 
 SOMETIMES = Truth(FALSE, TRUE)
-Box = Callable[[Expr], Interval | None]
-"""The interval of a leaf (a variable, size, parameter or read); `None` if it has a value of its own."""
+
+
+class Box(Protocol):
+    """Where expressions are evaluated: the intervals of leaves, and what is known about signs."""
+
+    def leaf(self, expr: Expr) -> Interval | None:
+        """The interval of a variable, size, parameter or read; `None` if it stands for itself."""
+
+    def at_least(self, expr: Expr, least: int) -> bool:
+        """Whether an expression over leaves is proved to be `least` or more."""
+
 
 INCREASING = frozenset("float floor ceil exp tanh sigmoid softplus relu elu".split())
 """Functions that keep order, everywhere. (`log` and `sqrt` keep it where they are defined.)"""
@@ -47,16 +57,18 @@ INCREASING = frozenset("float floor ceil exp tanh sigmoid softplus relu elu".spl
 
 def is_uniform(expr: Expr) -> bool:
     """Whether an expression has one value per batch row and head: no position, no row, no channel."""
-    return not expr.channels and not any(isinstance(part, Row) for part in walk(expr)) and not mentions(expr, "i", "j")
+    return (
+        not expr.channels and not any(isinstance(part, Row) for part in distinct(expr)) and not mentions(expr, "i", "j")
+    )
 
 
 def interval(expr: Expr, box: Box) -> Interval:
     """The values that an int or float expression can take over a box."""
-    given = box(expr)
+    given = box.leaf(expr)
     if given is not None:
         return given
     if isinstance(expr, Read):
-        return UNBOUNDED
+        return Interval.point(expr) if is_uniform(expr) else UNBOUNDED
     if not isinstance(expr, Apply):
         return UNBOUNDED if isinstance(expr, Row) or expr.channels else Interval.point(expr)
     if expr.kind is Kind.INT and expr.function in ("+", "-", "neg", "*"):
@@ -71,14 +83,14 @@ def interval(expr: Expr, box: Box) -> Interval:
     if expr.function in INCREASING:
         return Interval(*(None if end is None else al.fold(expr.function, expr.kind, end) for end in _both(below[0])))
     rule = _RULES.get(expr.function)
-    return UNBOUNDED if rule is None else rule(*below)
+    return UNBOUNDED if rule is None else rule(box, *below)
 
 
 def truth(expr: Expr, box: Box) -> Truth:
     """Whether a bool expression holds for all pairs of a box, and whether it can hold for any."""
+    if _stands_for_itself(expr, box):
+        return Truth(expr, expr)
     match expr:
-        case Constant():
-            return Truth(expr, expr)
         case Apply(function="not", arguments=(operand,)):
             inner = truth(operand, box)
             return Truth(al.inverse(inner.possible), al.inverse(inner.always))
@@ -91,11 +103,17 @@ def truth(expr: Expr, box: Box) -> Truth:
             taken = al.either(al.both(c.always, a.always), al.both(al.inverse(c.possible), b.always))
             can = al.either(al.both(c.possible, a.possible), al.both(al.inverse(c.always), b.possible))
             return Truth(al.either(taken, al.both(a.always, b.always)), can)
-        case Apply(function="<" | "<=" | ">" | ">=" | "==" | "!=", arguments=(left, right)) if left.kind is not Kind.BOOL:
+        case Apply(function="<" | "<=" | ">" | ">=" | "==" | "!=", arguments=(left, right)) if (
+            left.kind is not Kind.BOOL
+        ):
             return _comparison(expr.function, left, right, box)
-    if is_uniform(expr) and box(expr) is None and not any(box(part) for part in walk(expr) if not children(part)):
-        return Truth(expr, expr)
     return SOMETIMES
+
+
+def _stands_for_itself(expr: Expr, box: Box) -> bool:
+    """Whether a predicate is the same for the whole box, and known to it by its own name."""
+    leaves = (part for part in distinct(expr) if not children(part) or isinstance(part, Read))
+    return is_uniform(expr) and all(box.leaf(leaf) is None for leaf in leaves)
 
 
 def _comparison(operator: str, left: Expr, right: Expr, box: Box) -> Truth:
@@ -154,45 +172,54 @@ def _choice(expr: Apply, below: list[Interval], box: Box) -> Interval:
     return Interval(_least(then.low, otherwise.low), _greatest(then.high, otherwise.high))
 
 
-def _add(a: Interval, b: Interval) -> Interval:
+def _add(box: Box, a: Interval, b: Interval) -> Interval:
     return Interval(_map(al.add, a.low, b.low), _map(al.add, a.high, b.high))
 
 
-def _subtract(a: Interval, b: Interval) -> Interval:
+def _subtract(box: Box, a: Interval, b: Interval) -> Interval:
     return Interval(_map(al.subtract, a.low, b.high), _map(al.subtract, a.high, b.low))
 
 
-def _negate(a: Interval) -> Interval:
+def _negate(box: Box, a: Interval) -> Interval:
     return Interval(_map(al.negate, a.high), _map(al.negate, a.low))
 
 
-def _multiply(a: Interval, b: Interval) -> Interval:
+def _multiply(box: Box, a: Interval, b: Interval) -> Interval:
     if a.low is None or a.high is None or b.low is None or b.high is None:
-        return _multiply_unbounded(a, b)
+        return _multiply_unbounded(box, a, b)
+    for x, y in ((a, b), (b, a)):
+        if (
+            y.low == y.high
+            and _proved(box, y.low, 0)
+            and x.low is not None
+            and x.high is not None
+            and y.low is not None
+        ):
+            return Interval(al.multiply(x.low, y.low), al.multiply(x.high, y.low))
     products = list(dict.fromkeys(al.multiply(x, y) for x in (a.low, a.high) for y in (b.low, b.high)))
     return Interval(al.smallest(*products), al.largest(*products))
 
 
-def _multiply_unbounded(a: Interval, b: Interval) -> Interval:
+def _multiply_unbounded(box: Box, a: Interval, b: Interval) -> Interval:
     """Without an upper end there is still a lower one, if both are known not to be negative."""
-    if _constant_at_least(a.low, 0) and _constant_at_least(b.low, 0):
+    if _proved(box, a.low, 0) and _proved(box, b.low, 0):
         return Interval(_map(al.multiply, a.low, b.low), _map(al.multiply, a.high, b.high))
     return UNBOUNDED
 
 
-def _floor_divide(a: Interval, b: Interval) -> Interval:
+def _floor_divide(box: Box, a: Interval, b: Interval) -> Interval:
     """By a positive constant or an interval above 0: towards zero the more, the larger the divisor."""
-    if not _constant_at_least(b.low, 1) or b.low is None:
+    if not _proved(box, b.low, 1) or b.low is None:
         return UNBOUNDED
     if b.low == b.high:
         return Interval(_map(al.floor_divide, a.low, b.low), _map(al.floor_divide, a.high, b.low))
-    low = integer(0) if _constant_at_least(a.low, 0) else None
+    low = integer(0) if _proved(box, a.low, 0) else None
     return Interval(low, a.high if low is not None else None)
 
 
-def _modulo(a: Interval, b: Interval) -> Interval:
+def _modulo(box: Box, a: Interval, b: Interval) -> Interval:
     """Inside one period the remainder keeps order; across several it is anything below the divisor."""
-    if not _constant_at_least(b.low, 1) or b.low is None:
+    if not _proved(box, b.low, 1) or b.low is None:
         return UNBOUNDED
     last = _map(al.subtract, b.high, integer(1))
     if a.low is None or a.high is None or b.low != b.high:
@@ -203,19 +230,19 @@ def _modulo(a: Interval, b: Interval) -> Interval:
     return Interval(low, None if last is None else al.choose(same, al.modulo(a.high, period), last))
 
 
-def _minimum(a: Interval, b: Interval) -> Interval:
+def _minimum(box: Box, a: Interval, b: Interval) -> Interval:
     return Interval(_least(a.low, b.low), _any(al.smallest, a.high, b.high))
 
 
-def _maximum(a: Interval, b: Interval) -> Interval:
+def _maximum(box: Box, a: Interval, b: Interval) -> Interval:
     return Interval(_any(al.largest, a.low, b.low), _greatest(a.high, b.high))
 
 
-def _clamp(x: Interval, low: Interval, high: Interval) -> Interval:
-    return _minimum(_maximum(x, low), high)
+def _clamp(box: Box, x: Interval, low: Interval, high: Interval) -> Interval:
+    return _minimum(box, _maximum(box, x, low), high)
 
 
-def _absolute(a: Interval) -> Interval:
+def _absolute(box: Box, a: Interval) -> Interval:
     zero: Expr = integer(0)
     if a.low is None and a.high is None:
         return Interval(zero, None)
@@ -241,8 +268,8 @@ _RULES: dict[str, Callable[..., Interval]] = {
 }
 
 
-def _constant_at_least(end: Expr | None, least: int) -> bool:
-    return isinstance(end, Constant) and end.value >= least
+def _proved(box: Box, end: Expr | None, least: int) -> bool:
+    return end is not None and box.at_least(end, least)
 
 
 def _map(function: Callable[..., Expr], *ends: Expr | None) -> Expr | None:

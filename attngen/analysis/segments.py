@@ -5,13 +5,14 @@ An empty segment is one whose start is not below its stop when the numbers are k
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
 
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
-from attngen.ir.expr import Expr
+from attngen.ir.expr import Constant, Expr, size
 
 MOST = 4
 """Segments that a set may have; beyond that a hull is one segment, and a core keeps the first ones."""
@@ -57,13 +58,13 @@ def unite(left: Segments, right: Segments) -> Segments:
 
 def choose(condition: Expr, then: Segments, otherwise: Segments) -> Segments:
     """One set or the other, by a condition that is the same for the whole tile."""
-    from attngen.ir.expr import Constant
-
     if isinstance(condition, Constant):
         return then if condition.value else otherwise
     count = max(len(then), len(otherwise))
     pairs = zip(_padded(then, count), _padded(otherwise, count), strict=True)
-    return tuple(Segment(_pick(condition, a.start, b.start, LOW), _pick(condition, a.stop, b.stop, HIGH)) for a, b in pairs)
+    return tuple(
+        Segment(_pick(condition, a.start, b.start, LOW), _pick(condition, a.stop, b.stop, HIGH)) for a, b in pairs
+    )
 
 
 def limited(segments: Segments, keys: Expr) -> Segments:
@@ -75,6 +76,22 @@ def limited(segments: Segments, keys: Expr) -> Segments:
         )
         for segment in segments
     )
+
+
+def merged(segments: Segments) -> Segments:
+    """The same set with fewer segments: two that share their start (or stop) are one, whichever of them is empty."""
+    kept: list[Segment] = []
+    for segment in segments:
+        for k, other in enumerate(kept):
+            if segment.start == other.start and segment.stop is not None and other.stop is not None:
+                kept[k] = Segment(other.start, al.largest(other.stop, segment.stop))
+                break
+            if segment.stop == other.stop and segment.start is not None and other.start is not None:
+                kept[k] = Segment(al.smallest(other.start, segment.start), other.stop)
+                break
+        else:
+            kept.append(segment)
+    return tuple(kept)
 
 
 def hull_of(segments: Segments) -> Segment:
@@ -112,15 +129,14 @@ def _exchanged(first: Segment, second: Segment, facts: Facts) -> tuple[Segment, 
     return lower, upper
 
 
-def _innermost(pick: type | object, a: Expr | None, b: Expr | None) -> Expr | None:
+def _innermost(pick: Callable[[Expr, Expr], Expr], a: Expr | None, b: Expr | None) -> Expr | None:
     if a is None or b is None:
         return a if b is None else b
-    return pick(a, b)  # type: ignore[operator, no-any-return]
+    return pick(a, b)
 
 
-FAR = 2**40
-LOW, HIGH = al.integer(-FAR), al.integer(FAR)
-"""Beyond every position: an open end, where an `if` needs a number."""
+LOW, HIGH = al.ZERO, size("M")
+"""An open end, where an `if` needs an expression: segments are clipped to [0, M) in the end."""
 EMPTY = Segment(HIGH, LOW)
 
 

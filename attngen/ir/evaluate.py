@@ -18,20 +18,24 @@ Reader = Callable[[str, tuple[int, ...]], Number]
 def _power(x: float, y: float) -> float:
     try:
         return math.pow(x, y)
-    except OverflowError:
-        return math.inf
-    except ValueError:
-        return math.inf if x == 0 else math.nan
+    except (OverflowError, ValueError):
+        if x < 0 and not y.is_integer():
+            return math.nan
+        # Too large, or zero to a negative power; an odd power keeps the sign.
+        return math.copysign(math.inf, x) if y % 2 == 1 else math.inf
 
 
 def _divide(x: float, y: float) -> float:
     if y != 0:
         return x / y
-    return math.nan if x == 0 or math.isnan(x) else math.copysign(math.inf, x)
+    return math.nan if x == 0 or math.isnan(x) else math.copysign(math.inf, x) * math.copysign(1.0, y)
 
 
 def _exp(x: float) -> float:
-    return math.exp(x) if x < 709.0 else math.inf
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
 
 
 def _log(x: float) -> float:
@@ -47,7 +51,24 @@ def _sigmoid(x: float) -> float:
 
 
 def _sqrt(x: float) -> float:
-    return math.sqrt(x) if x >= 0 else math.nan
+    return x if x == 0 else (math.sqrt(x) if x > 0 else math.nan)
+
+
+def _sin(x: float) -> float:
+    return math.sin(x) if math.isfinite(x) else math.nan
+
+
+def _cos(x: float) -> float:
+    return math.cos(x) if math.isfinite(x) else math.nan
+
+
+def _min(x: Number, y: Number) -> Number:
+    """The smaller one; NaN wins, as in torch."""
+    return x if x <= y or x != x else y
+
+
+def _max(x: Number, y: Number) -> Number:
+    return x if x >= y or x != x else y
 
 
 HOST: dict[str, Callable[..., Number]] = {
@@ -60,9 +81,9 @@ HOST: dict[str, Callable[..., Number]] = {
     "mod": lambda x, y: x % y,
     "neg": lambda x: -x,
     "abs": abs,
-    "min": min,
-    "max": max,
-    "clamp": lambda x, low, high: min(max(x, low), high),
+    "min": _min,
+    "max": _max,
+    "clamp": lambda x, low, high: _min(_max(x, low), high),
     "<": lambda x, y: x < y,
     "<=": lambda x, y: x <= y,
     ">": lambda x, y: x > y,
@@ -86,8 +107,8 @@ HOST: dict[str, Callable[..., Number]] = {
     "silu": lambda x: x * _sigmoid(x),
     "sqrt": _sqrt,
     "rsqrt": lambda x: _divide(1.0, _sqrt(x)),
-    "sin": math.sin,
-    "cos": math.cos,
+    "sin": _sin,
+    "cos": _cos,
 }
 
 
@@ -99,6 +120,7 @@ def evaluate(expr: Expr, environment: Environment, read: Reader | None = None) -
     Raises:
         KeyError: a name is not in the environment.
         ZeroDivisionError: `div` or `mod` by zero.
+        ArithmeticError, ValueError: `floor` or `ceil` of what is not finite.
     """
     match expr:
         case Constant():

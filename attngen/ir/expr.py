@@ -9,15 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from attngen.errors import NOWHERE, Span
 
 
 class Kind(Enum):
+    __hash__ = object.__hash__  # members are singletons
+
     BOOL = "bool"
     INT = "int"
     FLOAT = "float"
+
+
+NodeType = TypeVar("NodeType", bound="type[Node]")
+
+
+def hash_once(cls: NodeType) -> NodeType:
+    """Keep the hash of a node: trees are looked up far more often than they are made."""
+    compute = cls.__hash__
+
+    def __hash__(self: Node) -> int:  # noqa: N807
+        if self._hash == 0:
+            object.__setattr__(self, "_hash", compute(self))
+        return self._hash
+
+    cls.__hash__ = __hash__  # type: ignore[method-assign]
+    return cls
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +43,10 @@ class Node:
     kind: Kind
     channels: tuple[str, ...] = ()
     span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
+    _hash: int = field(default=0, init=False, compare=False, repr=False)
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Constant(Node):
     """A number or truth value of its kind."""
@@ -34,6 +54,7 @@ class Constant(Node):
     value: int | float | bool = 0
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Variable(Node):
     """`b h i j t`, a channel (`c`, `e` or an own axis: its channels name itself), or a bound variable."""
@@ -41,6 +62,7 @@ class Variable(Node):
     name: str = ""
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Size(Node):
     """`B H N M D E`, or the length of an input's own axis."""
@@ -48,6 +70,7 @@ class Size(Node):
     axis: str = ""
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Parameter(Node):
     """A parameter of the attention, or `scale`."""
@@ -55,6 +78,7 @@ class Parameter(Node):
     name: str = ""
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Row(Node):
     """`q` at the query, `k` and `v` at the key, or a state by its name."""
@@ -62,6 +86,7 @@ class Row(Node):
     name: str = ""
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Read(Node):
     """An element of an input; one index per axis, channel axes included."""
@@ -70,6 +95,7 @@ class Read(Node):
     indices: tuple[Expr, ...] = ()
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Rechannel(Node):
     """`row` evaluated at another channel: its axis `axis` is replaced by the value of `index`."""
@@ -79,6 +105,7 @@ class Rechannel(Node):
     index: Expr = None  # type: ignore[assignment]
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Apply(Node):
     """A function of `functions.py` and its arguments."""
@@ -136,18 +163,41 @@ def walk(expr: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
+def distinct(expr: Expr) -> set[Expr]:
+    """The different expressions in an expression: shared parts are met once."""
+    found: set[Expr] = set()
+    waiting = [expr]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(children(node))
+    return found
+
+
 def rewrite(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
-    """Apply `rule` to every node, leaves first."""
-    below = children(expr)
-    new = tuple(rewrite(child, rule) for child in below)
-    return rule(expr if new == below else with_children(expr, new))
+    """Apply `rule` to every node, leaves first; equal parts are rewritten once."""
+    done: dict[Expr, Expr] = {}
+
+    def visit(node: Expr) -> Expr:
+        if node not in done:
+            below = children(node)
+            new = tuple(visit(child) for child in below)
+            done[node] = rule(node if new == below else with_children(node, new))
+        return done[node]
+
+    return visit(expr)
 
 
 def variables(expr: Expr) -> frozenset[str]:
     """The names of all variables in the expression; rows count as the position they stand at."""
-    return frozenset(node.name for node in walk(expr) if isinstance(node, Variable)) | frozenset(
-        ROW_POSITION[node.name] for node in walk(expr) if isinstance(node, Row) and node.name in ROW_POSITION
-    )
+    names = set()
+    for node in distinct(expr):
+        if isinstance(node, Variable):
+            names.add(node.name)
+        elif isinstance(node, Row) and node.name in ROW_POSITION:
+            names.add(ROW_POSITION[node.name])
+    return frozenset(names)
 
 
 ROW_POSITION = {"q": "i", "k": "j", "v": "j"}

@@ -6,8 +6,11 @@ from functools import cache
 from importlib.resources import files
 
 from attngen.errors import Diagnostic, Source, Span, SpecError
-from attngen.ir.check.clauses import attention, define
-from attngen.ir.check.scope import Report, Scope
+from attngen.ir.check.attention import attention
+from attngen.ir.check.definitions import check_definitions, define
+from attngen.ir.check.elaborate import Elaborator
+from attngen.ir.check.report import Report
+from attngen.ir.check.scope import Scope
 from attngen.ir.nodes import Variant
 from attngen.language import ast
 from attngen.language.parse import parse
@@ -22,14 +25,15 @@ def check(source: Source) -> tuple[Variant, ...]:
     file = parse(source)
     report = Report()
     names = Scope(prelude())
-    variants = _items(file, names, report)
+    define(file.items, names, report)
+    checked = [attention(node, names, report) for node in file.attentions]
+    check_definitions(names, Elaborator(report))
     if not file.attentions:
         report.error("E0309", "there is no attention here", Span(source, 0, 0), help="write `attention name { ... }`")
     _distinct(file, report)
-    errors = [diagnostic for diagnostic in report.diagnostics if diagnostic.severity == "error"]
-    if errors:
+    if report.failed():
         raise SpecError(sorted(report.diagnostics, key=_place))
-    return variants
+    return tuple(variant for variant in checked if variant is not None)
 
 
 @cache
@@ -40,18 +44,11 @@ def prelude() -> Scope:
     for path in sorted(files("attngen.language").joinpath("prelude").iterdir(), key=lambda path: path.name):
         if path.name.endswith(".attn"):
             source = Source(f"prelude/{path.name}", path.read_text(encoding="utf-8"))
-            _items(parse(source), names, report)
+            define(parse(source).items, names, report)
+    check_definitions(names, Elaborator(report))
     if report.diagnostics:
         raise SpecError(report.diagnostics)
     return names
-
-
-def _items(file: ast.File, names: Scope, report: Report) -> tuple[Variant, ...]:
-    for item in file.items:
-        if isinstance(item, (ast.Let, ast.Def)):
-            define(item, names, report)
-    checked = [attention(node, names, report) for node in file.attentions]
-    return tuple(variant for variant in checked if variant is not None)
 
 
 def _distinct(file: ast.File, report: Report) -> None:
@@ -59,10 +56,8 @@ def _distinct(file: ast.File, report: Report) -> None:
     for node in file.attentions:
         first = seen.setdefault(node.name.text, node)
         if first is not node:
-            label = f"first on line {first.name.span.line}"
-            report.error(
-                "E0202", f"`{node.name.text}` is defined twice", node.name.span, label=label, help="rename one"
-            )
+            message, label = f"`{node.name.text}` is defined twice", f"first on line {first.name.span.line}"
+            report.error("E0202", message, node.name.span, label=label, help="rename one")
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int]:

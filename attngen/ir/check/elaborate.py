@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from attngen.errors import Span, suggest
 from attngen.ir import nodes
-from attngen.ir.check import reads, scope, typing
-from attngen.ir.check.scope import Definition, Report, Scope, StateName, Value
-from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Rechannel, Row, Size, Variable, walk
-from attngen.ir.functions import CALLABLE, FUNCTIONS
+from attngen.ir.check import calls, reads, scope, typing
+from attngen.ir.check.measure import DEEPEST, STEPS, Measure
+from attngen.ir.check.report import Report
+from attngen.ir.check.scope import Definition, Scope, StateName, Value
+from attngen.ir.expr import Constant, Expr, Kind, Parameter, Row, Size, Variable
 from attngen.language import ast
 
-LARGEST = 20_000
-"""Nodes that one expression may expand to."""
+INT_MAX = 2**63 - 1
+FLOAT_MAX = sys.float_info.max
 
 
 @dataclass(slots=True)
@@ -22,77 +25,95 @@ class Elaborator:
 
     report: Report
     allow_inf: bool = False
-    used: set[str] = field(default_factory=set)
-    own_axes: set[str] = field(default_factory=set)
+    _lets: dict[Definition, Expr | None] = field(default_factory=dict)
     _expanding: list[Definition] = field(default_factory=list)
+    _measure: Measure = field(default_factory=Measure)
+    _steps: int = 0
+    _level: int = 0
+    _overflowed: bool = False
 
     def expr(self, node: ast.Expr, names: Scope) -> Expr | None:
+        """The checked expression, or `None` where something is wrong (and reported)."""
+        self._steps += 1
+        if self._steps > STEPS or self._level > DEEPEST:
+            self._too_much(node.span)
+            return None
+        self._level += 1
+        result = self._bounded(self._elaborate(node, names), node.span)
+        self._level -= 1
+        return result
+
+    def exprs(self, written: Sequence[ast.Expr], names: Scope) -> list[Expr | None]:
+        found = []
+        for node in written:  # a loop, because a comprehension is one more call on the stack
+            found.append(self.expr(node, names))  # noqa: PERF401
+        return found
+
+    def apply(self, function: str, arguments: Sequence[Expr | None], span: Span) -> Expr | None:
+        return self._bounded(typing.apply(function, arguments, span, self.report), span)
+
+    def _elaborate(self, node: ast.Expr, names: Scope) -> Expr | None:
         match node:
             case ast.Number():
-                kind = Kind.INT if isinstance(node.value, int) else Kind.FLOAT
-                return Constant(kind, span=node.span, value=node.value)
+                return self._number(node)
             case ast.Truth():
                 return Constant(Kind.BOOL, span=node.span, value=node.value)
             case ast.Name():
-                return self._name(node, names)
+                return self.name(node.text, node.span, names)
             case ast.Call():
-                return self._call(node, names)
+                return calls.call(self, node, names)
             case ast.Index():
-                return self._index(node, names)
+                return reads.index(self, node, names)
             case ast.Unary():
                 function = "neg" if node.operator == "-" else "not"
-                return self._apply(function, (node.operand,), node.span, names)
+                return self.apply(function, self.exprs((node.operand,), names), node.span)
             case ast.Binary():
-                return self._apply(node.operator, (node.left, node.right), node.span, names)
+                return self.apply(node.operator, self.exprs((node.left, node.right), names), node.span)
             case ast.Compare():
                 return self._compare(node, names)
             case ast.Conditional():
-                return self._apply("if", (node.condition, node.then, node.otherwise), node.span, names)
+                return self.apply("if", self.exprs((node.condition, node.then, node.otherwise), names), node.span)
 
-    def _apply(self, function: str, operands: tuple[ast.Expr, ...], span: Span, names: Scope) -> Expr | None:
-        arguments = [self.expr(operand, names) for operand in operands]
-        found = tuple(argument for argument in arguments if argument is not None)
-        if len(found) < len(arguments):
+    def _number(self, node: ast.Number) -> Expr | None:
+        try:
+            value = node.value
+        except ValueError:  # Python refuses to read ints of thousands of digits
+            value = INT_MAX + 1
+        if value > (INT_MAX if isinstance(value, int) else FLOAT_MAX):
+            self.report.error("E0216", "this number is too large", node.span, help="ints and floats have 64 bits")
             return None
-        return self._bounded(typing.apply(function, found, span, self.report), span)
+        return Constant(Kind.INT if isinstance(value, int) else Kind.FLOAT, span=node.span, value=value)
 
     def _compare(self, node: ast.Compare, names: Scope) -> Expr | None:
-        operands = [self.expr(operand, names) for operand in node.operands]
+        operands = self.exprs(node.operands, names)
         chain: Expr | None = None
         for k, operator in enumerate(node.operators):
-            left, right = operands[k], operands[k + 1]
-            if left is None or right is None:
-                return None
             span = node.operands[k].span.to(node.operands[k + 1].span)
-            link = typing.apply(operator, (left, right), span, self.report)
-            if link is None:
-                return None
-            chain = link if chain is None else typing.apply("and", (chain, link), node.span, self.report)
+            link = self.apply(operator, operands[k : k + 2], span)
+            chain = link if k == 0 else self.apply("and", (chain, link), node.span)
         return chain
 
     # names
 
-    def _name(self, node: ast.Name, names: Scope) -> Expr | None:
-        name = node.text
+    def name(self, name: str, span: Span, names: Scope) -> Expr | None:
         binding = names.find(name)
         if isinstance(binding, Definition) and binding.parameters:
-            form = f"{name}({', '.join(binding.parameters)})"
-            self.report.error("E0205", f"`{name}` is a definition with arguments", node.span, help=f"write `{form}`")
+            help = f"write `{binding.form}`"
+            self.report.error("E0205", f"`{name}` is a definition with arguments", span, help=help)
             return None
         if binding is not None:
-            return self._bound(name, binding, node.span)
-        builtin = self._builtin(name, node.span)
+            return self._bound(name, binding, span)
+        builtin = self._builtin(name, span)
         if builtin is None:
-            self._unknown(name, node.span, names)
+            self._unknown(name, span, names)
         return builtin
 
     def _bound(self, name: str, binding: scope.Binding, span: Span) -> Expr | None:
-        self.used.add(name)
         match binding:
             case Value():
                 return binding.expr
             case Definition():
-                return self._expand(binding, (), span)
+                return self.expand(binding, (), span)
             case StateName():
                 return Row(Kind.FLOAT, binding.channels, span=span, name=name)
             case nodes.Parameter():
@@ -116,147 +137,63 @@ class Elaborator:
         return None
 
     def _unknown(self, name: str, span: Span, names: Scope) -> None:
+        message, help = f"nothing is called `{name}`", suggest(name, [*names.names(), *scope.VALUES])
         if name == "inf":
-            self.report.error("E0201", "`inf` is only for ranges", span, help="leave pairs out with `mask`")
-            return
-        if name == "n":
-            self.report.error("E0201", "`n` is an axis, not a position", span, help="use `i` or `j`, or the size `M`")
-            return
-        if name in CALLABLE:
-            self.report.error("E0201", f"`{name}` is a function", span, help=f"write `{name}(...)`")
-            return
-        known = [*names.names(), *scope.RESERVED]
-        self.report.error("E0201", f"nothing is called `{name}`", span, help=suggest(name, known))
+            message, help = "`inf` is only for ranges", "leave pairs out with `mask`"
+        elif name == "n":
+            message, help = "`n` is an axis, not a position", "use `i` or `j`, or the size `M`"
+        elif name in scope.FUNCTION_NAMES:
+            message, help = f"`{name}` is a function", f"write `{name}(...)`"
+        elif name in names.own_axes():
+            message, help = f"`{name}` is an axis, not a value", f"`size({name})` is its length"
+        self.report.error("E0201", message, span, help=help)
 
-    # calls
+    # definitions
 
-    def _call(self, node: ast.Call, names: Scope) -> Expr | None:
-        name = node.function.text
-        binding = names.find(name)
-        if isinstance(binding, Definition) and binding.parameters:
-            self.used.add(name)
-            arguments = tuple(Value(self.expr(argument, names), argument.span) for argument in node.arguments)
-            if len(arguments) != len(binding.parameters):
-                self._wrong_number(name, len(binding.parameters), len(arguments), node.span)
-                return None
-            return self._expand(binding, arguments, node.span)
-        if name == "size":
-            return self._size(node)
-        if name not in CALLABLE:
-            known = [k for k in names.names() if isinstance(names.find(k), Definition)]
-            help = suggest(name, [*CALLABLE, *known]) or "functions of your own are `def name(x) = ...`"
-            self.report.error("E0206", f"there is no function `{name}`", node.function.span, help=help)
-            return None
-        return self._function(name, node, names)
-
-    def _function(self, name: str, node: ast.Call, names: Scope) -> Expr | None:
-        arity = FUNCTIONS[name].arity
-        if name in ("min", "max") and len(node.arguments) > 2:
-            first, *rest = [self.expr(argument, names) for argument in node.arguments]
-            for argument in rest:
-                if first is None or argument is None:
-                    return None
-                first = typing.apply(name, (first, argument), node.span, self.report)
-            return first
-        if len(node.arguments) != arity:
-            self._wrong_number(name, arity, len(node.arguments), node.span)
-            return None
-        result = self._apply(name, node.arguments, node.span, names)
-        if name == "prev" and isinstance(result, Apply):
-            (state,) = result.arguments
-            if not isinstance(state, Row) or state.name in scope.ROWS:
-                self.report.error("E0213", "`prev` takes the name of a state", node.span)
-                return None
-        return result
-
-    def _wrong_number(self, name: str, wanted: int, given: int, span: Span) -> None:
-        plural = "" if wanted == 1 else "s"
-        self.report.error("E0205", f"`{name}` takes {wanted} argument{plural}, not {given}", span)
-
-    def _size(self, node: ast.Call) -> Expr | None:
-        argument = node.arguments[0]
-        if len(node.arguments) == 1 and isinstance(argument, ast.Name):
-            if argument.text in self.own_axes:
-                return Size(Kind.INT, span=node.span, axis=argument.text)
-            help = suggest(argument.text, self.own_axes) or "the lengths of `i`, `j`, `n` are N, M, M"
-            self.report.error(
-                "E0215", f"no input has an axis of its own called `{argument.text}`", argument.span, help=help
-            )
-            return None
-        self.report.error("E0205", "`size` takes the name of an axis", node.span)
-        return None
-
-    def _expand(self, definition: Definition, arguments: tuple[Value, ...], span: Span) -> Expr | None:
-        """The body of a definition with its arguments in place."""
+    def expand(self, definition: Definition, arguments: tuple[Value, ...], span: Span) -> Expr | None:
+        """The body of a definition with its arguments in place, standing at `span`."""
         if definition in self._expanding:
-            self.report.error("E0207", f"`{definition.name}` is defined in terms of itself", definition.span)
+            self._circular(definition)
             return None
-        inner = Scope(definition.scope)
-        inner.bindings.update(zip(definition.parameters, arguments, strict=True))
-        self._expanding.append(definition)
-        if definition.parameters:
-            self.report.notes.append((f"in `{definition.name}`, used", span))
-        try:
-            return self._bounded(self.expr(definition.body, inner), span)
-        finally:
-            self._expanding.pop()
+        if definition not in self._lets:
+            value = self._body(definition, arguments, span)
             if definition.parameters:
-                self.report.notes.pop()
+                return None if value is None else replace(value, span=span)
+            self._lets[definition] = value
+        known = self._lets[definition]
+        return None if known is None else replace(known, span=span)
+
+    def _body(self, definition: Definition, arguments: tuple[Value, ...], span: Span) -> Expr | None:
+        inner = Scope(definition.scope, dict(zip(definition.parameters, arguments, strict=True)))
+        noted = bool(definition.parameters) and span != definition.span
+        if noted:
+            self.report.notes.append((f"in `{definition.name}`, used", span))
+        self._expanding.append(definition)
+        value = self.expr(definition.body, inner)
+        self._expanding.pop()
+        if noted:
+            self.report.notes.pop()
+        return value
+
+    def _circular(self, definition: Definition) -> None:
+        """Reported at the definition of the circle that is written first, wherever it was entered."""
+        circle = self._expanding[self._expanding.index(definition) :]
+        first = min(circle, key=lambda one: (one.span.source.name, one.span.start))
+        self.report.error("E0207", f"`{first.name}` is defined in terms of itself", first.span)
+
+    # limits
 
     def _bounded(self, expr: Expr | None, span: Span) -> Expr | None:
-        if expr is None or sum(1 for _, _ in zip(walk(expr), range(LARGEST + 1), strict=False)) <= LARGEST:
-            return expr
-        self.report.error(
-            "E0208",
-            f"this expands to more than {LARGEST} operations",
-            span,
-            help="definitions multiply what they are given",
-        )
-        return None
+        excess = "" if expr is None else self._measure.excess(expr)
+        if excess:
+            help = "definitions multiply what they are given"
+            self.report.error("E0208", f"this expands to {excess}", span, help=help)
+        return None if excess else expr
 
-    # indices
-
-    def _index(self, node: ast.Index, names: Scope) -> Expr | None:
-        name = node.name.text
-        binding = names.find(name)
-        if isinstance(binding, nodes.Input):
-            self.used.add(name)
-            axes = reads.index_axes(binding, len(node.indices))
-            indices = tuple(
-                self._axis_index(index, axis, names) for index, axis in zip(node.indices, axes, strict=False)
-            )
-            if len(axes) != len(node.indices):
-                reads.wrong_count(binding, len(node.indices), node.span, self.report)
-                return None
-            found = tuple(index for index in indices if index is not None)
-            return reads.read(binding, found, node.span, self.report) if len(found) == len(indices) else None
-        row = self._name(ast.Name(name, span=node.name.span), names)
-        if row is None:
-            return None
-        return self._rechannel(node, row, names)
-
-    def _axis_index(self, index: ast.Expr, axis: str, names: Scope) -> Expr | None:
-        """An index of an input; an own axis under its own name, unless that is defined, is a channel."""
-        if isinstance(index, ast.Name) and index.text == axis and axis in self.own_axes and names.find(axis) is None:
-            return Variable(Kind.INT, (axis,), span=index.span, name=axis)
-        return self.expr(index, names)
-
-    def _rechannel(self, node: ast.Index, row: Expr, names: Scope) -> Expr | None:
-        """`x[index]`: a row at another channel."""
-        index = self.expr(node.indices[0], names)
-        if index is None:
-            return None
-        if len(row.channels) != 1 or len(node.indices) != 1:
-            axes = ", ".join(row.channels) or "none"
-            self.report.error(
-                "E0211",
-                f"`{node.name.text}` is no input, and no row with one channel axis",
-                node.span,
-                label=f"its channel axes: {axes}",
-                help="inputs are declared with `input name[axes]: type`",
-            )
-            return None
-        if index.kind is not Kind.INT:
-            self.report.error("E0204", "an index is an int", index.span, help="round it with `floor`")
-            return None
-        return Rechannel(row.kind, index.channels, span=node.span, row=row, axis=row.channels[0], index=index)
+    def _too_much(self, span: Span) -> None:
+        """Said once, because everything that is left would say it again."""
+        if not self._overflowed:
+            self._overflowed = True
+            excess = f"more than {STEPS} operations" if self._steps > STEPS else f"more than {DEEPEST} levels"
+            help = "definitions multiply what they are given"
+            self.report.error("E0208", f"the definitions used here expand to {excess}", span, help=help)

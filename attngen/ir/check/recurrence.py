@@ -2,83 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attngen.ir import nodes
-from attngen.ir.check.scope import Report, StateName, declare
-from attngen.ir.expr import Kind
+from attngen.ir.check import channels
+from attngen.ir.check.clauses import Clauses
+from attngen.ir.check.scope import StateName, declare
+from attngen.ir.check.typing import listed_axes
+from attngen.ir.expr import Expr, Kind
 from attngen.language import ast
-
-if TYPE_CHECKING:
-    from attngen.ir.check.clauses import Clauses
 
 PAIRWISE_ONLY = ("score", "weight", "mask", "sink", "normalize")
 
 
+def declare_states(clauses: Clauses) -> None:
+    """Give the states their names and channels; nothing else can be elaborated before."""
+    states = clauses.all(ast.State)
+    for node in states:
+        declare(clauses.names, node.name, StateName(node.name.text, (), node.name.span), clauses.report)
+    channels.infer(states, clauses.names)
+
+
 def body(clauses: Clauses) -> nodes.Recurrent | None:
     """States and `out`, or `None` where something is wrong."""
-    report = clauses.report
-    states = [node for node in clauses.all(ast.State) if isinstance(node, ast.State)]
+    report, states, out = clauses.report, clauses.all(ast.State), clauses.plain("out")
     for word in PAIRWISE_ONLY:
         if word in clauses.single:
-            span = clauses.single[word].span
-            report.error(
-                "E0310", f"a recurrence has no `{word}`", span, help="use `state` and `out`, or `score` and `mask`"
-            )
-    out = clauses.plain("out")
+            help = "use `state` and `out`, or `score` and `mask`"
+            report.error("E0310", f"a recurrence has no `{word}`", clauses.single[word].span, help=help)
+    updates = [_state(clauses, node) for node in states]
+    result = None if out is None else _out(clauses, out)
     if out is None or not states:
         missing = "out" if out is None else "state"
         report.error("E0305", f"a recurrence needs `{missing}`", clauses.node.name.span)
+    checked = tuple(update for update in updates if update is not None)
+    if result is None or not states or len(checked) < len(states):
         return None
-    for node in states:
-        declare(clauses.names, node.name, StateName(node.name.text, (), node.name.span), report)
-    _infer_channels(clauses, states)
-    updates = [clauses.expr("state", node.value) for node in states]
-    result = clauses.expr("out", out.value)
-    if result is None or any(update is None for update in updates):
-        return None
-    if result.kind is not Kind.FLOAT or result.channels != ("e",):
-        axes = ", ".join(result.channels) or "none"
-        report.error(
-            "E0209", "`out` is a row over the value channels `e`", out.value.span, label=f"its channels: {axes}"
-        )
-        return None
-    checked = tuple(
-        nodes.State(node.name.text, update.channels, update, node.span)
-        for node, update in zip(states, updates, strict=True)
-        if update is not None
-    )
     return nodes.Recurrent(checked, result)
 
 
-def _infer_channels(clauses: Clauses, states: list[ast.State]) -> None:
-    """Find the channels of the states: the least ones that their updates give back.
+def _state(clauses: Clauses, node: ast.State) -> nodes.State | None:
+    update = clauses.expr("state", node.value)
+    update = None if update is None else clauses.of_kind(Kind.FLOAT, update, "state", node.value.span)
+    binding = clauses.names.bindings.get(node.name.text)
+    if update is None or not isinstance(binding, StateName):
+        return None
+    if update.channels != binding.channels:
+        message = f"the update of `{node.name.text}` loses channels of the state"
+        label = f"this has {listed_axes(update)}, the state [{', '.join(binding.channels)}]"
+        clauses.report.error("E0209", message, node.value.span, label=label)
+        return None
+    return nodes.State(node.name.text, update.channels, update, node.span)
 
-    Elaborated silently until nothing changes; what is wrong is reported by the pass that follows.
-    """
-    spoken, clauses.elaborator.report = clauses.elaborator.report, Report()
-    for _ in range(len(states) + 2):
-        before = {node.name.text: clauses.names.bindings.get(node.name.text) for node in states}
-        for node in states:
-            _widen(clauses, node)
-        if before == {node.name.text: clauses.names.bindings.get(node.name.text) for node in states}:
-            break
-    clauses.elaborator.report = spoken
 
-
-def _widen(clauses: Clauses, node: ast.State) -> None:
-    """Give a state the channels of its update; where that has none yet, those of a part of it."""
-    name = node.name.text
-    known = clauses.names.bindings.get(name)
-    if not isinstance(known, StateName):
-        return
-    parts = [node.value]
-    while parts:
-        part = parts.pop(0)
-        expr = clauses.elaborator.expr(part, clauses.names)
-        if expr is not None:
-            channels = tuple(sorted({*known.channels, *expr.channels}))
-            clauses.names.bindings[name] = StateName(name, channels, known.span)
-            return
-        if isinstance(part, ast.Binary):
-            parts += [part.right, part.left]
+def _out(clauses: Clauses, node: ast.Plain) -> Expr | None:
+    result = clauses.expr("out", node.value)
+    result = None if result is None else clauses.of_kind(Kind.FLOAT, result, "out", node.value.span)
+    if result is not None and result.channels != ("e",):
+        message, label = "`out` is a row over the value channels `e`", f"this has {listed_axes(result)}"
+        clauses.report.error("E0209", message, node.value.span, label=label)
+        return None
+    return result

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from attngen.errors import Diagnostic, Span
+from attngen.errors import Span
 from attngen.ir import nodes
+from attngen.ir.check.report import Report
 from attngen.ir.expr import Expr
 from attngen.ir.functions import CALLABLE
 from attngen.language import ast
@@ -20,7 +21,10 @@ SIZES = ("B", "H", "N", "M", "D", "E")
 POSITIONS = ("b", "h", "i", "j", "t")
 CHANNELS = ("c", "e")
 ROWS = {"q": ("c",), "k": ("c",), "v": ("e",)}
-RESERVED = frozenset((*SIZES, *POSITIONS, *CHANNELS, *ROWS, "scale", "inf", "n"))
+VALUES = frozenset((*SIZES, *POSITIONS, *CHANNELS, *ROWS, "scale"))
+"""The names that have a value without being defined."""
+RESERVED = VALUES | {"inf", "n"}
+FUNCTION_NAMES = CALLABLE | {"size"}
 PYTHON_KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from "
     "global if import in is lambda nonlocal not or pass raise return try while with yield".split()
@@ -29,13 +33,13 @@ PYTHON_KEYWORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An argument of a definition, already elaborated; `None` if it was wrong."""
+    """An argument of a definition, already elaborated; `None` if it was wrong or is not known."""
 
     expr: Expr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """A `let` (no parameters), a `def` or an `order`, to be expanded where it is used."""
 
@@ -45,10 +49,15 @@ class Definition:
     scope: Scope
     span: Span
 
+    @property
+    def form(self) -> str:
+        """How it is called."""
+        return f"{self.name}({', '.join(self.parameters)})" if self.parameters else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class StateName:
-    """A state of a recurrence and the channels it is known to have so far."""
+    """A state of a recurrence and its channels."""
 
     name: str
     channels: tuple[str, ...]
@@ -58,64 +67,50 @@ class StateName:
 Binding: TypeAlias = Value | Definition | StateName | nodes.Parameter | nodes.Input
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Scope:
-    """Names and what they are bound to; unknown names are looked up in `outer`."""
+    """Names and what they are bound to; unknown names are looked up in `outer`. `axes`: the inputs' own axes."""
 
     outer: Scope | None = None
     bindings: dict[str, Binding] = field(default_factory=dict)
+    axes: frozenset[str] = frozenset()
 
     def find(self, name: str) -> Binding | None:
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.bindings:
-                return scope.bindings[name]
-            scope = scope.outer
-        return None
+        return next((scope.bindings[name] for scope in self._outward() if name in scope.bindings), None)
 
     def names(self) -> Iterator[str]:
+        for scope in self._outward():
+            yield from scope.bindings
+
+    def own_axes(self) -> frozenset[str]:
+        return frozenset[str]().union(*(scope.axes for scope in self._outward()))
+
+    def _outward(self) -> Iterator[Scope]:
         scope: Scope | None = self
         while scope is not None:
-            yield from scope.bindings
+            yield scope
             scope = scope.outer
-
-
-@dataclass(slots=True)
-class Report:
-    """Collects what is wrong, once for each place."""
-
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    notes: list[tuple[str, Span]] = field(default_factory=list)
-
-    def error(self, code: str, message: str, span: Span, label: str = "", help: str = "") -> None:
-        self._add(Diagnostic(code, message, span, label, help, tuple(self.notes)))
-
-    def warning(self, code: str, message: str, span: Span, label: str = "", help: str = "") -> None:
-        self._add(Diagnostic(code, message, span, label, help, tuple(self.notes), severity="warning"))
-
-    def _add(self, diagnostic: Diagnostic) -> None:
-        known = {(d.code, d.span.source.name, d.span.start, d.message) for d in self.diagnostics}
-        key = (diagnostic.code, diagnostic.span.source.name, diagnostic.span.start, diagnostic.message)
-        if key not in known:
-            self.diagnostics.append(diagnostic)
 
 
 def declare(scope: Scope, word: ast.Word, binding: Binding, report: Report) -> None:
-    """Bind a name that an author chose, if it may be chosen."""
+    """Bind a name that an author chose. A name that may not be chosen is reported; where it had no meaning before
+    it is bound all the same, so that its uses are not reported as well."""
     name = word.text
     if name in RESERVED:
-        report.error(
-            "E0202", f"`{name}` always has a meaning and can't be defined", word.span, help="choose another name"
-        )
-    elif name in PYTHON_KEYWORDS:
-        report.error(
-            "E0202", f"`{name}` is a keyword of Python", word.span, help=f"generated code is Python: call it `{name}_`"
-        )
-    elif name in CALLABLE and isinstance(binding, Definition):
+        message = f"`{name}` always has a meaning and can't be defined"
+        report.error("E0202", message, word.span, help="choose another name")
+    elif name in FUNCTION_NAMES and not isinstance(binding, (nodes.Parameter, nodes.Input)):
         report.error("E0202", f"`{name}` is a function of the language", word.span, help="choose another name")
     elif name in scope.bindings:
-        before = scope.bindings[name]
-        line = before.span.line
-        report.error("E0202", f"`{name}` is defined twice", word.span, label=f"first on line {line}", help="rename one")
+        label = f"first on line {scope.bindings[name].span.line}"
+        report.error("E0202", f"`{name}` is defined twice", word.span, label=label, help="rename one")
     else:
+        no_keyword(word, report)
         scope.bindings[name] = binding
+
+
+def no_keyword(word: ast.Word, report: Report) -> None:
+    """Names that generated code uses are no keywords of its language."""
+    if word.text in PYTHON_KEYWORDS:
+        help = f"generated code is Python: call it `{word.text}_`"
+        report.error("E0202", f"`{word.text}` is a keyword of Python", word.span, help=help)

@@ -1,0 +1,151 @@
+"""How a kernel's loop walks over key tiles: derived from hull and core, in tiles instead of positions.
+
+Every end is defined by a short formula over the definitions before it, so that the kernels of all backends, the
+pictures and the tests run on the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from attngen.analysis import algebra as al
+from attngen.analysis.bounds import Bounds
+from attngen.analysis.segments import Segments
+from attngen.ir.evaluate import Environment, Number, Reader, evaluate
+from attngen.ir.expr import Apply, Expr, Kind, Parameter, variable
+
+KEY_TILE = Parameter(Kind.INT, name="KEY_TILE")
+"""The number of keys in a tile; a constant of the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A name for the value of an int expression, for those that follow."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Key tiles [start, stop), names of definitions."""
+
+    start: str
+    stop: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartialRun:
+    """Key tiles [start, stop) without `holes`, which lie in it, in order: tiles that need the mask."""
+
+    start: str
+    stop: str
+    holes: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A walk along ordered runs in closed form: tiles that need the mask, and full tiles that don't.
+
+    Together they visit every tile that holds a live key, each once.
+    """
+
+    definitions: tuple[Definition, ...]
+    partial: tuple[PartialRun, ...]
+    full: tuple[Run, ...]
+
+
+def key_walk(bounds: Bounds) -> Range:
+    """The walk of a query tile [q0, q1] over key tiles."""
+    definitions: list[Definition] = []
+    live = _runs(bounds.hull, ("start", "stop"), definitions, outward=True)
+    full = _runs(bounds.core, ("full_start", "full_stop"), definitions, outward=False)
+    partial = []
+    for k, run in enumerate(live):
+        if len(live) == 1 and len(full) == 1:
+            holes = full
+        else:
+            holes = tuple(_clipped(hole, run, f"{k}_{m}", definitions) for m, hole in enumerate(full))
+        partial.append(PartialRun(run.start, run.stop, holes))
+    return Range(tuple(definitions), tuple(partial), full)
+
+
+def tile_classes(walk: Range, environment: Environment, tiles: int, read: Reader | None = None) -> list[int]:
+    """For one query tile, the class of each key tile: 0 not visited, 1 visited with the mask, 2 full.
+
+    `environment` gives q0, q1, KEY_TILE, sizes, parameters and h.
+
+    Raises:
+        ValueError: a tile would be visited twice, or does not exist.
+    """
+    classes = [0] * tiles
+    for tile, full in visits(walk, environment, read):
+        if not 0 <= tile < tiles or classes[tile]:
+            raise ValueError(f"the walk visits key tile {tile} of {tiles} {'again' if 0 <= tile < tiles else ''}")
+        classes[tile] = 2 if full else 1
+    return classes
+
+
+def visits(walk: Range, environment: Environment, read: Reader | None = None) -> Iterator[tuple[int, bool]]:
+    """The tiles in the order of the kernels, each with whether it is full."""
+    names: dict[str, Number] = dict(environment)
+    for definition in walk.definitions:
+        names[definition.name] = evaluate(definition.value, names, read)
+    for run in walk.partial:
+        yield from ((tile, False) for tile in _stepped(run, names))
+    for full in walk.full:
+        yield from ((tile, True) for tile in range(int(names[full.start]), int(names[full.stop])))
+
+
+def _stepped(run: PartialRun, names: Mapping[str, Number]) -> Iterator[int]:
+    """The tiles of a run, stepping over each hole as the kernels do."""
+    holes = [(int(names[hole.start]), int(names[hole.stop])) for hole in run.holes]
+    start, stop = int(names[run.start]), int(names[run.stop])
+    for step in range(stop - start - sum(end - begin for begin, end in holes)):
+        tile = start + step
+        for begin, end in holes:
+            tile += end - begin if tile >= begin else 0
+        yield tile
+
+
+def _runs(segments: Segments, names: tuple[str, str], definitions: list[Definition], outward: bool) -> tuple[Run, ...]:
+    """Segments of positions as disjoint runs of tiles: rounded outward, or to the tiles that lie inside."""
+    runs: list[Run] = []
+    for k, segment in enumerate(segments):
+        suffix = f"_{k}" if len(segments) > 1 else ""
+        run = Run(names[0] + suffix, names[1] + suffix)
+        assert segment.start is not None and segment.stop is not None
+        if outward:
+            first_key = _named(f"live_start{suffix}", segment.start, definitions)
+            stop_key = _named(f"live_stop{suffix}", segment.stop, definitions)
+            start, stop = al.floor_divide(first_key, KEY_TILE), al.ceil_divide(stop_key, KEY_TILE)
+            if first_key != al.ZERO:  # an empty segment inside one tile would round to that tile
+                stop = al.choose(al.compare("<", first_key, stop_key), stop, al.ZERO)
+        else:
+            start, stop = al.ceil_divide(segment.start, KEY_TILE), al.floor_divide(segment.stop, KEY_TILE)
+        if runs:
+            start = al.largest(start, variable(runs[-1].stop))
+        definitions.append(Definition(run.start, start))
+        floor = start if start == al.ZERO else variable(run.start)
+        definitions.append(Definition(run.stop, al.largest(stop, floor)))
+        runs.append(run)
+    return tuple(runs)
+
+
+def _named(name: str, value: Expr, definitions: list[Definition]) -> Expr:
+    """The value under a name, unless it is as short as one."""
+    if not isinstance(value, Apply):
+        return value
+    definitions.append(Definition(name, value))
+    return variable(name)
+
+
+def _clipped(hole: Run, run: Run, suffix: str, definitions: list[Definition]) -> Run:
+    """The part of a hole that lies in a run."""
+    clipped = Run(f"hole_start_{suffix}", f"hole_stop_{suffix}")
+    start = al.largest(variable(hole.start), variable(run.start))
+    stop = al.smallest(variable(hole.stop), variable(run.stop))
+    definitions.append(Definition(clipped.start, start))
+    definitions.append(Definition(clipped.stop, al.largest(stop, variable(clipped.start))))
+    return clipped

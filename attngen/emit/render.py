@@ -1,0 +1,62 @@
+"""Templates to text.
+
+Templates are valid source of their own language, so that linters and formatters read them: a placeholder is a name
+between double underscores (`__variant__`), and a loop is a comment (`# % for line in lines`, `// % for ...`). They
+hold no logic; everything they show is a string of the emitter's.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+
+PLACEHOLDER = re.compile(r"__([a-z][a-z0-9]*(?:_[a-z0-9]+)*)__")
+COMMENT = {".py": "#", ".cpp": "//"}
+PYTHON_NAMES = frozenset({"future", "name", "file", "init", "post_init"})
+
+
+def render(package: str, template: str, values: Mapping[str, object]) -> str:
+    """The text of `package/templates/template` with its placeholders filled.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for a value that is not given.
+    """
+    suffix = "." + template.rsplit(".", 1)[1]
+    text = files(package).joinpath("templates", template).read_text(encoding="utf-8")
+    return _environment(COMMENT[suffix]).from_string(PLACEHOLDER.sub(_placeholder, text)).render(**values)
+
+
+@cache
+def _environment(comment: str) -> Environment:
+    return Environment(
+        line_statement_prefix=f"{comment} %", undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+
+
+def _placeholder(match: re.Match[str]) -> str:
+    name = match.group(1)
+    return match.group(0) if name in PYTHON_NAMES else f"{{{{ {name} }}}}"
+
+
+def functions(package: str, module: str, names: Iterable[str]) -> list[str]:
+    """The source of some functions of a support module, and of those that they call, in the module's order."""
+    text = files(package).joinpath(module).read_text(encoding="utf-8")
+    found = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    wanted = set(names)
+    waiting = list(wanted)
+    while waiting:
+        called = {node.id for node in ast.walk(found[waiting.pop()]) if isinstance(node, ast.Name)}
+        new = (called & found.keys()) - wanted
+        wanted |= new
+        waiting += new
+    return [_source(text, node) for name, node in found.items() if name in wanted]
+
+
+def _source(text: str, node: ast.FunctionDef) -> str:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(text.split("\n")[first - 1 : node.end_lineno])

@@ -1,0 +1,121 @@
+"""What a launcher asks of its arguments. Copied into generated files: nothing of attngen may be imported here."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _sizes(name: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[int, int, int, int, int, int]:
+    """B, H, N, M, D, E of q [B, heads, N, D], k [B, heads, M, D] and v [B, heads, M, E]; every head count divides H."""
+    for label, rows in (("q", q), ("k", k), ("v", v)):
+        _require(isinstance(rows, Tensor), f"{name}: {label} is a {type(rows).__name__}, not a tensor")
+        shape = list(rows.shape)
+        _require(rows.ndim == 4, f"{name}: {label} has the shape {shape}; it must be [B, heads, tokens, channels]")
+        supported = rows.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        _require(supported, f"{name}: {label} is {rows.dtype}; it must be float32, bfloat16 or float16")
+        _require(rows.dtype == q.dtype, f"{name}: q is {q.dtype} and {label} is {rows.dtype}; all must be alike")
+        _require(rows.device == q.device, f"{name}: q is on {q.device} and {label} on {rows.device}")
+        _require(rows.shape[0] == q.shape[0], f"{name}: q has {q.shape[0]} batch rows and {label} has {rows.shape[0]}")
+    _require(k.shape[3] == q.shape[3], f"{name}: q has {q.shape[3]} channels and k has {k.shape[3]}")
+    _require(v.shape[2] == k.shape[2], f"{name}: k has {k.shape[2]} tokens and v has {v.shape[2]}")
+    _require(q.shape[3] > 0 and v.shape[3] > 0, f"{name}: a row has no channels")
+    heads = max(q.shape[1], k.shape[1], v.shape[1])
+    for label, rows in (("q", q), ("k", k), ("v", v)):
+        divides = rows.shape[1] > 0 and heads % rows.shape[1] == 0
+        _require(divides, f"{name}: {label} has {rows.shape[1]} heads, which does not divide H = {heads}")
+    training = torch.is_grad_enabled() and any(rows.requires_grad for rows in (q, k, v))
+    _require(not training, f"{name}: there is no backward pass yet; call it under torch.no_grad()")
+    return q.shape[0], heads, q.shape[2], k.shape[2], q.shape[3], v.shape[3]
+
+
+def _scale(name: str, scale: float | None, width: int) -> float:
+    """1 / sqrt(D) unless given."""
+    if scale is None:
+        return 1 / math.sqrt(width)
+    number = isinstance(scale, (int, float)) and not isinstance(scale, bool) and math.isfinite(scale)
+    _require(number, f"{name}: scale is {scale!r}; it must be a finite number")
+    return float(scale)
+
+
+def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, device: torch.device) -> int | Tensor:
+    """The position of query row 0: a number, or int64 [B] on the device of q."""
+    if offset is None:
+        return default
+    if isinstance(offset, Tensor):
+        kind = offset.dtype in (torch.int32, torch.int64)
+        _require(kind, f"{name}: offset is {offset.dtype}; it must be int32 or int64")
+        _require(offset.ndim == 0 or offset.shape == (batch,), f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]")
+        return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
+    _require(isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int")
+    return offset
+
+
+def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str) -> None:
+    """Where an input is read at the position of a query, no query may stand outside of the key sequence."""
+    if isinstance(offset, Tensor):
+        if offset.device.type != "cpu" or offset.numel() == 0:
+            return
+        low, high = int(offset.min()), int(offset.max())
+    else:
+        low = high = offset
+    outside = low if low < 0 else high
+    _require(0 <= low and high <= last, f"{name}: offset {outside} is outside of [0, M - N] = [0, {last}], and {reason}")
+
+
+def _number(name: str, label: str, value: object, kind: type, place: str) -> None:
+    """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
+    fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+    _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
+    _require(value == value, f"{name}: {label} is NaN ({place})")
+
+
+def _input(
+    name: str,
+    label: str,
+    tensor: Tensor,
+    axes: tuple[str, ...],
+    kind: str,
+    sizes: dict[str, int],
+    device: torch.device,
+    place: str,
+) -> Tensor:
+    """An input with the shape that its axes ask for; an axis of its own gets its size here."""
+    _require(isinstance(tensor, Tensor), f"{name}: {label} is a {type(tensor).__name__}, not a tensor ({place})")
+    wanted = f"[{', '.join(axes)}]"
+    shape = list(tensor.shape)
+    _require(tensor.ndim == len(axes), f"{name}: {label} has the shape {shape}; it must be {wanted} ({place})")
+    for axis, size in zip(axes, shape, strict=True):
+        known = sizes.setdefault(axis, size)
+        if axis == "h":
+            fits = size > 0 and known % size == 0
+            _require(fits, f"{name}: {label} has {size} heads, which does not divide H = {known} ({place})")
+        else:
+            _require(size == known, f"{name}: {label} has {size} elements along `{axis}`, not {known} ({place})")
+    is_float, is_bool = tensor.is_floating_point(), tensor.dtype == torch.bool
+    given = "bool" if is_bool else "float" if is_float else "int"
+    fits = given == kind and not tensor.is_complex()
+    _require(fits, f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    _require(tensor.device == device, f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
+    return tensor
+
+
+def _data(
+    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+) -> None:
+    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
+    if tensor.is_floating_point():
+        _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
+    if inside is not None:
+        _require(bool(inside.all()), f"{name}: {label} holds a value outside of its range, {wanted} ({place})")
+    if sorted_along is not None and tensor.shape[sorted_along] > 1:
+        steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
+        before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)
+        _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")

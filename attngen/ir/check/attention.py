@@ -1,0 +1,130 @@
+"""One attention: its declarations, its definitions and its clauses, together making a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from attngen.ir import nodes
+from attngen.ir.check import clauses as clauses_of
+from attngen.ir.check import declarations, pairwise, recurrence
+from attngen.ir.check.clauses import Clauses
+from attngen.ir.check.definitions import check_definitions, define
+from attngen.ir.check.elaborate import Elaborator
+from attngen.ir.check.report import Report
+from attngen.ir.check.scope import Definition, Scope, Value, no_keyword
+from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, walk
+from attngen.language import ast
+
+PARTITIONS = ("ring",)
+
+
+def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.Variant | None:
+    """The checked variant, or `None` where something is wrong (and reported)."""
+    before = len(report.diagnostics)
+    no_keyword(node.name, report)
+    names = Scope(file_names)
+    clauses = Clauses(node, names, report, Elaborator(report), clauses_of.once(node, report))
+    parameters = declarations.parameters(node.parameters, names, report)
+    inputs = declarations.inputs(clauses.all(ast.Input), names, report)
+    define(node.clauses, names, report)
+    recurrence.declare_states(clauses)
+    lets = _lets(clauses)
+    order = _order(clauses)
+    recurrent = bool(clauses.all(ast.State)) or "out" in clauses.single
+    body = recurrence.body(clauses) if recurrent else pairwise.body(clauses)
+    assertions = _assertions(clauses)
+    partition = _partition(clauses)
+    check_definitions(names, clauses.elaborator)
+    if body is None or report.failed(since=before):
+        return None
+    doc = clauses.one(ast.Doc)
+    variant = nodes.Variant(
+        name=node.name.text,
+        doc=" ".join(doc.text.split()) if doc else "",
+        parameters=parameters,
+        inputs=inputs,
+        assertions=assertions,
+        order=order,
+        body=body,
+        lets=lets,
+        partition=partition,
+        span=node.name.span,
+    )
+    _warn_of_unused(variant, report)
+    return replace(variant, warnings=tuple(report.diagnostics[before:]))
+
+
+def _lets(clauses: Clauses) -> tuple[nodes.Let, ...]:
+    """The named expressions, elaborated for their names' sake; a row or a wrong one names nothing."""
+    found = []
+    for node in clauses.all(ast.Let):
+        binding = clauses.names.bindings.get(node.name.text)
+        if not isinstance(binding, Definition) or binding.body is not node.value:
+            clauses.elaborator.expr(node.value, clauses.names)  # its name was refused; its mistakes count
+            continue
+        value = clauses.elaborator.expand(binding, (), node.value.span)
+        if value is not None and not value.channels:
+            found.append(nodes.Let(node.name.text, value))
+    return tuple(found)
+
+
+def _order(clauses: Clauses) -> nodes.Order | None:
+    node = clauses.one(ast.Order)
+    if node is None:
+        return None
+    name, span = node.parameter.text, node.parameter.span
+    inner = Scope(clauses.names, {name: Value(Variable(Kind.INT, span=span, name=name), span)})
+    step = clauses.scalar("order", node.body, Kind.INT, inner)
+    return None if step is None else nodes.Order(node.name.text, name, step, node.span)
+
+
+def _assertions(clauses: Clauses) -> tuple[nodes.Assertion, ...]:
+    found = []
+    for node in clauses.all(ast.Plain):
+        condition = clauses.scalar("assert", node.value, Kind.BOOL) if node.word == "assert" else None
+        if condition is not None:
+            found.append(nodes.Assertion(condition, node.value.span.text, node.span))
+    return tuple(found)
+
+
+def _partition(clauses: Clauses) -> str | None:
+    node = clauses.one(ast.Partition)
+    if node is None or not clauses_of.known(node.method, PARTITIONS, "partition", clauses.report):
+        return None
+    return node.method.text
+
+
+def _warn_of_unused(variant: nodes.Variant, report: Report) -> None:
+    """A parameter or input on which nothing depends."""
+    used = set()
+    for expr in _expressions(variant):
+        for part in walk(expr):
+            if isinstance(part, Parameter):
+                used.add(part.name)
+            elif isinstance(part, Read):
+                used.add(part.input)
+    declared: Iterable[nodes.Parameter | nodes.Input] = (*variant.parameters, *variant.inputs)
+    for one in declared:
+        if one.name not in used:
+            what = "input" if isinstance(one, nodes.Input) else "parameter"
+            help = "the call would ask for it in vain"
+            report.warning("W0201", f"the {what} `{one.name}` is never used", one.span, help=help)
+
+
+def _expressions(variant: nodes.Variant) -> Iterator[Expr]:
+    """Every expression of a variant that has an effect."""
+    match variant.body:
+        case nodes.Pairwise() as body:
+            yield from (body.score, body.mask)
+            if isinstance(body.normalization, nodes.Softmax) and body.normalization.sink is not None:
+                yield body.normalization.sink
+            if isinstance(body.normalization, nodes.Sum):
+                yield body.normalization.eps
+        case nodes.Recurrent() as body:
+            yield from (*(state.update for state in body.states), body.out)
+    if variant.order is not None:
+        yield variant.order.step
+    yield from (assertion.condition for assertion in variant.assertions)
+    ends = [end for given in variant.inputs for end in (given.range.low, given.range.high)]
+    yield from (end for end in ends if end is not None)

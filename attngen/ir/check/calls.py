@@ -1,0 +1,93 @@
+"""Calls: functions of the language, definitions, `size` and `prev`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attngen.errors import Span, suggest
+from attngen.ir import nodes
+from attngen.ir.check.report import Report
+from attngen.ir.check.scope import FUNCTION_NAMES, ROWS, Definition, Scope, Value
+from attngen.ir.expr import Apply, Expr, Kind, Row, Size
+from attngen.ir.functions import CALLABLE, FUNCTIONS
+from attngen.language import ast
+
+if TYPE_CHECKING:
+    from attngen.ir.check.elaborate import Elaborator
+
+
+def call(elaborator: Elaborator, node: ast.Call, names: Scope) -> Expr | None:
+    """A call, by what its name means; the arguments of a wrong one are checked as well."""
+    name, report = node.function.text, elaborator.report
+    binding = names.find(name)
+    if name == "size":
+        return _size(node, names, report)
+    arguments = elaborator.exprs(node.arguments, names)
+    if isinstance(binding, Definition):
+        if not _right_number(name, len(binding.parameters), len(arguments), node.span, report):
+            return None
+        values = [Value(found, given.span) for found, given in zip(arguments, node.arguments, strict=True)]
+        return elaborator.expand(binding, tuple(values), node.span)
+    if name not in CALLABLE:
+        _no_function(node, names, report)
+        return None
+    if name in ("min", "max") and len(arguments) > 2:
+        return _folded(elaborator, name, arguments, node.span)
+    if not _right_number(name, FUNCTIONS[name].arity, len(arguments), node.span, report):
+        return None
+    return _prev(arguments[0], node.span, report) if name == "prev" else elaborator.apply(name, arguments, node.span)
+
+
+def _folded(elaborator: Elaborator, name: str, arguments: Sequence[Expr | None], span: Span) -> Expr | None:
+    """`min` and `max` of more than two values."""
+    result, *rest = arguments
+    for argument in rest:
+        result = elaborator.apply(name, (result, argument), span)
+    return result
+
+
+def _prev(argument: Expr | None, span: Span, report: Report) -> Expr | None:
+    if argument is None:
+        return None
+    if not isinstance(argument, Row) or argument.name in ROWS:
+        report.error(
+            "E0213", "`prev` takes the name of a state", argument.span, help="`prev(S)` is `S` before the update"
+        )
+        return None
+    return Apply(Kind.FLOAT, argument.channels, span=span, function="prev", arguments=(argument,))
+
+
+def _size(node: ast.Call, names: Scope, report: Report) -> Expr | None:
+    axes = names.own_axes()
+    argument = node.arguments[0]
+    if len(node.arguments) > 1 or not isinstance(argument, ast.Name):
+        report.error("E0205", "`size` takes the name of an axis", node.span)
+        return None
+    if argument.text in axes:
+        return Size(Kind.INT, span=node.span, axis=argument.text)
+    help = suggest(argument.text, axes) or "the lengths of `i`, `j` and `n` are N, M and M"
+    report.error("E0215", f"no input has an axis of its own called `{argument.text}`", argument.span, help=help)
+    return None
+
+
+def _right_number(name: str, wanted: int, given: int, span: Span, report: Report) -> bool:
+    if wanted == given:
+        return True
+    plural = "" if wanted == 1 else "s"
+    help = "" if wanted else f"write `{name}`"
+    report.error("E0205", f"`{name}` takes {wanted or 'no'} argument{plural}, not {given}", span, help=help)
+    return False
+
+
+def _no_function(node: ast.Call, names: Scope, report: Report) -> None:
+    name = node.function.text
+    bound = {known: names.find(known) for known in names.names()}
+    if isinstance(bound.get(name), nodes.Input):
+        help = "an input is read with brackets: `" + name + "[...]`"
+    elif name in bound:
+        help = f"`{name}` is a value"
+    else:
+        own = [known for known, binding in bound.items() if isinstance(binding, Definition) and binding.parameters]
+        help = suggest(name, [*FUNCTION_NAMES, *own]) or "functions of your own are `def name(x) = ...`"
+    report.error("E0206", f"there is no function `{name}`", node.function.span, help=help)

@@ -1,0 +1,48 @@
+"""Collects what is wrong with a file, once for each place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from attngen.errors import Diagnostic, Span
+
+Note = tuple[str, Span]
+MOST_NOTES = 4
+
+
+@dataclass(slots=True)
+class Report:
+    """`notes` are added to every diagnostic: the calls of the definitions that are being expanded."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    _known: set[tuple[str, str, int, str]] = field(default_factory=set)
+
+    def error(
+        self, code: str, message: str, span: Span, label: str = "", help: str = "", notes: tuple[Note, ...] = ()
+    ) -> None:
+        self._add(Diagnostic(code, message, span, label, help, (*notes, *self._calls())))
+
+    def warning(self, code: str, message: str, span: Span, label: str = "", help: str = "") -> None:
+        self._add(Diagnostic(code, message, span, label, help, self._calls(), severity="warning"))
+
+    def failed(self, since: int = 0) -> bool:
+        """Whether there are errors among the diagnostics from number `since` on."""
+        return any(diagnostic.severity == "error" for diagnostic in self.diagnostics[since:])
+
+    def _calls(self) -> tuple[Note, ...]:
+        """The calls that led here, innermost first; of a long chain the first ones and the last."""
+        inward = self.notes[::-1]
+        return tuple(inward if len(inward) <= MOST_NOTES else [*inward[: MOST_NOTES - 1], inward[-1]])
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        span = diagnostic.span
+        key = (diagnostic.code, span.source.name, span.start, diagnostic.message)
+        if key not in self._known:
+            self._known.add(key)
+            self.diagnostics.append(diagnostic)
+
+
+def written(span: Span) -> str:
+    """The text of a span on one line, for messages."""
+    return " ".join(span.text.split())

@@ -1,0 +1,36 @@
+"""Where an input would be read outside of its axes: the condition, with the short circuits of `and`, `or`, `if`."""
+
+from __future__ import annotations
+
+from attngen.analysis import algebra as al
+from attngen.ir import nodes
+from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, size
+
+MEANINGFUL = frozenset("b h i j n t c e".split())
+"""Axes whose indices are checked before the launch; any other axis takes an index that must be checked where it is read."""
+
+
+def outside(expr: Expr, variant: nodes.Variant) -> Expr:
+    """A predicate: evaluating `expr` reads an input outside. `FALSE` if it can't."""
+    if isinstance(expr, Apply) and expr.function in ("and", "or"):
+        left, right = expr.arguments
+        reached = left if expr.function == "and" else al.inverse(left)
+        return al.either(outside(left, variant), al.both(reached, outside(right, variant)))
+    if isinstance(expr, Apply) and expr.function == "if":
+        condition, then, otherwise = expr.arguments
+        taken = al.choose(condition, outside(then, variant), outside(otherwise, variant))
+        return al.either(outside(condition, variant), taken)
+    total: Expr = FALSE
+    for child in children(expr):
+        total = al.either(total, outside(child, variant))
+    return al.either(total, _own_axes(expr, variant)) if isinstance(expr, Read) else total
+
+
+def _own_axes(read: Read, variant: nodes.Variant) -> Expr:
+    total: Expr = FALSE
+    for axis, index in zip(variant.input(read.input).axes, read.indices, strict=True):
+        if axis not in MEANINGFUL:
+            below = Apply(Kind.BOOL, function="<", arguments=(index, al.ZERO))
+            above = Apply(Kind.BOOL, function=">=", arguments=(index, size(axis)))
+            total = al.either(total, al.either(below, above))
+    return total

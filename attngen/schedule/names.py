@@ -1,0 +1,67 @@
+"""Names for values in generated code: the author's where there is one, else what the value is and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Size
+from attngen.schedule.levels import Level
+
+WORDS = {
+    "+": "sum", "-": "difference", "*": "product", "/": "quotient", "^": "power", "neg": "negative",
+    "<": "below", "<=": "not_above", ">": "above", ">=": "not_below", "==": "same", "!=": "different",
+    "and": "both", "or": "either", "not": "inverse", "if": "choice", "float": "value",
+}  # fmt: skip
+PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "pair"}
+
+
+@dataclass(slots=True)
+class Namer:
+    """Hands out names, each once; `given` are the names that the author gave to expressions."""
+
+    given: dict[Expr, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def fresh(self, wanted: str) -> str:
+        name, count = wanted, 2
+        while name in self.taken:
+            name = f"{wanted}_{count}"
+            count += 1
+        self.taken.add(name)
+        return name
+
+    def of_value(self, expr: Expr, level: Level) -> str:
+        """A name for a shared value of a kernel."""
+        if expr in self.given:
+            return self.fresh(self.given[expr])
+        place = PLACES[level]
+        if isinstance(expr, Read):
+            return self.fresh(f"{place}_{expr.input}")
+        function = expr.function if isinstance(expr, Apply) else "value"
+        return self.fresh(f"{place}_{WORDS.get(function, function)}")
+
+    def of_constant(self, expr: Expr) -> str:
+        """A name for a value that the host computes."""
+        return self.fresh(self.given.get(expr) or _described(expr))
+
+
+def _described(expr: Expr) -> str:
+    """`cap_log2` for cap * log2(e), `scale_over_cap` for scale / cap; `constant` where it gets long."""
+    match expr:
+        case Parameter():
+            return expr.name
+        case Size():
+            return f"size_{expr.axis}"
+        case Apply(function="*", arguments=(Constant(), x)) | Apply(function="*", arguments=(x, Constant())):
+            return _short(f"{_described(x)}_log2")
+        case Apply(function="*", arguments=(x, y)):
+            return _short(f"{_described(x)}_{_described(y)}")
+        case Apply(function="/", arguments=(x, y)):
+            return _short(f"{_described(x)}_over_{_described(y)}")
+        case Apply(function="float", arguments=(x,)):
+            return _described(x)
+    return "constant"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 and "constant" not in name else "constant"

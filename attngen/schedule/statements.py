@@ -1,0 +1,94 @@
+"""Expressions as a sequence of named values, each computed as seldom as possible: sharing and hoisting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from attngen.ir.expr import (
+    Apply,
+    Constant,
+    Expr,
+    Kind,
+    Parameter,
+    Read,
+    Size,
+    Variable,
+    children,
+    distinct,
+    with_children,
+)
+from attngen.schedule.levels import Level, level
+from attngen.schedule.names import Namer
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`name = value`, once per head, query, key or pair; `exact` values keep float64 (they decide masks)."""
+
+    name: str
+    value: Expr
+    level: Level
+    exact: bool
+
+
+@dataclass(slots=True)
+class Sequence:
+    """Statements in order, and the names of values that are known already."""
+
+    namer: Namer
+    exact: bool
+    statements: list[Statement] = field(default_factory=list)
+    known: dict[Expr, Variable] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
+
+    def define(self, name: str, value: Expr, roots: list[Expr]) -> None:
+        """A statement with a name of its own; `roots` are all expressions among which parts are shared."""
+        self._append(name, self.lowered(value, roots), level(value))
+
+    def lowered(self, expr: Expr, roots: list[Expr]) -> Expr:
+        """The expression over shared values, whose statements are appended."""
+        return self._visit(expr, None, _uses(roots))
+
+    def _visit(self, expr: Expr, outer: Level | None, uses: Counter[Expr]) -> Expr:
+        if expr in self.known:
+            return self.known[expr]
+        own = level(expr, self.levels)
+        below = children(expr)
+        visited = tuple(self._visit(child, own, uses) for child in below)
+        lowered = expr if visited == below else with_children(expr, visited)
+        if not self._is_shared(expr, own, outer, uses):
+            return lowered
+        name = self.namer.of_value(expr, own)
+        self._append(name, lowered, own)
+        self.known[expr] = Variable(expr.kind, name=name)
+        return self.known[expr]
+
+    def _is_shared(self, expr: Expr, own: Level, outer: Level | None, uses: Counter[Expr]) -> bool:
+        if isinstance(expr, Read):
+            return True
+        if not isinstance(expr, Apply) or _is_cheap(expr):
+            return False
+        hoisted = outer is not None and own != outer
+        return hoisted or uses[expr] > 1 or (expr in self.namer.given and outer is not None)
+
+    def _append(self, name: str, value: Expr, own: Level) -> None:
+        self.statements.append(Statement(name, value, own, self.exact))
+        self.levels[name] = own
+
+
+def _uses(roots: list[Expr]) -> Counter[Expr]:
+    """How often each expression is an operand, or a root."""
+    counts: Counter[Expr] = Counter(roots)
+    for node in set[Expr]().union(*map(distinct, roots)):
+        counts.update(children(node))
+    return counts
+
+
+def _is_cheap(expr: Apply) -> bool:
+    """A conversion or a sum of a name and a constant: computing it again costs nothing."""
+    if expr.function in ("float", "neg"):
+        return not isinstance(expr.arguments[0], Apply)
+    leaves = all(isinstance(argument, (Constant, Variable, Parameter, Size)) for argument in expr.arguments)
+    constant = any(isinstance(argument, (Constant, Parameter, Size)) for argument in expr.arguments)
+    return expr.function in ("+", "-") and leaves and constant and expr.kind is Kind.INT

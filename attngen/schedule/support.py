@@ -1,0 +1,52 @@
+"""What can be compiled today; everything else is a diagnostic at build, with its own code."""
+
+from __future__ import annotations
+
+from attngen.errors import Diagnostic, Span
+from attngen.ir import nodes
+from attngen.ir.expr import Apply, Expr, Read, Rechannel, Row, distinct
+from attngen.schedule.logits import is_product, with_product
+
+
+def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
+    """Why a checked variant cannot be compiled yet; nothing if it can."""
+    if variant.partition is not None:
+        yet = "a partition over devices can't be compiled yet"
+        return (_not_yet("E0403", yet, variant.span, "leave `partition` out and run on one device"),)
+    if isinstance(variant.body, nodes.Recurrent):
+        return (
+            _not_yet(
+                "E0401", f"`{variant.name}` is a recurrence, which can't be compiled yet", variant.body.states[0].span
+            ),
+        )
+    body = variant.body
+    if not isinstance(body.normalization, nodes.Softmax):
+        yet = "only scores under softmax can be compiled yet"
+        return (_not_yet("E0404", yet, body.score.span if body.score.span.stop else variant.span),)
+    return tuple(_in_score(with_product(body.score)) + _in_mask(body.mask))
+
+
+def _in_score(score: Expr) -> list[Diagnostic]:
+    rows = [part for part in distinct(score) if isinstance(part, (Row, Rechannel)) or part.channels]
+    outermost = [part for part in distinct(score) if _is_row_operation(part)]
+    if not rows and not outermost:
+        return []
+    part = max(outermost or rows, key=lambda expr: expr.span.stop - expr.span.start)
+    yet = "rows can only enter a score through dot(q, k) yet"
+    return [_not_yet("E0402", yet, part.span, "transform q and k before the call, and keep `dot(q, k)`")]
+
+
+def _in_mask(mask: Expr) -> list[Diagnostic]:
+    for part in distinct(mask):
+        if isinstance(part, (Row, Rechannel)) or (isinstance(part, Read) and part.channels) or _is_row_operation(part):
+            yet = "a mask that depends on q, k or v can't be compiled yet"
+            return [_not_yet("E0405", yet, part.span, "compute it before the call and give it as an `input ...: bool`")]
+    return []
+
+
+def _is_row_operation(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function in ("dot", "outer", "l2norm", "prev") and not is_product(expr)
+
+
+def _not_yet(code: str, message: str, span: Span, help: str = "") -> Diagnostic:
+    return Diagnostic(code, message, span, help=help or "attngen.reference computes it, in float64")
