@@ -28,6 +28,8 @@ def render(package: str, template: str, values: Mapping[str, object]) -> str:
     """
     suffix = "." + template.rsplit(".", 1)[1]
     text = files(package).joinpath("templates", template).read_text(encoding="utf-8")
+    # Jinja drops blank lines behind a line statement; an empty expression keeps the first of them.
+    text = re.sub(rf"^([ \t]*{COMMENT[suffix]} %.*\n)(?=\n)", r'\1{{ "" }}', text, flags=re.MULTILINE)
     return _environment(COMMENT[suffix]).from_string(PLACEHOLDER.sub(_placeholder, text)).render(**values)
 
 
@@ -43,7 +45,7 @@ def _placeholder(match: re.Match[str]) -> str:
     return match.group(0) if name in PYTHON_NAMES else f"{{{{ {name} }}}}"
 
 
-def functions(package: str, module: str, names: Iterable[str]) -> list[str]:
+def functions(package: str, module: str, names: Iterable[str]) -> str:
     """The source of some functions of a support module, and of those that they call, in the module's order."""
     text = files(package).joinpath(module).read_text(encoding="utf-8")
     found = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
@@ -54,7 +56,7 @@ def functions(package: str, module: str, names: Iterable[str]) -> list[str]:
         new = (called & found.keys()) - wanted
         wanted |= new
         waiting += new
-    return [_source(text, node) for name, node in found.items() if name in wanted]
+    return "\n\n\n".join(_source(text, node) for name, node in found.items() if name in wanted)
 
 
 def _source(text: str, node: ast.FunctionDef) -> str:

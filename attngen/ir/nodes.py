@@ -138,6 +138,7 @@ class Variant:
     body: Body
     lets: tuple[Let, ...]
     partition: str | None = None
+    text: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 

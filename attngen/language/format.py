@@ -6,6 +6,8 @@ before its loosest operators.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from attngen.language import ast
 
 WIDTH = 100
@@ -38,6 +40,15 @@ def format_file(file: ast.File) -> str:
         blocks.append("")
     blocks += file.closing
     return "\n".join(blocks) + "\n" if blocks else ""
+
+
+def format_clauses(attention: ast.Attention) -> list[str]:
+    """What an attention computes: its clauses but for `doc`, aligned, without comments, one or more lines each."""
+    clauses = tuple(
+        replace(clause, leading=(), trailing="") for clause in attention.clauses if not isinstance(clause, ast.Doc)
+    )
+    lines = _attention(replace(attention, clauses=clauses, parameters=(), leading=(), trailing="", closing=()))
+    return [line.removeprefix(INDENT) for line in lines[1:-1]]
 
 
 def format_expr(expr: ast.Expr) -> str:

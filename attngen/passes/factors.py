@@ -19,7 +19,9 @@ def gathered(expr: Expr) -> Expr:
             return gathered(_apply("*", expr, u, x))
         case Apply(function="*", arguments=(u, Apply(function="*", arguments=(w, x)))) if _fixed(u) and _fixed(w):
             return _apply("*", expr, _apply("*", expr, u, w), x)  # u * (w * x) = (u * w) * x
-        case Apply(function="*", arguments=(Apply(function="*", arguments=(u, x)), y)) if _fixed(u) and not (_fixed(x) or _fixed(y)):
+        case Apply(function="*", arguments=(Apply(function="*", arguments=(u, x)), y)) if _fixed(u) and not (
+            _fixed(x) or _fixed(y)
+        ):
             return _apply("*", expr, u, _apply("*", expr, x, y))  # (u * x) * y = u * (x * y)
         case Apply(function="/", arguments=(Apply(function="*", arguments=(u, x)), w)) if _fixed(u) and _fixed(w):
             return _apply("*", expr, _apply("/", expr, u, w), x)  # (u * x) / w = (u / w) * x

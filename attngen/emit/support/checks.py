@@ -52,9 +52,14 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
     if isinstance(offset, Tensor):
         kind = offset.dtype in (torch.int32, torch.int64)
         _require(kind, f"{name}: offset is {offset.dtype}; it must be int32 or int64")
-        _require(offset.ndim == 0 or offset.shape == (batch,), f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]")
+        _require(
+            offset.ndim == 0 or offset.shape == (batch,),
+            f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
+        )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int")
+    _require(
+        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
+    )
     return offset
 
 
@@ -67,7 +72,9 @@ def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str) -> N
     else:
         low = high = offset
     outside = low if low < 0 else high
-    _require(0 <= low and high <= last, f"{name}: offset {outside} is outside of [0, M - N] = [0, {last}], and {reason}")
+    _require(
+        0 <= low and high <= last, f"{name}: offset {outside} is outside of [0, M - N] = [0, {last}], and {reason}"
+    )
 
 
 def _number(name: str, label: str, value: object, kind: type, place: str) -> None:

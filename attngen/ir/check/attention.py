@@ -15,6 +15,7 @@ from attngen.ir.check.report import Report
 from attngen.ir.check.scope import Definition, Scope, Value, no_keyword
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, walk
 from attngen.language import ast
+from attngen.language.format import format_clauses
 
 PARTITIONS = ("ring",)
 
@@ -49,6 +50,7 @@ def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.V
         body=body,
         lets=lets,
         partition=partition,
+        text=tuple(format_clauses(node)),
         span=node.name.span,
     )
     _warn_of_unused(variant, report)

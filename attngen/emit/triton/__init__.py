@@ -1,0 +1,1 @@
+"""Plans as Triton kernels, for NVIDIA and AMD GPUs."""

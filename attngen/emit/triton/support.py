@@ -1,0 +1,64 @@
+"""Functions that Triton kernels call. Copied into generated files by name; nothing of attngen may be imported here."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _dot(a, b, acc, UPCAST: tl.constexpr):
+    """acc + a b; under Triton's interpreter bfloat16 must be cast first, or the product is wrong."""
+    if UPCAST:
+        a, b = a.to(tl.float32), b.to(tl.float32)
+    return tl.dot(a, b, acc, input_precision="ieee")
+
+
+@triton.jit
+def _floor_div(x, y):
+    """x / y rounded down; Triton's own integer division rounds towards zero."""
+    remainder = x % y
+    return x // y - tl.where((remainder != 0) & ((remainder < 0) != (y < 0)), 1, 0)
+
+
+@triton.jit
+def _floor_mod(x, y):
+    """x - y * floor(x / y): with the sign of y; Triton's own remainder has the sign of x."""
+    remainder = x % y
+    return remainder + tl.where((remainder != 0) & ((remainder < 0) != (y < 0)), y, 0)
+
+
+@triton.jit
+def _tanh(x):
+    """tanh; near 0 by its series, because 1 - 2 / (e^2x + 1) cancels there."""
+    square = x * x
+    series = x * (1.0 + square * (-0.33333334 + square * (0.13333334 + square * -0.053968254)))
+    size = tl.abs(x)
+    far = 1.0 - 2.0 / (tl.exp(2.0 * size) + 1.0)
+    return tl.where(size < 0.14, series, tl.where(x < 0.0, -far, far))
+
+
+@triton.jit
+def _softplus(x):
+    return tl.maximum(x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x)))
+
+
+@triton.jit
+def _elu(x):
+    return tl.where(x > 0.0, x, tl.exp(tl.minimum(x, 0.0)) - 1.0)
+
+
+@triton.jit
+def _silu(x):
+    return x * tl.sigmoid(x)
+
+
+@triton.jit
+def _power(x, y):
+    """x to the power y; a negative x has a real power where y is whole."""
+    size = tl.exp2(y * tl.log2(tl.abs(x)))
+    whole = tl.floor(y) == y
+    odd = tl.floor(y * 0.5) * 2.0 != y
+    signed = tl.where(whole, tl.where(odd, -size, size), float("nan"))
+    result = tl.where(x < 0.0, signed, tl.where(x == 0.0, tl.where(y > 0.0, 0.0, float("inf")), size))
+    return tl.where(y == 0.0, 1.0, result)

@@ -1,0 +1,352 @@
+"""__summary__
+
+# % for line in equation
+    __line__
+# % endfor
+
+__header__
+Needs torch and triton, and nothing else. Don't edit it: change the spec and compile that again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+# Where to start, by head width and bytes per element; the last of its element size serves wider heads.
+DEFAULTS = [
+    # % for entry in defaults
+    __entry__,
+    # % endfor
+]
+# What tune=True chooses from, once for each power of two of the lengths.
+SPACE = [
+    # % for entry in space
+    __entry__,
+    # % endfor
+]
+
+
+__jit_support__
+
+
+@triton.jit
+def _visit(
+    acc,
+    top,
+    total,
+    q,
+    key_tile,
+    k_head,
+    k_stride_n,
+    k_stride_d,
+    v_head,
+    v_stride_n,
+    v_stride_e,
+    # % for argument in visit_arguments
+    __argument__,
+    # % endfor
+    N,
+    M,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+    UPCAST: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
+    keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    c = tl.arange(0, D_PADDED)[:, None]
+    k = tl.load(
+        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + c * k_stride_d,
+        mask=(keys < M)[None, :] & (c < D),
+        other=0.0,
+    )
+    qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
+    j = keys[None, :]
+    # % for line in score_lines
+    __line__
+    # % endfor
+    logit = __score__
+    if not FULL:
+        # % for line in mask_lines
+        __line__
+        # % endfor
+        logit = tl.where(__live__, logit, float("-inf"))
+    new_top = tl.maximum(top, tl.max(logit, 1))
+    base = tl.where(new_top == float("-inf"), 0.0, new_top)
+    weights = tl.exp2(logit - base[:, None])
+    rescale = tl.exp2(top - base)
+    e = tl.arange(0, E_PADDED)[None, :]
+    v = tl.load(
+        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + e * v_stride_e,
+        mask=(keys < M)[:, None] & (e < E),
+        other=0.0,
+    )
+    acc = _dot(weights.to(v.dtype), v, acc * rescale[:, None], UPCAST)
+    return acc, new_top, total * rescale + tl.sum(weights, 1)
+
+
+@triton.jit(do_not_specialize=["bucket"])
+def _forward(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    y_ptr,
+    lse_ptr,
+    offsets_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    q_share,
+    k_share,
+    v_share,
+    # % for argument in arguments
+    __argument__,
+    # % endfor
+    offset,
+    B,
+    H,
+    N,
+    M,
+    bucket,
+    # % for constant in constants
+    __constant__: tl.constexpr,
+    # % endfor
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """One query tile of one head: a walk over the key tiles that can be live."""
+    tiles = tl.cdiv(N, QUERY_TILE)
+    program = tl.program_id(0)
+    b = program // tiles // H
+    h = program // tiles % H
+    tile = tiles - 1 - program % tiles
+    if offsets_ptr is not None:
+        offset = tl.load(offsets_ptr + b)
+    rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    c = tl.arange(0, D_PADDED)[None, :]
+    b_far = tl.cast(b, tl.int64)
+    h_far = tl.cast(h, tl.int64)
+    q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
+    k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
+    v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    q = tl.load(
+        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + c * q_stride_d,
+        mask=(rows < N)[:, None] & (c < D),
+        other=0.0,
+    )
+
+    # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    q0 = tile * QUERY_TILE + offset
+    q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
+    i = (rows + offset)[:, None]
+    if WIDE:
+        q0, q1, i, M = tl.cast(q0, tl.int64), tl.cast(q1, tl.int64), tl.cast(i, tl.int64), tl.cast(M, tl.int64)
+    # % for line in head_lines
+    __line__
+    # % endfor
+    # % for line in query_lines
+    __line__
+    # % endfor
+
+    # % for line in initial_lines
+    __line__
+    # % endfor
+    acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
+    # % for start, count, skips in partial_runs
+    for step in range(0, __count__):
+        key_tile = __start__ + step
+        # % for skip in skips
+        __skip__
+        # % endfor
+        acc, top, total = _visit(
+            acc,
+            top,
+            total,
+            q,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            # % for argument in visit_passed
+            __argument__,
+            # % endfor
+            N,
+            M,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            KEY_TILE,
+            UPCAST,
+            False,
+        )
+    # % endfor
+    # % for start, stop in full_runs
+    for key_tile in range(__start__, __stop__):
+        acc, top, total = _visit(
+            acc,
+            top,
+            total,
+            q,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            # % for argument in visit_passed
+            __argument__,
+            # % endfor
+            N,
+            M,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            KEY_TILE,
+            UPCAST,
+            True,
+        )
+    # % endfor
+
+    # A row that sees no key gives 0, and -inf as its log-sum-exp.
+    y = acc / tl.where(total == 0.0, 1.0, total)[:, None]
+    lse = (top + tl.log2(total)) * 0.6931471805599453
+    e = tl.arange(0, E_PADDED)[None, :]
+    row = (b_far * H + h) * N + rows
+    tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
+    tl.store(lse_ptr + row, lse, mask=rows < N)
+
+
+_tuned = triton.autotune(
+    configs=[
+        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
+        for queries, keys, warps, stages in SPACE
+    ],
+    key=["bucket", "D", "E", "WIDE"],
+)(_forward)
+
+
+def __variant__(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    # % for argument in signature
+    __argument__,
+    # % endfor
+    scale: float | None = None,
+    offset: int | Tensor | None = None,
+    return_lse: bool = False,
+    tune: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """__summary__
+
+    # % for line in equation
+        __line__
+    # % endfor
+
+    Args:
+        q: [B, heads, N, D]; k: [B, heads, M, D]; v: [B, heads, M, E]. Each head count divides the largest, H.
+        # % for line in argument_docs
+        __line__
+        # % endfor
+        scale: 1 / sqrt(D) unless given.
+        offset: the position of query row 0, one number or int [B]; M - N unless given.
+        return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        tune: search for the fastest tile sizes at the first call with lengths of this size.
+
+    Returns:
+        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
+    scale = _scale("__variant__", scale, D)
+    offset = _offset("__variant__", offset, B, M - N, q.device)
+    # % for line in checks
+    __line__
+    # % endfor
+    # % for line in host_lines
+    __line__
+    # % endfor
+    # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
+    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
+    lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
+        if B * H * N > 0:
+            kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+                q,
+                k,
+                v,
+                y,
+                lse,
+                offset if isinstance(offset, Tensor) else None,
+                *q.stride(),
+                *k.stride(),
+                *v.stride(),
+                H // q.shape[1],
+                H // k.shape[1],
+                H // v.shape[1],
+                # % for argument in passed
+                __argument__,
+                # % endfor
+                0 if isinstance(offset, Tensor) else offset,
+                B,
+                H,
+                N,
+                M,
+                triton.next_power_of_2(max(N, M, 1)),
+                # % for constant in constants
+                __constant__,
+                # % endfor
+                D=D,
+                E=E,
+                D_PADDED=max(16, triton.next_power_of_2(D)),
+                E_PADDED=max(16, triton.next_power_of_2(E)),
+                UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
+                WIDE=__wide__,
+                **options,
+            )
+    return (y, lse) if return_lse else y
+
+
+def _default(D: int, E: int, size: int) -> dict[str, int]:
+    """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
+    listed = [entry for entry in DEFAULTS if entry[1] == size]
+    _, _, (queries, keys, warps, stages) = next((e for e in listed if e[0] >= max(D, E)), listed[-1])
+    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+
+
+__support__
