@@ -1,102 +1,31 @@
 """Expressions built with the laws of integers applied: the same code runs on numbers and prints formulas.
 
 Every constructor folds constants, so an analysis that is given numbers gives numbers; given names it gives a short
-formula. Sums are kept in a linear normal form, so that terms cancel.
+formula.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from attngen.analysis.sums import fold, from_linear, linear
 from attngen.ir.evaluate import HOST
 from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, integer
 
 ZERO, ONE = integer(0), integer(1)
 
 
-def fold(function: str, kind: Kind, *arguments: Expr) -> Expr:
-    """The function applied; a constant where all arguments are, unless it has no finite value."""
-    if all(isinstance(argument, Constant) for argument in arguments):
-        values = [argument.value for argument in arguments if isinstance(argument, Constant)]
-        try:
-            value = _select(*values) if function == "if" else HOST[function](*values)
-        except (ArithmeticError, ValueError):
-            return Apply(kind, function=function, arguments=arguments)
-        if value == value and abs(value) != float("inf"):
-            return Constant(kind, value=value)
-    return Apply(kind, function=function, arguments=arguments)
-
-
-def _select(condition: int | float | bool, then: int | float, otherwise: int | float) -> int | float:
-    return then if condition else otherwise
-
-
-# sums
-
-
-def linear(expr: Expr) -> tuple[dict[Expr, int], int]:
-    """An int expression as `sum of coefficient * term, plus a constant`; terms are no sums."""
-    terms: dict[Expr, int] = {}
-    constant = _gather(expr, 1, terms)
-    return {term: factor for term, factor in terms.items() if factor}, constant
-
-
-def _gather(expr: Expr, factor: int, terms: dict[Expr, int]) -> int:
-    match expr:
-        case Constant():
-            return factor * int(expr.value)
-        case Apply(function="+"):
-            return sum(_gather(argument, factor, terms) for argument in expr.arguments)
-        case Apply(function="-", arguments=(left, right)):
-            return _gather(left, factor, terms) + _gather(right, -factor, terms)
-        case Apply(function="neg", arguments=(operand,)):
-            return _gather(operand, -factor, terms)
-        case Apply(function="*", arguments=(Constant() as c, operand)):
-            return _gather(operand, factor * int(c.value), terms)
-        case Apply(function="*", arguments=(operand, Constant() as c)):
-            return _gather(operand, factor * int(c.value), terms)
-    terms[expr] = terms.get(expr, 0) + factor
-    return 0
-
-
-def from_linear(terms: dict[Expr, int], constant: int) -> Expr:
-    """The shortest sum: positive terms first, then negative ones, then the constant."""
-    total: Expr | None = None
-    for term, factor in sorted(terms.items(), key=lambda item: item[1] < 0):
-        if factor == 0:
-            continue
-        scaled = term if abs(factor) == 1 else Apply(Kind.INT, function="*", arguments=(integer(abs(factor)), term))
-        if total is None:
-            total = scaled if factor > 0 else Apply(Kind.INT, function="neg", arguments=(scaled,))
-        else:
-            sign = "+" if factor > 0 else "-"
-            total = Apply(Kind.INT, function=sign, arguments=(total, scaled))
-    if total is None:
-        return integer(constant)
-    if constant == 0:
-        return total
-    return Apply(Kind.INT, function="+" if constant > 0 else "-", arguments=(total, integer(abs(constant))))
-
-
 def add(left: Expr, right: Expr) -> Expr:
     if Kind.FLOAT in (left.kind, right.kind):
         return fold("+", Kind.FLOAT, left, right)
+    # max(x, y) + c = max(x + c, y + c), and the same for min: ends of ranges stay in one form
+    if isinstance(left, Apply) and left.function in ("min", "max") and isinstance(right, Constant):
+        return Apply(Kind.INT, function=left.function, arguments=tuple(add(part, right) for part in left.arguments))
     terms, constant = linear(left)
     more, extra = linear(right)
     for term, factor in more.items():
         terms[term] = terms.get(term, 0) + factor
-    # max(x, y) + c = max(x + c, y + c), and the same for min: ends of ranges stay in one form
-    if len(left_extremum := _extremum(left)) and isinstance(right, Constant):
-        return Apply(Kind.INT, function=left_extremum, arguments=tuple(add(a, right) for a in _arguments(left)))
     return from_linear(terms, constant + extra)
-
-
-def _extremum(expr: Expr) -> str:
-    return expr.function if isinstance(expr, Apply) and expr.function in ("min", "max") else ""
-
-
-def _arguments(expr: Expr) -> tuple[Expr, ...]:
-    return expr.arguments if isinstance(expr, Apply) else ()
 
 
 def negate(operand: Expr) -> Expr:
@@ -158,12 +87,12 @@ def _extreme(function: str, operands: Iterable[Expr]) -> Expr:
         same = isinstance(operand, Apply) and operand.function == function and operand.kind is Kind.INT
         flat += _flattened(function, operand) if same else [operand]
     constants = [item for item in flat if isinstance(item, Constant)]
-    others = list(dict.fromkeys(item for item in flat if not isinstance(item, Constant)))
-    others = _undominated(function, others)
+    others: list[Expr] = list(dict.fromkeys(item for item in flat if not isinstance(item, Constant)))
+    kept = _undominated(function, others)
     if constants:
-        others.append((min if function == "min" else max)(constants, key=lambda item: item.value))
-    total = others[0]
-    for other in others[1:]:
+        kept.append((min if function == "min" else max)(constants, key=lambda item: item.value))
+    total = kept[0]
+    for other in kept[1:]:
         total = Apply(total.kind, function=function, arguments=(total, other))
     return total
 

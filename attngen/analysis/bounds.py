@@ -1,47 +1,14 @@
-"""Which keys can be live for a tile of queries, and which are live for all of it: hull and core.
-
-Each comparison is solved for j through nested monotone operations, the other side taken as its interval over the
-tile; `and` intersects and `or` unites. What cannot be solved gives every key to the hull and none to the core, so a
-fallback costs time and never an answer; it is recorded with its reason.
-"""
+"""Which keys can be live for a tile of queries, and which are live for all of it: hull and core."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from attngen.analysis import algebra as al
-from attngen.analysis.facts import FIRST, LAST, Facts
-from attngen.analysis.interval import SOMETIMES, Interval, interval, is_uniform, truth
-from attngen.analysis.segments import (
-    ALL,
-    MOST,
-    NONE,
-    Segment,
-    Segments,
-    choose,
-    hull_of,
-    in_order,
-    intersect,
-    limited,
-    merged,
-    unite,
-)
-from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, distinct, integer, mentions, size
+from attngen.analysis.facts import Facts
+from attngen.analysis.segments import MOST, Segment, Segments, hull_of, in_order, limited, merged
+from attngen.analysis.solve import Fallback, Solver
+from attngen.ir.expr import Expr, distinct, size
 from attngen.ir.nodes import Variant
-
-INVERSE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
-
-
-Join = Callable[[Segments, Segments], Segments]
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """A part of a mask that has no closed form, and why."""
-
-    part: Expr
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +36,8 @@ def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     if _cost(in_order(always, facts)) > LARGEST:
         always = always[:1]
     fallbacks = tuple(dict.fromkeys(hull.fallbacks))
-    return Bounds(_tidied(in_order(live, facts), facts), _tidied(in_order(always, facts), facts), fallbacks)
+    trusted = facts.before_data()
+    return Bounds(_tidied(in_order(live, facts), trusted), _tidied(in_order(always, facts), trusted), fallbacks)
 
 
 LARGEST = 120
@@ -82,204 +50,9 @@ def _cost(segments: Segments) -> int:
 
 
 def _tidied(segments: Segments, facts: Facts) -> Segments:
+    """Shorter ends. The facts must not come from data: wrong data may cost keys, but never lead outside [0, M)."""
     return tuple(
         Segment(facts.tidy(segment.start), facts.tidy(segment.stop))
         for segment in segments
         if segment.start is not None and segment.stop is not None
     )
-
-
-@dataclass(slots=True)
-class Solver:
-    """Solves predicates for j over the query tile [q0, q1]: `must` for all queries of it, or else for any."""
-
-    facts: Facts
-    must: bool
-    fallbacks: list[Fallback] = field(default_factory=list)
-
-    def leaf(self, expr: Expr) -> Interval | None:
-        match expr:
-            case Variable(name="i"):
-                return Interval(FIRST, LAST)
-            case Variable(name="j"):
-                return Interval(al.ZERO, al.subtract(size("M"), al.ONE))
-            case Read() if not is_uniform(expr):
-                return self.facts.inputs[expr.input]
-        return None
-
-    def at_least(self, expr: Expr, least: int) -> bool:
-        return self.facts.at_least(expr, least)
-
-    def predicate(self, expr: Expr, negated: bool = False) -> Segments:
-        """The keys for which a bool expression (or its negation) holds."""
-        match expr:
-            case Constant():
-                return ALL if expr.value != negated else NONE
-            case Apply(function="not", arguments=(operand,)):
-                return self.predicate(operand, not negated)
-            case Apply(function="and" | "or", arguments=(left, right)):
-                return self._joined((expr.function == "and") != negated, left, right, negated)
-        if not mentions(expr, "j"):
-            return self._same_for_all_keys(expr, negated)
-        match expr:
-            case Apply(function="if", arguments=(condition, then, otherwise)):
-                return self._either(condition, self.predicate(then, negated), self.predicate(otherwise, negated))
-            case Apply(function=operator, arguments=(left, right)) if operator in INVERSE:
-                return self._comparison(INVERSE[operator] if negated else operator, left, right, expr)
-        return self._fallback(expr, "its value is data" if isinstance(expr, Read) else "no rule")
-
-    def _joined(self, conjunction: bool, left: Expr, right: Expr, negated: bool) -> Segments:
-        """`and` or `or` of two predicates; where one is the same for all keys, the other decides, or nothing does."""
-        for fixed, other in ((left, right), (right, left)):
-            if not mentions(fixed, "j"):
-                condition = self._condition(fixed, negated)
-                rest = self.predicate(other, negated)
-                return choose(condition, rest, NONE) if conjunction else choose(condition, ALL, rest)
-        join = intersect if conjunction else unite
-        return self._bounded(join(self.predicate(left, negated), self.predicate(right, negated)))
-
-    def _same_for_all_keys(self, expr: Expr, negated: bool) -> Segments:
-        return choose(self._condition(expr, negated), ALL, NONE)
-
-    def _condition(self, expr: Expr, negated: bool) -> Expr:
-        """Whether a predicate without j holds, for all queries of the tile or for one of them."""
-        held = truth(expr, self)
-        if held == SOMETIMES:
-            self.fallbacks.append(Fallback(expr, "nothing is known about it before the call"))
-        if negated:
-            return al.inverse(held.possible if self.must else held.always)
-        return held.always if self.must else held.possible
-
-    def _either(self, condition: Expr, then: Segments, otherwise: Segments) -> Segments:
-        """`if condition then ... else ...` of sets."""
-        if is_uniform(condition):
-            return choose(condition, then, otherwise)
-        taken = intersect(self.predicate(condition), then)
-        return self._bounded(unite(taken, intersect(self.predicate(condition, True), otherwise)))
-
-    def _comparison(self, operator: str, left: Expr, right: Expr, expr: Expr) -> Segments:
-        if left.kind is Kind.BOOL:
-            return self._fallback(expr, "bools are compared")
-        if left.kind is Kind.FLOAT:
-            return self._fallback(expr, "floats are compared")
-        difference = al.subtract(left, right)
-        if operator == "!=":
-            return self._bounded(unite(self._solve(difference, None, al.ZERO), self._solve(difference, al.ONE, None)))
-        target = {
-            "<": (None, al.ZERO),
-            "<=": (None, al.ONE),
-            ">": (al.ONE, None),
-            ">=": (al.ZERO, None),
-            "==": (al.ZERO, al.ONE),
-        }[operator]
-        return self._solve(difference, *target)
-
-    def _solve(self, expr: Expr, start: Expr | None, stop: Expr | None) -> Segments:
-        """The keys for which an int expression lies in [start, stop)."""
-        terms, constant = al.linear(expr)
-        mine = {term: factor for term, factor in terms.items() if mentions(term, "j")}
-        others = {term: factor for term, factor in terms.items() if term not in mine}
-        if not mine:
-            return self._same_for_all_keys(_within(expr, start, stop), negated=False)
-        if len(mine) > 1:
-            return self._fallback(expr, "j stands in several terms")
-        rest = interval(al.from_linear(others, constant), self)
-        near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
-        if (start is not None and near is None) or (stop is not None and far is None):
-            return self._fallback(expr, "nothing bounds the other side")
-        start = None if start is None or near is None else al.subtract(start, near)
-        stop = None if stop is None or far is None else al.subtract(stop, far)
-        ((term, factor),) = mine.items()
-        return self._scaled(term, integer(factor), start, stop)
-
-    def _scaled(self, term: Expr, factor: Expr, start: Expr | None, stop: Expr | None) -> Segments:
-        """The keys for which factor * term lies in [start, stop)."""
-        if self.facts.at_least(al.negate(factor), 1):
-            start, stop = _mirrored(start, stop)
-            factor = al.negate(factor)
-        elif not self.facts.at_least(factor, 1):
-            return self._fallback(
-                al.multiply(factor, term), f"the sign of `{factor.span.text or 'a factor'}` is unknown"
-            )
-        start = None if start is None else al.ceil_divide(start, factor)
-        stop = None if stop is None else al.ceil_divide(stop, factor)
-        return self._term(term, start, stop)
-
-    def _term(self, term: Expr, start: Expr | None, stop: Expr | None) -> Segments:
-        """The keys for which a term that is no sum lies in [start, stop): one rule per monotone operation."""
-        match term:
-            case Variable(name="j"):
-                return (Segment(start, stop),)
-            case Apply(function="div", arguments=(operand, divisor)) if self._positive(divisor):
-                # x div g >= s  <=>  x >= s * g
-                ends = [None if end is None else al.multiply(end, divisor) for end in (start, stop)]
-                return self._solve(operand, *ends)
-            case Apply(function="*", arguments=(left, right)):
-                factor, operand = (left, right) if is_uniform(left) else (right, left)
-                if is_uniform(factor):
-                    return self._scaled(operand, factor, start, stop)
-            case Apply(function="abs", arguments=(operand,)):
-                return self._absolute(operand, start, stop)
-            case Apply(function="max", arguments=(left, right)):
-                # max(x, y) in [s, t)  <=>  (x >= s or y >= s) and x < t and y < t
-                return self._extremum(unite, intersect, left, right, start, stop)
-            case Apply(function="min", arguments=(left, right)):
-                # min(x, y) in [s, t)  <=>  x >= s and y >= s and (x < t or y < t)
-                return self._extremum(intersect, unite, left, right, start, stop)
-            case Apply(function="clamp", arguments=(operand, low, high)):
-                inner_ = Apply(Kind.INT, function="max", arguments=(operand, low))
-                return self._term(Apply(Kind.INT, function="min", arguments=(inner_, high)), start, stop)
-            case Apply(function="if", arguments=(condition, then, otherwise)):
-                return self._either(condition, self._solve(then, start, stop), self._solve(otherwise, start, stop))
-        reason = "its value is data" if isinstance(term, Read) else f"`{getattr(term, 'function', '')}` is not solved"
-        return self._fallback(term, reason)
-
-    def _absolute(self, operand: Expr, start: Expr | None, stop: Expr | None) -> Segments:
-        """|x| in [s, t)  <=>  x in [s, t) or -x in [s, t); where s <= 0 these make one segment."""
-        if start is None or self.facts.at_least(al.negate(start), 0):
-            return ALL if stop is None else self._solve(operand, al.subtract(al.ONE, stop), stop)
-        positive = self._solve(operand, start, stop)
-        return self._bounded(unite(positive, self._solve(operand, *_mirrored(start, stop))))
-
-    def _extremum(
-        self, above: Join, below: Join, left: Expr, right: Expr, start: Expr | None, stop: Expr | None
-    ) -> Segments:
-        high_enough = ALL if start is None else self._part(above, left, right, start, None)
-        low_enough = ALL if stop is None else self._part(below, left, right, None, stop)
-        return self._bounded(intersect(high_enough, low_enough))
-
-    def _part(self, join: Join, left: Expr, right: Expr, start: Expr | None, stop: Expr | None) -> Segments:
-        """Both operands in [start, stop), or one of them; an operand without j is a condition."""
-        for fixed, other in ((left, right), (right, left)):
-            if not mentions(fixed, "j"):
-                condition = self._condition(_within(fixed, start, stop), negated=False)
-                rest = self._solve(other, start, stop)
-                return choose(condition, rest, NONE) if join is intersect else choose(condition, ALL, rest)
-        return join(self._solve(left, start, stop), self._solve(right, start, stop))
-
-    def _positive(self, expr: Expr) -> bool:
-        return is_uniform(expr) and self.facts.at_least(expr, 1)
-
-    def _bounded(self, segments: Segments) -> Segments:
-        """Not more segments than are worth their code."""
-        if len(segments) <= 2 * MOST:
-            return segments
-        return segments[: 2 * MOST] if self.must else (hull_of(segments),)
-
-    def _fallback(self, part: Expr, reason: str) -> Segments:
-        self.fallbacks.append(Fallback(part, reason))
-        return NONE if self.must else ALL
-
-
-def _mirrored(start: Expr | None, stop: Expr | None) -> tuple[Expr | None, Expr | None]:
-    """The ends for -x where x lies in [start, stop)."""
-    return (
-        None if stop is None else al.subtract(al.ONE, stop),
-        None if start is None else al.subtract(al.ONE, start),
-    )
-
-
-def _within(expr: Expr, start: Expr | None, stop: Expr | None) -> Expr:
-    above = TRUE if start is None else Apply(Kind.BOOL, function=">=", arguments=(expr, start))
-    below = TRUE if stop is None else Apply(Kind.BOOL, function="<", arguments=(expr, stop))
-    return al.both(above, below) if FALSE not in (above, below) else FALSE

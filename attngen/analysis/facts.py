@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from attngen.analysis import algebra as al
-from attngen.analysis.interval import Interval, interval
+from attngen.analysis.interval import interval
+from attngen.analysis.rules import UNBOUNDED, Interval
+from attngen.analysis.sums import from_linear, linear
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Read, Size, Variable, integer, rewrite, variable
 
@@ -19,7 +21,7 @@ POSITIVE = Interval(integer(1), None)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The declared ranges of parameters and inputs; sizes are at least 1, heads and keys count from 0."""
+    """The declared ranges of parameters and inputs; there are heads and channels, and all else counts from 0."""
 
     parameters: dict[str, Interval]
     inputs: dict[str, Interval]
@@ -36,29 +38,34 @@ class Facts:
         """The interval of a leaf, in numbers."""
         match expr:
             case Parameter():
-                return self.parameters.get(expr.name, Interval(None, None))
+                return self.parameters.get(expr.name, UNBOUNDED)
             case Size():
-                return POSITIVE
+                return POSITIVE if expr.axis in ("H", "D", "E") else NOT_NEGATIVE
             case Read():
-                return self.inputs[expr.input]
+                return self.inputs.get(expr.input, UNBOUNDED)
             case Variable(name="h" | "b" | "j" | "span"):
                 return NOT_NEGATIVE
             case Variable():
-                return Interval(None, None)
+                return UNBOUNDED
         return None
 
+    def before_data(self) -> Facts:
+        """Those that hold whatever the inputs hold: parameters are always checked, and data only on the CPU."""
+        return Facts(self.parameters, {})
+
     def at_least(self, expr: Expr, least: int) -> bool:
-        """Whether an int expression is proved to be `least` or more for every call."""
+        """Whether an expression is proved to be `least` or more for every call."""
         if isinstance(expr, Constant):
             return expr.value >= least
         if (expr, least) not in self._proved:
-            low = interval(self._without_remainders(_with_span(expr)), self).low
+            estimate = self._without_remainders(_with_span(expr)) if expr.kind is Kind.INT else expr
+            low = interval(estimate, self).low
             self._proved[expr, least] = isinstance(low, Constant) and low.value >= least
         return self._proved[expr, least]
 
     def _without_remainders(self, expr: Expr) -> Expr:
         """A lower estimate of a sum: (x div g) * g = x - x mod g, and 0 <= x mod g <= g - 1 for g > 0."""
-        terms, constant = al.linear(rewrite(expr, _as_remainder))
+        terms, constant = linear(rewrite(expr, _as_remainder))
         estimate: Expr = integer(constant)
         for term, factor in terms.items():
             if isinstance(term, Apply) and term.function == "mod" and self.at_least(term.arguments[1], 1):
@@ -92,34 +99,39 @@ class Facts:
 
 def _as_remainder(expr: Expr) -> Expr:
     """(x div g) * g as x - x mod g, with sums multiplied out."""
-    if isinstance(expr, Apply) and expr.function == "*" and expr.kind is Kind.INT:
-        for sum_, factor in (expr.arguments, expr.arguments[::-1]):
-            terms, constant = al.linear(sum_)
-            total = al.multiply(integer(constant), factor)
-            for term, count in terms.items():
-                product: Expr = Apply(Kind.INT, function="*", arguments=(term, factor))
-                if isinstance(term, Apply) and term.function == "div" and term.arguments[1] == factor:
-                    remainder = Apply(Kind.INT, function="mod", arguments=term.arguments)
-                    product = al.subtract(term.arguments[0], remainder)
-                    expr = Apply(Kind.INT, function="+", arguments=(total, al.multiply(integer(count), product)))
-                    total = expr
-                else:
-                    total = al.add(total, al.multiply(integer(count), product))
-            if any(isinstance(part, Apply) and part.function == "mod" for part in al.linear(total)[0]):
-                return total
+    if not isinstance(expr, Apply) or expr.function != "*" or expr.kind is not Kind.INT:
+        return expr
+    for quotients, divisor in (expr.arguments, expr.arguments[::-1]):
+        terms, constant = linear(quotients)
+        if any(_divides(divisor, term) for term in terms):
+            total = al.multiply(integer(constant), divisor)
+            for term, factor in terms.items():
+                total = al.add(total, al.multiply(integer(factor), _product(term, divisor)))
+            return total
     return expr
+
+
+def _divides(divisor: Expr, term: Expr) -> bool:
+    return isinstance(term, Apply) and term.function == "div" and term.arguments[1] == divisor
+
+
+def _product(term: Expr, divisor: Expr) -> Expr:
+    if isinstance(term, Apply) and _divides(divisor, term):
+        dividend = term.arguments[0]
+        return al.subtract(dividend, Apply(Kind.INT, function="mod", arguments=(dividend, divisor)))
+    return Apply(Kind.INT, function="*", arguments=(term, divisor))
 
 
 def _with_span(expr: Expr) -> Expr:
     """Write the last query as the first one and a distance that is not negative."""
     moved = rewrite(expr, lambda node: al.add(FIRST, SPAN) if node == LAST else node)
-    terms, constant = al.linear(moved)
-    return al.from_linear(terms, constant)
+    terms, constant = linear(moved)
+    return from_linear(terms, constant)
 
 
 def _declared(bounds: nodes.Range, kind: Kind) -> Interval:
     if kind is Kind.BOOL:
-        return Interval(None, None)
+        return UNBOUNDED
     step = 1 if kind is Kind.INT else 0
     low = _shifted(bounds.low, 0 if bounds.closed_low else step)
     high = _shifted(bounds.high, 0 if bounds.closed_high else -step)

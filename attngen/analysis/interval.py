@@ -7,27 +7,12 @@ no rule is unbounded, or holds "sometimes": the analysis is sound by constructio
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from attngen.analysis import algebra as al
+from attngen.analysis.rules import RULES, UNBOUNDED, Box, Interval, greatest_of, least_of
+from attngen.analysis.sums import fold, linear
 from attngen.ir.expr import FALSE, TRUE, Apply, Expr, Kind, Read, Row, children, distinct, integer, mentions
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Values from `low` to `high`, both included; `None` where nothing bounds them."""
-
-    low: Expr | None
-    high: Expr | None
-
-    @staticmethod
-    def point(expr: Expr) -> Interval:
-        return Interval(expr, expr)
-
-
-UNBOUNDED = Interval(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +24,6 @@ class Truth:
 
 
 SOMETIMES = Truth(FALSE, TRUE)
-
-
-class Box(Protocol):
-    """Where expressions are evaluated: the intervals of leaves, and what is known about signs."""
-
-    def leaf(self, expr: Expr) -> Interval | None:
-        """The interval of a variable, size, parameter or read; `None` if it stands for itself."""
-
-    def at_least(self, expr: Expr, least: int) -> bool:
-        """Whether an expression over leaves is proved to be `least` or more."""
 
 
 INCREASING = frozenset("float floor ceil exp tanh sigmoid softplus relu elu".split())
@@ -72,7 +47,7 @@ def interval(expr: Expr, box: Box) -> Interval:
     if not isinstance(expr, Apply):
         return UNBOUNDED if isinstance(expr, Row) or expr.channels else Interval.point(expr)
     if expr.kind is Kind.INT and expr.function in ("+", "-", "neg", "*"):
-        terms, constant = al.linear(expr)
+        terms, constant = linear(expr)
         if list(terms) != [expr]:
             return _sum(terms, constant, box)
     below = [interval(argument, box) for argument in expr.arguments if argument.kind is not Kind.BOOL]
@@ -81,8 +56,8 @@ def interval(expr: Expr, box: Box) -> Interval:
     if all(part.low is not None and part.low == part.high for part in below):
         return Interval.point(al.build(Apply(expr.kind, function=expr.function, arguments=_ends(below))))
     if expr.function in INCREASING:
-        return Interval(*(None if end is None else al.fold(expr.function, expr.kind, end) for end in _both(below[0])))
-    rule = _RULES.get(expr.function)
+        return Interval(*(None if end is None else fold(expr.function, expr.kind, end) for end in _both(below[0])))
+    rule = RULES.get(expr.function)
     return UNBOUNDED if rule is None else rule(box, *below)
 
 
@@ -169,126 +144,7 @@ def _choice(expr: Apply, below: list[Interval], box: Box) -> Interval:
             for a, b in ((then.low, otherwise.low), (then.high, otherwise.high))
         ]
         return Interval(*ends)
-    return Interval(_least(then.low, otherwise.low), _greatest(then.high, otherwise.high))
-
-
-def _add(box: Box, a: Interval, b: Interval) -> Interval:
-    return Interval(_map(al.add, a.low, b.low), _map(al.add, a.high, b.high))
-
-
-def _subtract(box: Box, a: Interval, b: Interval) -> Interval:
-    return Interval(_map(al.subtract, a.low, b.high), _map(al.subtract, a.high, b.low))
-
-
-def _negate(box: Box, a: Interval) -> Interval:
-    return Interval(_map(al.negate, a.high), _map(al.negate, a.low))
-
-
-def _multiply(box: Box, a: Interval, b: Interval) -> Interval:
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return _multiply_unbounded(box, a, b)
-    for x, y in ((a, b), (b, a)):
-        if (
-            y.low == y.high
-            and _proved(box, y.low, 0)
-            and x.low is not None
-            and x.high is not None
-            and y.low is not None
-        ):
-            return Interval(al.multiply(x.low, y.low), al.multiply(x.high, y.low))
-    products = list(dict.fromkeys(al.multiply(x, y) for x in (a.low, a.high) for y in (b.low, b.high)))
-    return Interval(al.smallest(*products), al.largest(*products))
-
-
-def _multiply_unbounded(box: Box, a: Interval, b: Interval) -> Interval:
-    """Without an upper end there is still a lower one, if both are known not to be negative."""
-    if _proved(box, a.low, 0) and _proved(box, b.low, 0):
-        return Interval(_map(al.multiply, a.low, b.low), _map(al.multiply, a.high, b.high))
-    return UNBOUNDED
-
-
-def _floor_divide(box: Box, a: Interval, b: Interval) -> Interval:
-    """By a positive constant or an interval above 0: towards zero the more, the larger the divisor."""
-    if not _proved(box, b.low, 1) or b.low is None:
-        return UNBOUNDED
-    if b.low == b.high:
-        return Interval(_map(al.floor_divide, a.low, b.low), _map(al.floor_divide, a.high, b.low))
-    low = integer(0) if _proved(box, a.low, 0) else None
-    return Interval(low, a.high if low is not None else None)
-
-
-def _modulo(box: Box, a: Interval, b: Interval) -> Interval:
-    """Inside one period the remainder keeps order; across several it is anything below the divisor."""
-    if not _proved(box, b.low, 1) or b.low is None:
-        return UNBOUNDED
-    last = _map(al.subtract, b.high, integer(1))
-    if a.low is None or a.high is None or b.low != b.high:
-        return Interval(integer(0), last)
-    period = b.low
-    same = al.compare("==", al.floor_divide(a.low, period), al.floor_divide(a.high, period))
-    low = al.choose(same, al.modulo(a.low, period), integer(0))
-    return Interval(low, None if last is None else al.choose(same, al.modulo(a.high, period), last))
-
-
-def _minimum(box: Box, a: Interval, b: Interval) -> Interval:
-    return Interval(_least(a.low, b.low), _any(al.smallest, a.high, b.high))
-
-
-def _maximum(box: Box, a: Interval, b: Interval) -> Interval:
-    return Interval(_any(al.largest, a.low, b.low), _greatest(a.high, b.high))
-
-
-def _clamp(box: Box, x: Interval, low: Interval, high: Interval) -> Interval:
-    return _minimum(box, _maximum(box, x, low), high)
-
-
-def _absolute(box: Box, a: Interval) -> Interval:
-    zero: Expr = integer(0)
-    if a.low is None and a.high is None:
-        return Interval(zero, None)
-    if a.low is None or a.high is None:
-        end = a.low if a.low is not None else al.negate(a.high) if a.high is not None else zero
-        return Interval(al.largest(zero, end) if end.kind is Kind.INT else None, None)
-    if a.low.kind is not Kind.INT:
-        return UNBOUNDED
-    return Interval(al.largest(zero, a.low, al.negate(a.high)), al.largest(a.high, al.negate(a.low)))
-
-
-_RULES: dict[str, Callable[..., Interval]] = {
-    "+": _add,
-    "-": _subtract,
-    "neg": _negate,
-    "*": _multiply,
-    "div": _floor_divide,
-    "mod": _modulo,
-    "min": _minimum,
-    "max": _maximum,
-    "clamp": _clamp,
-    "abs": _absolute,
-}
-
-
-def _proved(box: Box, end: Expr | None, least: int) -> bool:
-    return end is not None and box.at_least(end, least)
-
-
-def _map(function: Callable[..., Expr], *ends: Expr | None) -> Expr | None:
-    present = [end for end in ends if end is not None]
-    return function(*present) if len(present) == len(ends) else None
-
-
-def _any(function: Callable[..., Expr], *ends: Expr | None) -> Expr | None:
-    """One end is enough: the smaller of two is bounded by either."""
-    present = [end for end in ends if end is not None]
-    return function(*present) if present else None
-
-
-def _least(a: Expr | None, b: Expr | None) -> Expr | None:
-    return _map(al.smallest, a, b)
-
-
-def _greatest(a: Expr | None, b: Expr | None) -> Expr | None:
-    return _map(al.largest, a, b)
+    return Interval(least_of(then.low, otherwise.low), greatest_of(then.high, otherwise.high))
 
 
 def _ends(below: list[Interval]) -> tuple[Expr, ...]:

@@ -13,9 +13,9 @@ from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds
 from attngen.analysis.segments import Segments
 from attngen.ir.evaluate import Environment, Number, Reader, evaluate
-from attngen.ir.expr import Apply, Expr, Kind, Parameter, variable
+from attngen.ir.expr import Apply, Expr, variable
 
-KEY_TILE = Parameter(Kind.INT, name="KEY_TILE")
+KEY_TILE = variable("KEY_TILE")
 """The number of keys in a tile; a constant of the kernel."""
 
 
@@ -63,9 +63,8 @@ def key_walk(bounds: Bounds) -> Range:
     full = _runs(bounds.core, ("full_start", "full_stop"), definitions, outward=False)
     partial = []
     for k, run in enumerate(live):
-        if len(live) == 1 and len(full) == 1:
-            holes = full
-        else:
+        holes = full
+        if len(live) > 1 or len(full) > 1:
             holes = tuple(_clipped(hole, run, f"{k}_{m}", definitions) for m, hole in enumerate(full))
         partial.append(PartialRun(run.start, run.stop, holes))
     return Range(tuple(definitions), tuple(partial), full)

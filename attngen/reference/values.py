@@ -8,6 +8,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -57,8 +58,9 @@ def any_invalid(values: Sequence[Value], axes: tuple[str, ...]) -> Tensor | None
             found = marks if found is None else found | marks
     if found is None:
         return None
-    shape = torch.broadcast_shapes(found.shape, *(aligned(value.tensor, value.axes, axes).shape for value in values))
-    return found.expand(shape)
+    for value in values:  # one mark for each element of the result
+        found = found | torch.zeros_like(aligned(value.tensor, value.axes, axes), dtype=torch.bool)
+    return found
 
 
 def contract(left: Value, right: Value, over: frozenset[str]) -> Value:
@@ -69,8 +71,10 @@ def contract(left: Value, right: Value, over: frozenset[str]) -> Value:
     left_axes, right_axes, out = ("".join(letter[axis] for axis in names) for names in (left.axes, right.axes, axes))
     tensor = torch.einsum(f"{left_axes},{right_axes}->{out}", left.tensor, right.tensor)
     marks = any_invalid([left, right], every)
-    summed = tuple(every.index(axis) for axis in over)
-    return Value(tensor, axes, None if marks is None else marks.any(dim=summed))
+    if marks is not None:
+        for axis in sorted(map(every.index, over), reverse=True):
+            marks = marks.any(dim=axis)
+    return Value(tensor, axes, marks)
 
 
 def gather(tensor: Tensor, indices: Sequence[Value]) -> Value:
@@ -84,5 +88,25 @@ def gather(tensor: Tensor, indices: Sequence[Value]) -> Value:
         if bool(outside.any()):
             invalid = outside if invalid is None else invalid | outside
         clamped.append(where.clamp(0, max(size - 1, 0)))
-    gathered = tensor[tuple(torch.broadcast_tensors(*clamped))] if clamped else tensor
+    gathered = tensor[tuple(clamped)] if tensor.numel() else _nothing(tensor, clamped)
     return Value(gathered, axes, None if invalid is None else invalid.expand(gathered.shape))
+
+
+def _nothing(tensor: Tensor, indices: list[Tensor]) -> Tensor:
+    """What stands for the elements of a tensor that has none."""
+    shape = reduce(torch.add, indices)
+    return torch.zeros_like(shape, dtype=tensor.dtype)
+
+
+def short_circuit(function: str, values: Sequence[Value], axes: tuple[str, ...]) -> Tensor | None:
+    """What is not looked at cannot be invalid: the right of a false `and`, the branch that is not taken."""
+    if any_invalid(values, axes) is None:
+        return None
+    first = aligned(values[0].tensor, values[0].axes, axes)
+    nothing = torch.zeros_like(first)
+    marks = [nothing if v.invalid is None else aligned(v.invalid, v.axes, axes) for v in values]
+    if function == "and":
+        return marks[0] | (first & marks[1])
+    if function == "or":
+        return marks[0] | (~first & marks[1])
+    return marks[0] | torch.where(first, marks[1], marks[2])

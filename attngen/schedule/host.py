@@ -27,7 +27,7 @@ class Hoisting:
 
     def hoisted(self, expr: Expr, exact: bool) -> Expr:
         """The expression with names in place of its largest parts that hold a float and that the host can compute."""
-        if _is_of_host(expr) and not isinstance(expr, Constant) and any(p.kind is Kind.FLOAT for p in distinct(expr)):
+        if is_of_host(expr) and not isinstance(expr, Constant) and any(p.kind is Kind.FLOAT for p in distinct(expr)):
             return Variable(expr.kind, name=self._name(expr, exact))
         below = children(expr)
         visited = tuple(self.hoisted(child, exact) for child in below)
@@ -43,7 +43,8 @@ class Hoisting:
         return value.name
 
 
-def _is_of_host(expr: Expr) -> bool:
+def is_of_host(expr: Expr) -> bool:
+    """Whether the host can compute an expression: it is made of parameters, sizes, h and constants."""
     return all(
         isinstance(part, (Constant, Parameter, Size, Apply)) or (isinstance(part, Variable) and part.name == "h")
         for part in distinct(expr)

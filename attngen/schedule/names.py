@@ -15,6 +15,30 @@ WORDS = {
 PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "pair"}
 
 
+KERNEL_NAMES = frozenset(
+    # positions, sizes and rows, as in the language
+    "b h i j q0 q1 qk q k v y lse B H N M D E scale offset row rows reach "
+    # the loops of the kernels
+    "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
+    "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault first_row first_key new_top column count skip "
+    # what launchers and kernels use
+    "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std".split()
+)
+"""Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
+CPP_KEYWORDS = frozenset(
+    "alignas alignof asm auto bool break case catch char class const constexpr continue decltype default delete do "
+    "double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64_t long "
+    "mutable namespace new noexcept nullptr operator private protected public register return short signed sizeof "
+    "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
+    "volatile while and or not xor larger smaller floor_div floor_mod magnitude".split()
+)
+
+
+def kernel_name(name: str) -> str:
+    """What a parameter or input of the author's is called inside kernels."""
+    return f"{name}_" if name in KERNEL_NAMES or name in CPP_KEYWORDS else name
+
+
 @dataclass(slots=True)
 class Namer:
     """Hands out names, each once; `given` are the names that the author gave to expressions."""
@@ -23,6 +47,7 @@ class Namer:
     taken: set[str] = field(default_factory=set)
 
     def fresh(self, wanted: str) -> str:
+        wanted = kernel_name(wanted)
         name, count = wanted, 2
         while name in self.taken:
             name = f"{wanted}_{count}"

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds, key_bounds
 from attngen.analysis.walk import Range, key_walk
 from attngen.errors import SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import TRUE, Expr, Kind, Read, distinct
 from attngen.passes import simplify
+from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
+from attngen.schedule.indices import exact_ints
 from attngen.schedule.levels import Level
 from attngen.schedule.logits import in_base_two, with_product
-from attngen.schedule.names import Namer
+from attngen.schedule.names import Namer, kernel_name
 from attngen.schedule.statements import Sequence, Statement
 from attngen.schedule.support import unsupported
-
-FIXED_NAMES = frozenset("b h i j q0 q1 qk q k v y lse m B H N M D E KEY_TILE QUERY_TILE scale offset".split())
-"""Names with a meaning in every kernel; statements never take them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -42,7 +41,8 @@ class Plan:
     """A streaming kernel: per (batch row, head, query tile), a walk over key tiles with a running softmax.
 
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
-    where every pair is live; `sink` is a logit in base two, or `None`.
+    where every pair is live; `sink` is a logit in base two, or `None`. `fault` holds for a pair
+    whose value would need an element outside of an input; its result is `FALSE` if none can.
     """
 
     variant: nodes.Variant
@@ -53,6 +53,7 @@ class Plan:
     mask: Tile
     score: Tile
     sink: Expr | None
+    fault: Tile
 
     @property
     def masked(self) -> bool:
@@ -81,8 +82,11 @@ def plan(variant: nodes.Variant) -> Plan:
     for name, value in ends:
         exact.define(name, value, roots)
     masked = exact.lowered(mask, roots)
-    inexact, score, sink = _scores(body, hoisting, exact)
-    statements = (*exact.statements, *inexact.statements)
+    faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
+    fault = hoisting.hoisted(_fault(simple), exact=True)
+    faulty = faults.lowered(fault, [fault])
+    scores, score, sink = _scores(body, hoisting, exact)
+    statements = (*exact.statements, *scores, *faults.statements)
     return Plan(
         variant=simple,
         bounds=bounds,
@@ -90,33 +94,47 @@ def plan(variant: nodes.Variant) -> Plan:
         host=tuple(hoisting.values),
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
-        score=Tile(tuple(inexact.statements), score),
+        score=Tile(scores, score),
         sink=sink,
+        fault=Tile(tuple(faults.statements), faulty),
     )
 
 
-def _scores(body: nodes.Pairwise, hoisting: Hoisting, exact: Sequence) -> tuple[Sequence, Expr, Expr | None]:
-    """The score and the sink in base two, and the statements before them; ints are shared with the mask."""
-    shared = {expr: name for expr, name in exact.known.items() if _is_exact_anyway(expr)}
-    sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(exact.levels))
+def _fault(variant: nodes.Variant) -> Expr:
+    """Where a pair needs an element outside of an input: in its mask, or in its score if it is live."""
+    body = variant.pairwise
+    return al.either(outside(body.mask, variant), al.both(body.mask, outside(body.score, variant)))
+
+
+def _scores(
+    body: nodes.Pairwise, hoisting: Hoisting, exact: Sequence
+) -> tuple[tuple[Statement, ...], Expr, Expr | None]:
+    """The statements of the score, then score and sink in base two; ints are shared with the mask."""
+    early = (Level.HEAD, Level.QUERY)  # what the mask computes for keys and pairs, it computes in partial tiles only
+    shared = {
+        expr: name for expr, name in exact.known.items() if _has_no_float(expr) and exact.levels[name.name] in early
+    }
+    indices = Sequence(exact.namer, exact=True, known=dict(shared), levels=dict(exact.levels))
     softmax = body.normalization
     assert isinstance(softmax, nodes.Softmax)
-    score = hoisting.hoisted(in_base_two(with_product(body.score)), exact=False)
+    score = exact_ints(in_base_two(with_product(body.score)), indices, hoisting)
+    score = hoisting.hoisted(score, exact=False)
     sink = None if softmax.sink is None else hoisting.hoisted(in_base_two(softmax.sink), exact=False)
+    sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))
     roots = [score] if sink is None else [score, sink]
     lowered = sequence.lowered(score, roots)
-    return sequence, lowered, None if sink is None else sequence.lowered(sink, roots)
+    lowered_sink = None if sink is None else sequence.lowered(sink, roots)
+    return (*indices.statements, *sequence.statements), lowered, lowered_sink
 
 
-def _is_exact_anyway(expr: Expr) -> bool:
+def _has_no_float(expr: Expr) -> bool:
     """Ints that are the same in scores and masks."""
     return all(part.kind is not Kind.FLOAT for part in distinct(expr))
 
 
 def _namer(variant: nodes.Variant) -> Namer:
     names = {let.value: let.name for let in variant.lets}
-    taken = {given.name for given in (*variant.parameters, *variant.inputs)} | FIXED_NAMES
-    return Namer(names, taken)
+    return Namer(names, {kernel_name(given.name) for given in (*variant.parameters, *variant.inputs)})
 
 
 def reads(plan: Plan) -> tuple[Read, ...]:

@@ -13,6 +13,7 @@ from attngen.emit.wide import wide_test
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, mentions, variables
 from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
 from attngen.schedule.levels import PRODUCT, Level
+from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, Tile, reads
 from attngen.schedule.statements import Statement
 
@@ -37,7 +38,7 @@ class Printer(TritonPrinter):
     def read(self, expr: Read) -> str:
         given = self.plan.variant.input(expr.input)
         terms = [self._term(expr, k, axis) for k, axis in enumerate(given.axes)]
-        address = " + ".join([f"{expr.input}_ptr", *terms])
+        address = " + ".join([f"{kernel_name(expr.input)}_ptr", *terms])
         mask = ROW_MASKS.get(_level(expr, self.plan))
         load = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
         if given.kind is Kind.BOOL:
@@ -46,10 +47,10 @@ class Printer(TritonPrinter):
         return f"tl.cast({load}, tl.{dtype})"
 
     def _term(self, expr: Read, k: int, axis: str) -> str:
-        stride = f"{expr.input}_stride_{k}"
+        stride = f"{kernel_name(expr.input)}_stride_{k}"
         match axis:
             case "h":
-                index = f"h // {expr.input}_share"
+                index = f"h // {kernel_name(expr.input)}_share"
             case "i":
                 index = "rows[:, None]"
             case "b" | "j" | "n":
@@ -75,17 +76,19 @@ class _Lowering:
         plan = self.plan
         shown = face(plan)
         visit = self._visit_arguments()
+        constants = [kernel_name(name) for name in self._constants()]
         return {
             **_face_values(shown),
             "defaults": [f"({d.width}, {d.bytes}, {_values(d.configuration)})" for d in GPU_DEFAULTS],
             "space": [_values(configuration) for configuration in GPU_SPACE],
             "jit_support": self._jit_support(),
-            "visit_arguments": [f"{name}: tl.constexpr" if name in self._constants() else name for name in visit],
+            "visit_arguments": [f"{name}: tl.constexpr" if name in constants else name for name in visit],
             "visit_passed": visit,
             "arguments": [name for name, _ in self._arguments()],
             "passed": [value for _, value in self._arguments()],
-            "constants": self._constants(),
-            "head_lines": [self._line(statement) for statement in plan.head],
+            "constants": constants,
+            "constants_passed": self._constants(),
+            "head_lines": [*self._loaded(), *(self._line(statement) for statement in plan.head)],
             "query_lines": self._lines((plan.mask, plan.score), Level.QUERY),
             "score_lines": self._lines((plan.score,), Level.KEY, Level.PAIR),
             "mask_lines": self._lines((plan.mask,), Level.KEY, Level.PAIR),
@@ -168,10 +171,11 @@ class _Lowering:
     def _input_arguments(self, name: str) -> list[tuple[str, str]]:
         given = self.plan.variant.input(name)
         tensor = f"{name}.view(torch.uint8)" if given.kind is Kind.BOOL else name
-        found = [(f"{name}_ptr", tensor)]
-        found += [(f"{name}_stride_{k}", f"{name}.stride({k})") for k in range(len(given.axes))]
+        inside = kernel_name(name)
+        found = [(f"{inside}_ptr", tensor)]
+        found += [(f"{inside}_stride_{k}", f"{name}.stride({k})") for k in range(len(given.axes))]
         if "h" in given.axes:
-            found.append((f"{name}_share", f"H // {name}.shape[{given.axes.index('h')}]"))
+            found.append((f"{inside}_share", f"H // {name}.shape[{given.axes.index('h')}]"))
         return found
 
     def _table_lines(self) -> list[str]:
@@ -184,6 +188,16 @@ class _Lowering:
                 listed = value.name if value.per_head else f"[{value.name}]"
                 lines.append(f"{value.name} = torch.tensor({listed}, dtype=torch.{dtype}, device=q.device)")
         return lines
+
+    def _loaded(self) -> list[str]:
+        """The host values that arrive in memory."""
+        loads = []
+        for value in self.plan.host:
+            if value.per_head:
+                loads.append(f"{value.name} = tl.load({value.name}_ptr + h)")
+            elif value.exact and value.value.kind is Kind.FLOAT:
+                loads.append(f"{value.name} = tl.load({value.name}_ptr)")
+        return loads
 
     def _visit_arguments(self) -> list[str]:
         exprs = self._tile_exprs()
@@ -201,7 +215,7 @@ class _Lowering:
             found += [argument for argument, _ in self._input_arguments(name)]
         parameters = {part.name for expr in exprs for part in distinct(expr) if isinstance(part, Parameter)}
         sizes = {part.axis for expr in exprs for part in distinct(expr) if isinstance(part, Size)}
-        return [*found, *sorted(sizes & {"B", "H"}), *self._sizes(exprs), *sorted(parameters)]
+        return [*found, *sorted(sizes & {"B", "H"}), *self._sizes(exprs), *sorted(map(kernel_name, parameters))]
 
     def _jit_support(self) -> str:
         lines = [*(self._line(s) for s in self.plan.head), *self._lines((self.plan.mask, self.plan.score), *Level)]

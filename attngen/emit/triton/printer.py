@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from attngen.emit.python import size_name
-from attngen.ir.expr import Apply, Constant, Kind, Size
+from attngen.ir.expr import Apply, Constant, Kind, Parameter, Row, Size, Variable
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
+from attngen.schedule.names import kernel_name
 
 TRITON: Table = {
     # `&`, `|` and comparisons bind as in Python: a comparison looser than `&`.
@@ -60,6 +61,9 @@ class TritonPrinter(Printer):
 
     def constant(self, expr: Constant) -> tuple[str, int]:
         return repr(expr.value), ATOM if expr.value >= 0 else 12
+
+    def name(self, expr: Variable | Parameter | Row) -> str:
+        return kernel_name(expr.name) if isinstance(expr, Parameter) else expr.name
 
     def size(self, expr: Size) -> str:
         return size_name(expr.axis)

@@ -25,6 +25,11 @@ VALUES = frozenset((*SIZES, *POSITIONS, *CHANNELS, *ROWS, "scale"))
 """The names that have a value without being defined."""
 RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
+CALL_NAMES = frozenset(
+    "offset return_lse tune sizes y lse kernel options reach meta offsets tensors integers reals fault "
+    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys tempfile".split()
+)
+"""What the public function of every generated file calls its own; parameters and inputs stand beside these."""
 PYTHON_KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from "
     "global if import in is lambda nonlocal not or pass raise return try while with yield".split()
@@ -106,6 +111,9 @@ def declare(scope: Scope, word: ast.Word, binding: Binding, report: Report) -> N
         report.error("E0202", f"`{name}` is defined twice", word.span, label=label, help="rename one")
     else:
         no_keyword(word, report)
+        if isinstance(binding, (nodes.Parameter, nodes.Input)) and (name in CALL_NAMES or name.startswith("_")):
+            message = f"`{name}` can't be an argument of the generated function, which uses the name itself"
+            report.error("E0202", message, word.span, help="choose another name")
         scope.bindings[name] = binding
 
 

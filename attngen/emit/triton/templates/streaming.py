@@ -328,8 +328,8 @@ def __variant__(
                 N,
                 M,
                 triton.next_power_of_2(max(N, M, 1)),
-                # % for constant in constants
-                __constant__,
+                # % for argument in constants_passed
+                __argument__,
                 # % endfor
                 D=D,
                 E=E,

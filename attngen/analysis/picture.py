@@ -1,0 +1,63 @@
+"""The tiles of a whole call, computed by the walk that the kernels run, and the kinds of heads that share a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attngen.analysis.walk import Range, tile_classes
+from attngen.ir.evaluate import Number, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class TileMap:
+    """The class of each tile: 0 not visited, 1 visited with the mask, 2 full; rows are query tiles."""
+
+    classes: tuple[tuple[int, ...], ...]
+    shape: tuple[int, int]
+
+    def count(self, kind: int) -> int:
+        return sum(row.count(kind) for row in self.classes)
+
+
+def tile_map(
+    walk: Range,
+    parameters: Mapping[str, Number],
+    N: int,  # noqa: N803
+    M: int,  # noqa: N803
+    *,
+    head: int = 0,
+    H: int = 1,  # noqa: N803
+    offset: int | None = None,
+    tile: tuple[int, int] = (64, 64),
+    read: Reader | None = None,
+) -> TileMap:
+    """The map of one head; `read` gives elements of per-head inputs that the bounds depend on.
+
+    Raises:
+        LookupError: the bounds depend on an input, and `read` is not given.
+    """
+    query_tile, key_tile = tile
+    first = M - N if offset is None else offset
+    fixed = {"N": N, "M": M, "H": H, "B": 1, "b": 0, "h": head, "KEY_TILE": key_tile, **parameters}
+    columns = -(-M // key_tile)
+    rows = []
+    for start in range(0, N, query_tile):
+        ends = {"q0": first + start, "q1": first + min(start + query_tile, N) - 1}
+        rows.append(tuple(tile_classes(walk, {**fixed, **ends}, columns, read)))
+    return TileMap(tuple(rows), (len(rows), columns))
+
+
+def kinds_of_heads(
+    walk: Range,
+    parameters: Mapping[str, Number],
+    N: int,
+    M: int,
+    H: int,
+    tile: tuple[int, int],
+) -> list[tuple[range | list[int], TileMap]]:
+    """The heads grouped by equal maps, in the order of their first head."""
+    groups: dict[TileMap, list[int]] = {}
+    for head in range(H):
+        groups.setdefault(tile_map(walk, parameters, N, M, head=head, H=H, tile=tile), []).append(head)
+    return [(heads, shared) for shared, heads in groups.items()]

@@ -1,0 +1,35 @@
+"""The backends: for each, the files that it makes of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attngen.emit.cpp import lower as cpp_lower
+from attngen.emit.triton import lower as triton_lower
+from attngen.ir.nodes import Variant
+from attngen.schedule.plan import Plan, plan
+
+Files = dict[str, str]
+"""Text by file name; the launcher, which holds the public function, is `<variant>.py`."""
+
+
+def _triton(made: Plan) -> Files:
+    return {f"{made.variant.name}.py": triton_lower.generate(made)}
+
+
+def _cpp(made: Plan) -> Files:
+    source, launcher = cpp_lower.generate(made)
+    return {f"{made.variant.name}.py": launcher, f"{made.variant.name}.cpp": source}
+
+
+BACKENDS: dict[str, Callable[[Plan], Files]] = {"triton": _triton, "cpp": _cpp}
+
+
+def generate(variant: Variant, backend: str) -> Files:
+    """The generated files of a variant.
+
+    Raises:
+        SpecError: the variant can't be compiled yet.
+        KeyError: there is no such backend.
+    """
+    return BACKENDS[backend](plan(variant))

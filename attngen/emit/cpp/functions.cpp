@@ -1,0 +1,44 @@
+// Functions that C++ kernels call, each copied into a generated file that needs it.
+
+inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  const int64_t quotient = x / y;
+  return quotient - (x % y != 0 && (x < 0) != (y < 0));
+}
+
+inline int64_t floor_mod(int64_t x, int64_t y) {
+  const int64_t remainder = x % y;
+  return remainder + (remainder != 0 && (remainder < 0) != (y < 0) ? y : 0);
+}
+
+inline int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+inline double smaller(double x, double y) { return x < y ? x : y; }
+inline float smaller(float x, float y) { return x < y ? x : y; }
+
+inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
+inline double larger(double x, double y) { return x > y ? x : y; }
+inline float larger(float x, float y) { return x > y ? x : y; }
+
+template <typename Float>
+inline Float sigmoid(Float x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+template <typename Float>
+inline Float softplus(Float x) {
+  return larger(x, Float{0}) + std::log1p(std::exp(-std::abs(x)));
+}
+
+template <typename Float>
+inline Float relu(Float x) {
+  return x > 0 ? x : 0;
+}
+
+template <typename Float>
+inline Float elu(Float x) {
+  return x > 0 ? x : std::expm1(x);
+}
+
+template <typename Float>
+inline Float silu(Float x) {
+  return x / (1 + std::exp(-x));
+}

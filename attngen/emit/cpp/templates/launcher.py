@@ -1,0 +1,115 @@
+"""__summary__
+
+# % for line in equation
+    __line__
+# % endfor
+
+__header__
+Runs __variant__.cpp, beside this file; needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec
+and compile that again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+__flags__
+
+
+def __variant__(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    # % for argument in signature
+    __argument__,
+    # % endfor
+    scale: float | None = None,
+    offset: int | Tensor | None = None,
+    return_lse: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """__summary__
+
+    # % for line in equation
+        __line__
+    # % endfor
+
+    Args:
+        q: [B, heads, N, D]; k: [B, heads, M, D]; v: [B, heads, M, E]. Each head count divides the largest, H.
+        # % for line in argument_docs
+        __line__
+        # % endfor
+        scale: 1 / sqrt(D) unless given.
+        offset: the position of query row 0, one number or int [B]; M - N unless given.
+        return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+
+    Returns:
+        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+
+    Raises:
+        ValueError: an argument does not fit.
+        RuntimeError: there is no working C++ compiler.
+    """
+    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
+    _require(q.device.type == "cpu", f"__variant__: q is on {q.device}; this file runs on the CPU")
+    scale = _scale("__variant__", scale, D)
+    offset = _offset("__variant__", offset, B, M - N, q.device)
+    # % for line in checks
+    __line__
+    # % endfor
+    # % for line in host_lines
+    __line__
+    # % endfor
+    y = torch.empty((B, H, N, E), dtype=q.dtype)
+    lse = torch.empty((B, H, N), dtype=torch.float32)
+    offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
+    tensors = [
+        *(q, k, v, y, lse, offsets),
+        # % for argument in tensors
+        __argument__,
+        # % endfor
+    ]
+    integers = [
+        *(*q.stride(), H // q.shape[1]),
+        *(*k.stride(), H // k.shape[1]),
+        *(*v.stride(), H // v.shape[1]),
+        *(B, H, N, M, D, E, torch.get_num_threads()),
+        # % for argument in integers
+        __argument__,
+        # % endfor
+    ]
+    reals: list[float] = [
+        # % for argument in reals
+        __argument__,
+        # % endfor
+    ]
+    fault = _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
+    _require(not fault, "__variant__: __fault__")
+    return (y, lse) if return_lse else y
+
+
+def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
+    """Run a function of the C++ file; the lists arrive there in the same order."""
+    addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+    numbers = (ctypes.c_int64 * len(integers))(*integers)
+    fractions = (ctypes.c_double * max(1, len(reals)))(*reals)
+    return int(_library(Path(__file__).with_suffix(".cpp"))[function](addresses, numbers, fractions))
+
+
+__support__
+
+
+__native__

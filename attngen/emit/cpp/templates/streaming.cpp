@@ -1,0 +1,264 @@
+// __summary__
+//
+// % for line in equation
+//     __line__
+// % endfor
+//
+// __header__
+// Don't edit it: change the spec and compile that again.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+constexpr int64_t QUERY_TILE = __query_tile__;
+constexpr int64_t KEY_TILE = __key_tile__;
+constexpr float NOTHING = -std::numeric_limits<float>::infinity();
+
+// ---- numbers
+
+struct BFloat16 {
+  uint16_t bits;
+};
+using Half = _Float16;
+
+inline float to_float(float x) { return x; }
+inline float to_float(Half x) { return static_cast<float>(x); }
+inline float to_float(BFloat16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float y;
+  std::memcpy(&y, &bits, sizeof y);
+  return y;
+}
+
+inline void assign(float& y, float x) { y = x; }
+inline void assign(Half& y, float x) { y = static_cast<Half>(x); }
+inline void assign(BFloat16& y, float x) {  // rounds to nearest, ties to even; a NaN stays one
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  y.bits = static_cast<uint16_t>(x != x ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// 2^x for x <= 0, by a minimax polynomial on [-1/2, 1/2], to 1e-7; 0 below the normal floats.
+inline float exp2_fast(float x) {
+  const float whole = std::nearbyint(x > -126.0f ? x : -126.0f);
+  const float f = x - whole;
+  float p = 1.5345811e-4f;
+  p = p * f + 1.3399931e-3f;
+  p = p * f + 9.618489e-3f;
+  p = p * f + 5.5503286e-2f;
+  p = p * f + 2.4022646e-1f;
+  p = p * f + 6.9314718e-1f;
+  p = p * f + 1.0f;
+  const int32_t bits = (static_cast<int32_t>(whole) + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, sizeof power);
+  return x < -126.0f ? 0.0f : p * power;
+}
+
+__functions__
+// ---- what a call gives
+
+template <typename Element>
+struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
+  const Element* data;
+  int64_t batch, head, token, channel, share;
+
+  const Element* of(int64_t b, int64_t h) const { return data + b * batch + h / share * head; }
+};
+
+// % if inputs
+template <typename Element>
+struct Input {  // a tensor with a stride for each axis; head h reads head h / share
+  const Element* data;
+  int64_t stride[__most_axes__], share;
+};
+
+// % endif
+template <typename Element>
+struct Call {
+  Rows<Element> q, k, v;
+  Element* y;              // [B, H, N, E], contiguous
+  float* lse;              // [B, H, N], contiguous
+  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  int64_t B, H, N, M, D, E, threads;
+  // % for field in fields
+  __field__;
+  // % endfor
+};
+
+struct Workspace {  // the tiles of one thread
+  std::vector<float> q, k, v, scores, acc, top, total;
+
+  Workspace(int64_t D, int64_t E)
+      : q(QUERY_TILE * D),
+        k(D * KEY_TILE),
+        v(KEY_TILE * E),
+        scores(QUERY_TILE * KEY_TILE),
+        acc(QUERY_TILE * E),
+        top(QUERY_TILE),
+        total(QUERY_TILE) {}
+};
+
+struct Partial {};  // a key tile whose pairs are tested
+struct Full {};     // a key tile whose pairs are all live
+
+// ---- one query tile of one head; true if an input was needed outside of its axes
+
+template <typename Element>
+bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Workspace& space) {
+  [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  // % for line in unpacked
+  __line__
+  // % endfor
+  const int64_t first_row = tile * QUERY_TILE;
+  const int64_t rows = std::min(QUERY_TILE, N - first_row);
+  const int64_t offset = call.offsets[b];
+  bool fault = false;
+
+  const Element* q = call.q.of(b, h);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t d = 0; d < D; ++d)
+      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
+
+  // Positions stand in the key sequence: this tile holds the queries q0 to q1.
+  [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
+  // % for line in head_lines
+  __line__
+  // % endfor
+
+  std::fill_n(space.acc.begin(), rows * E, 0.0f);
+  std::fill_n(space.top.begin(), rows, __initial_top__);
+  std::fill_n(space.total.begin(), rows, __initial_total__);
+
+  // One key tile: scores in base two, then the running maximum, sum and weighted values.
+  auto visit = [&](int64_t key_tile, auto kind) {
+    constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
+    const int64_t first_key = key_tile * KEY_TILE;
+    const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
+    const Element* k = call.k.of(b, h) + first_key * call.k.token;
+    const Element* v = call.v.of(b, h) + first_key * call.v.token;
+    for (int64_t d = 0; d < D; ++d)
+      for (int64_t x = 0; x < keys; ++x)
+        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    for (int64_t x = 0; x < keys; ++x)
+      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+    // % for line in key_lines
+    __line__
+    // % endfor
+
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
+      float* scores = &space.scores[r * KEY_TILE];
+      std::fill_n(scores, KEY_TILE, 0.0f);
+      for (int64_t d = 0; d < D; ++d) {
+        const float channel = space.q[r * D + d];
+        const float* column = &space.k[d * KEY_TILE];
+#pragma omp simd
+        for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
+      }
+      // % for line in pair_lines
+      __line__
+      // % endfor
+
+      float top = space.top[r];
+#pragma omp simd reduction(max : top)
+      for (int64_t x = 0; x < keys; ++x) top = top > scores[x] ? top : scores[x];
+      const float base = top == NOTHING ? 0.0f : top;
+      const float rescale = exp2_fast(space.top[r] - base);
+      float total = 0.0f;
+#pragma omp simd reduction(+ : total)
+      for (int64_t x = 0; x < keys; ++x) {
+        scores[x] = exp2_fast(scores[x] - base);
+        total += scores[x];
+      }
+      space.top[r] = top;
+      space.total[r] = space.total[r] * rescale + total;
+      float* acc = &space.acc[r * E];
+      for (int64_t e = 0; e < E; ++e) acc[e] *= rescale;
+      for (int64_t x = 0; x < keys; ++x) {
+        const float weight = scores[x];
+        const float* value = &space.v[x * E];
+#pragma omp simd
+        for (int64_t e = 0; e < E; ++e) acc[e] += weight * value[e];
+      }
+    }
+  };
+
+  // % for start, count, skips in partial_runs
+  for (int64_t step = 0; step < __count__; ++step) {
+    int64_t key_tile = __start__ + step;
+    // % for skip in skips
+    __skip__
+    // % endfor
+    visit(key_tile, Partial{});
+  }
+  // % endfor
+  // % for start, stop in full_runs
+  for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) visit(key_tile, Full{});
+  // % endfor
+
+  // A row that sees no key gives 0, and -inf as its log-sum-exp.
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t row = (b * H + h) * N + first_row + r;
+    const float total = space.total[r];
+    const float share = total == 0.0f ? 0.0f : 1.0f / total;
+    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
+    call.lse[row] = total == 0.0f ? NOTHING : (space.top[r] + std::log2(total)) * 0.69314718f;
+  }
+  return fault;
+}
+
+template <typename Element>
+int forward(void* const* tensors, const int64_t* integers, const double* reals) {
+  auto rows = [&] {
+    Rows<Element> given;
+    given.data = static_cast<const Element*>(*tensors++);
+    for (int64_t* field : {&given.batch, &given.head, &given.token, &given.channel, &given.share}) *field = *integers++;
+    return given;
+  };
+  Call<Element> call;
+  call.q = rows();
+  call.k = rows();
+  call.v = rows();
+  call.y = static_cast<Element*>(*tensors++);
+  call.lse = static_cast<float*>(*tensors++);
+  call.offsets = static_cast<const int64_t*>(*tensors++);
+  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  // % for line in packed
+  __line__
+  // % endfor
+  static_cast<void>(reals);
+
+  const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE;
+  std::atomic<bool> fault{false};
+#pragma omp parallel num_threads(call.threads)
+  {
+    Workspace space(call.D, call.E);
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < call.B * call.H * tiles; ++task) {
+      const int64_t head = task / tiles, tile = tiles - 1 - task % tiles;
+      if (attend(call, head / call.H, head % call.H, tile, space)) fault = true;
+    }
+  }
+  return fault;
+}
+
+}  // namespace
+
+extern "C" int __variant___float32(void* const* tensors, const int64_t* integers, const double* reals) {
+  return forward<float>(tensors, integers, reals);
+}
+extern "C" int __variant___bfloat16(void* const* tensors, const int64_t* integers, const double* reals) {
+  return forward<BFloat16>(tensors, integers, reals);
+}
+extern "C" int __variant___float16(void* const* tensors, const int64_t* integers, const double* reals) {
+  return forward<Half>(tensors, integers, reals);
+}

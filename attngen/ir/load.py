@@ -1,0 +1,55 @@
+"""A spec from a path or a text to a checked variant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attngen.errors import Source, suggest
+from attngen.ir.check import check
+from attngen.ir.nodes import Variant
+
+
+def load(spec: str | Path | Variant, name: str | None = None) -> Variant:
+    """The checked attention of a spec.
+
+    Args:
+        spec: a path, the text of a spec, or a variant, which is returned as it is.
+        name: which attention, where the spec holds several.
+
+    Raises:
+        SpecError: the spec is wrong; holds every diagnostic.
+        FileNotFoundError: there is no such file.
+        LookupError: the spec holds several attentions and no name is given, or none of that name.
+    """
+    if isinstance(spec, Variant):
+        return spec
+    variants = load_all(spec)
+    if name is None and len(variants) == 1:
+        return variants[0]
+    names = [variant.name for variant in variants]
+    if name is None:
+        raise LookupError(f"the spec holds {len(names)} attentions; choose one by name: {', '.join(names)}")
+    if name not in names:
+        hint = suggest(name, names) or f"there is {', '.join(names)}"
+        raise LookupError(f"the spec holds no attention `{name}`; {hint}")
+    return variants[names.index(name)]
+
+
+def load_all(spec: str | Path) -> tuple[Variant, ...]:
+    """Every attention of a spec, in order.
+
+    Raises:
+        SpecError: the spec is wrong; holds every diagnostic.
+        FileNotFoundError: there is no such file.
+    """
+    return check(read_source(spec))
+
+
+def read_source(spec: str | Path) -> Source:
+    """A text is told from a path by its braces."""
+    if isinstance(spec, str) and "{" in spec:
+        return Source("<text>", spec)
+    path = Path(spec)
+    return Source(str(spec), path.read_text(encoding="utf-8"))
+
+

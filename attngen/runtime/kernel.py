@@ -1,0 +1,202 @@
+"""A variant as a callable: q, k, v in, y out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attngen.analysis.picture import TileMap, tile_map
+from attngen.emit.backends import BACKENDS, Files, generate
+from attngen.errors import CallError, suggest
+from attngen.ir import nodes
+from attngen.ir.load import load
+from attngen.reference import Result, attention
+from attngen.runtime.explain import explain
+from attngen.runtime.module import import_function
+from attngen.schedule.configuration import CPU_TILES
+from attngen.schedule.plan import Plan, plan
+
+CHOICES = ("auto", *BACKENDS, "reference")
+
+
+def build(
+    spec: str | Path | nodes.Variant,
+    *,
+    name: str | None = None,
+    backend: str = "auto",
+    **parameters: int | float | bool,
+) -> Kernel:
+    """A kernel for a spec, with values for its parameters.
+
+    Args:
+        spec: a path, the text of a spec, or a checked variant.
+        name: which attention, where the spec holds several.
+        backend: "triton", "cpp", "reference" (float64, slow), or "auto": C++ on the CPU, Triton on a GPU.
+        parameters: values by name; the others keep their defaults.
+
+    Raises:
+        SpecError: the spec is wrong, or can't be compiled yet.
+        CallError: there is no such backend or parameter, or a parameter has no value.
+    """
+    variant = load(spec, name)
+    if backend not in CHOICES:
+        raise CallError(f"there is no backend `{backend}`; choose one of {', '.join(CHOICES)}")
+    known = [given.name for given in variant.parameters]
+    for given in parameters:
+        if given not in known:
+            hint = suggest(given, known) or f"there is {', '.join(known) or 'none'}"
+            raise CallError(f"{variant.name}: there is no parameter `{given}`; {hint} ({variant.span})")
+    values: dict[str, int | float | bool] = {}
+    for parameter in variant.parameters:
+        value = parameters.get(parameter.name, parameter.default)
+        if value is None:
+            raise CallError(f"{variant.name}: the parameter `{parameter.name}` needs a value ({parameter.span})")
+        values[parameter.name] = value
+    return Kernel(variant, values, backend)
+
+
+class Kernel:
+    """A compiled variant. Calls may have any lengths, strides and head counts.
+
+    Attributes:
+        variant: the checked spec.
+        parameters: the value of each parameter.
+        backend: as given to `build`.
+    """
+
+    def __init__(self, variant: nodes.Variant, parameters: Mapping[str, int | float | bool], backend: str) -> None:
+        self.variant = variant
+        self.parameters = dict(parameters)
+        self.backend = backend
+        self._functions: dict[str, Callable[..., Any]] = {}
+        if backend != "reference":
+            _ = self.plan  # what can't be compiled is refused here, and not at the first call
+
+    def __repr__(self) -> str:
+        values = "".join(f", {name}={value}" for name, value in self.parameters.items())
+        return f"<attngen kernel {self.variant.name}{values}, backend={self.backend}>"
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Every decision of the kernel."""
+        return plan(self.variant)
+
+    def __call__(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        *,
+        scale: float | None = None,
+        offset: int | Tensor | None = None,
+        return_lse: bool = False,
+        **inputs: Tensor,
+    ) -> Any:
+        """Attention of queries over keys and values.
+
+        Args:
+            q: [B, heads, N, D]; k: [B, heads, M, D]; v: [B, heads, M, E]. Each head count divides the largest, H.
+            scale: 1/sqrt(D) unless given.
+            offset: the position of query row 0, one number or int [B]; M - N unless given.
+            return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+            inputs: the spec's inputs by name.
+
+        Returns:
+            y: [B, H, N, E] in the dtype of q; with return_lse, `(y, lse)`.
+
+        Raises:
+            ValueError: an argument does not fit (`CallError`, where a name is unknown or missing).
+        """
+        self._check_names(inputs)
+        backend = self._backend_for(q)
+        if backend == "reference":
+            result = self.reference(q, k, v, scale=scale, offset=offset, return_lse=return_lse, **inputs)
+            y, lse = result if return_lse else (result, None)
+            y = y.to(q.dtype)
+            return (y, None if lse is None else lse.float()) if return_lse else y
+        function = self._function(backend)
+        return function(q, k, v, scale=scale, offset=offset, return_lse=return_lse, **inputs, **self.parameters)
+
+    def reference(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        *,
+        scale: float | None = None,
+        offset: int | Tensor | None = None,
+        return_lse: bool = False,
+        **inputs: Tensor,
+    ) -> Any:
+        """The same by the float64 interpreter, as the spec is written: y, or `(y, lse)`."""
+        self._check_names(inputs)
+        result: Result = attention(
+            self.variant, q, k, v, parameters=self.parameters, inputs=inputs, scale=scale, offset=offset
+        )
+        return (result.y, result.lse) if return_lse else result.y
+
+    @property
+    def files(self) -> Files:
+        """The generated files by name, for the backend (`auto`: C++)."""
+        return generate(self.variant, "triton" if self.backend == "triton" else "cpp")
+
+    @property
+    def source(self) -> str:
+        """The generated kernel: the Triton file, or the C++ file."""
+        files = self.files
+        return files.get(f"{self.variant.name}.cpp", files[f"{self.variant.name}.py"])
+
+    def tiles(
+        self,
+        N: int,
+        M: int,
+        head: int = 0,
+        *,
+        H: int | None = None,
+        offset: int | None = None,
+        tile: tuple[int, int] = CPU_TILES,
+    ) -> Tensor:
+        """What the kernel does with each tile: int8 [query tiles, key tiles]; 0 skips, 1 tests pairs, 2 is full.
+
+        Args:
+            N, M: queries and keys.
+            head: which of the H heads (H: head + 1 unless given).
+            offset: the position of query 0; M - N unless given.
+            tile: queries and keys per tile.
+        """
+        heads = head + 1 if H is None else H
+        classes: TileMap = tile_map(self.plan.walk, self.parameters, N, M, head=head, H=heads, offset=offset, tile=tile)
+        return torch.tensor(classes.classes, dtype=torch.int8).reshape(classes.shape)
+
+    def explain(self) -> str:
+        """Bounds, proofs and fallbacks, in words and formulas."""
+        return explain(self.plan)
+
+    def _function(self, backend: str) -> Callable[..., Any]:
+        if backend not in self._functions:
+            self._functions[backend] = import_function(generate(self.variant, backend), self.variant.name)
+        return self._functions[backend]
+
+    def _backend_for(self, q: Tensor) -> str:
+        if self.backend == "auto":
+            return "triton" if isinstance(q, Tensor) and q.device.type == "cuda" else "cpp"
+        return self.backend
+
+    def _check_names(self, inputs: Mapping[str, Tensor]) -> None:
+        """Every input by its name, and nothing else."""
+        known = {given.name: given for given in self.variant.inputs}
+        for name in inputs:
+            if name in self.parameters:
+                raise CallError(f"{self.variant.name}: `{name}` is a parameter; give it to `attngen.build`")
+            if name not in known:
+                hint = suggest(name, known) or f"its inputs: {', '.join(known) or 'none'}"
+                raise CallError(f"{self.variant.name}: there is no input `{name}`; {hint} ({self.variant.span})")
+        for name, given in known.items():
+            if name not in inputs:
+                axes = ", ".join(given.axes)
+                raise CallError(f"{self.variant.name}: the input `{name}` [{axes}] is missing ({given.span})")

@@ -1,0 +1,67 @@
+"""Generated files as importable modules: written once per content into the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import platformdirs
+
+from attngen.emit.backends import Files
+
+
+def cache_folder() -> Path:
+    """$ATTNGEN_CACHE, or the user's cache folder for attngen."""
+    given = os.environ.get("ATTNGEN_CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("attngen"))
+
+
+def import_function(files: Files, name: str) -> Callable[..., Any]:
+    """The public function `name` of generated files."""
+    function: Callable[..., Any] = getattr(import_files(files, name), name)
+    return function
+
+
+def import_files(files: Files, name: str) -> ModuleType:
+    """Write the files side by side, unless they are there, and import `<name>.py`."""
+    digest = hashlib.sha256("\0".join(f"{key}\0{files[key]}" for key in sorted(files)).encode()).hexdigest()[:20]
+    module_name = f"attngen_generated_{digest}_{name}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    folder = cache_folder() / "kernels" / digest
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file_name, text in files.items():
+        _write(folder / file_name, text)
+    return import_path(folder / f"{name}.py", module_name)
+
+
+def import_path(path: Path, module_name: str) -> ModuleType:
+    """A module from a file, under a name of its own."""
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in place in one step: other processes may be doing the same."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    handle, partial = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(partial, path)
