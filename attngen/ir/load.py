@@ -51,5 +51,3 @@ def read_source(spec: str | Path) -> Source:
         return Source("<text>", spec)
     path = Path(spec)
     return Source(str(spec), path.read_text(encoding="utf-8"))
-
-

@@ -7,7 +7,7 @@ from attngen.ir import nodes
 from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, size
 
 MEANINGFUL = frozenset("b h i j n t c e".split())
-"""Axes whose indices are checked before the launch; any other axis takes an index that must be checked where it is read."""
+"""Axes whose indices are checked before the launch; the index of any other axis must be checked where it is read."""
 
 
 def outside(expr: Expr, variant: nodes.Variant) -> Expr:

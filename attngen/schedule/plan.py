@@ -25,6 +25,7 @@ from attngen.schedule.names import Namer, kernel_name
 from attngen.schedule.statements import Sequence, Statement
 from attngen.schedule.support import unsupported
 
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A value of a tile of pairs: `statements` in order, then `result` over their names."""
@@ -117,7 +118,7 @@ def _scores(
     indices = Sequence(exact.namer, exact=True, known=dict(shared), levels=dict(exact.levels))
     softmax = body.normalization
     assert isinstance(softmax, nodes.Softmax)
-    score = exact_ints(in_base_two(with_product(body.score)), indices, hoisting)
+    score = exact_ints(with_product(in_base_two(body.score)), indices, hoisting)
     score = hoisting.hoisted(score, exact=False)
     sink = None if softmax.sink is None else hoisting.hoisted(in_base_two(softmax.sink), exact=False)
     sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))
@@ -134,7 +135,8 @@ def _has_no_float(expr: Expr) -> bool:
 
 def _namer(variant: nodes.Variant) -> Namer:
     names = {let.value: let.name for let in variant.lets}
-    return Namer(names, {kernel_name(given.name) for given in (*variant.parameters, *variant.inputs)})
+    given = [parameter.name for parameter in variant.parameters] + [tensor.name for tensor in variant.inputs]
+    return Namer(names, {kernel_name(name) for name in given})
 
 
 def reads(plan: Plan) -> tuple[Read, ...]:

@@ -1,0 +1,148 @@
+"""Run a variant on random tensors, compare it with the interpreter, and time it: `attngen run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from attngen.errors import CallError
+from attngen.ir import nodes
+from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.expr import Kind
+from attngen.runtime.kernel import build
+
+DTYPES = {
+    "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
+    "float16": torch.float16, "fp16": torch.float16,
+}  # fmt: skip
+COMPARED_PAIRS = 2**24
+"""The interpreter looks at every pair: it gets the last query rows, so many that this is about what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a run. Errors are against the float64 interpreter; `tolerance` is what `error` may be."""
+
+    variant: str
+    backend: str
+    dtype: str
+    shape: str
+    compared_rows: int
+    error: float
+    tolerance: float
+    lse_error: float
+    seconds_first: float
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance and self.lse_error <= 1e-3
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "passed": self.passed}
+
+    def text(self) -> str:
+        verdict = "agrees with" if self.passed else "DISAGREES with"
+        return "\n".join(
+            [
+                f"{self.variant} {self.shape} {self.dtype} on {self.backend}: {verdict} the interpreter",
+                f"  largest error of y    {self.error:.2e}   (may be {self.tolerance:.2e}; last {self.compared_rows} queries)",
+                f"  largest error of lse  {self.lse_error:.2e}",
+                f"  first call {self.seconds_first:.2f} s (compiles, unless cached), then {self.seconds * 1e3:.2f} ms",
+            ]
+        )
+
+
+def trial(
+    variant: nodes.Variant, shape: list[int], dtype: str, backend: str, seed: int, parameters: Mapping[str, Number]
+) -> Trial:
+    """Build and run a variant on random numbers.
+
+    Args:
+        shape: B, H, N, D; or B, H, Hk, N, M, D, E.
+
+    Raises:
+        CallError: there is no such dtype or backend.
+    """
+    if dtype not in DTYPES:
+        raise CallError(f"there is no dtype `{dtype}`; choose float32, bfloat16 or float16")
+    batch, heads, key_heads, queries, keys, width, value_width = _sizes(shape)
+    kernel = build(variant, backend=backend, **parameters)
+    torch.manual_seed(seed)
+    device = "cuda" if torch.cuda.is_available() and backend != "cpp" else "cpu"
+    q = torch.randn(batch, heads, queries, width, device=device).to(DTYPES[dtype])
+    k = torch.randn(batch, key_heads, keys, width, device=device).to(DTYPES[dtype])
+    v = torch.randn(batch, key_heads, keys, value_width, device=device).to(DTYPES[dtype])
+    lengths = {"b": batch, "h": heads, "i": queries, "j": keys, "n": keys, "c": width, "e": value_width}
+    inputs = {given.name: _random(given, lengths, parameters).to(device) for given in variant.inputs}
+    started = time.perf_counter()
+    y, lse = kernel(q, k, v, return_lse=True, **inputs)
+    first = time.perf_counter() - started
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        kernel(q, k, v, **inputs)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    rows = max(1, min(queries, COMPARED_PAIRS // max(1, batch * heads * keys)))
+    tail = {name: _last(tensor, variant.input(name), rows) for name, tensor in inputs.items()}
+    expected, expected_lse = kernel.reference(
+        q[:, :, queries - rows :], k, v, return_lse=True, offset=keys - rows, **tail
+    )
+    error = (y[:, :, queries - rows :].double() - expected).abs().max().item() if y.numel() else 0.0
+    difference = (lse[:, :, queries - rows :].double() - expected_lse).abs().nan_to_num(0.0, 0.0)
+    return Trial(
+        variant.name,
+        kernel.backend if backend != "auto" else ("triton" if device == "cuda" else "cpp"),
+        dtype,
+        "x".join(map(str, shape)),
+        rows,
+        error,
+        _tolerance(DTYPES[dtype], v),
+        difference.max().item() if difference.numel() else 0.0,
+        first,
+        sorted(times)[1],
+    )
+
+
+def _sizes(shape: list[int]) -> list[int]:
+    if len(shape) == 7:
+        return shape
+    batch, heads, length, width = shape
+    return [batch, heads, heads, length, length, width, width]
+
+
+def _random(given: nodes.Input, lengths: Mapping[str, int], parameters: Mapping[str, Number]) -> Tensor:
+    """Random values of an input in its declared range; an own axis gets 64 elements."""
+    shape = [lengths.get(axis, 64) for axis in given.axes]
+    if given.kind is Kind.BOOL:
+        return torch.rand(shape) < 0.5
+    low = 0.0 if given.range.low is None else float(evaluate(given.range.low, parameters))
+    high = low + (1.0 if given.kind is Kind.FLOAT else 8.0)
+    if given.range.high is not None:
+        high = float(evaluate(given.range.high, parameters))
+        low = max(low, high - 8.0) if given.range.low is not None else high - 1.0
+    if given.kind is Kind.FLOAT:
+        return low + (high - low) * (0.01 + 0.98 * torch.rand(shape))
+    values = torch.randint(int(low), int(high) + 1, shape)
+    return values.sort(dim=given.axes.index("n")).values if given.sorted and "n" in given.axes else values
+
+
+def _last(tensor: Tensor, given: nodes.Input, rows: int) -> Tensor:
+    """The part of an input that belongs to the last query rows."""
+    return (
+        tensor.narrow(given.axes.index("i"), tensor.shape[given.axes.index("i")] - rows, rows)
+        if "i" in given.axes
+        else tensor
+    )
+
+
+def _tolerance(dtype: torch.dtype, v: Tensor) -> float:
+    """Two units in the last place of the values' scale, and fp32's rounding of sums."""
+    scale = v.abs().max().item() if v.numel() else 1.0
+    return 2 * torch.finfo(dtype).eps * scale + 2e-5

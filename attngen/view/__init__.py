@@ -1,0 +1,1 @@
+"""What people look at: tile pictures and diagnostics for a terminal."""
