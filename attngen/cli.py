@@ -147,9 +147,16 @@ def _show_passes(variant: Variant) -> None:
     from attngen.ir.show import equation
     from attngen.passes import simplify
 
-    print("checked")
-    print("\n".join(f"    {line}" for line in equation(variant)))
-    simplify(variant, lambda name, tree: print(name, *(f"    {line}" for line in equation(tree)), sep="\n"))
+    before = equation(variant)
+    print("checked", *(f"    {line}" for line in before), sep="\n")
+
+    def watch(name: str, tree: Variant) -> None:
+        nonlocal before
+        after = equation(tree)
+        print(name, *(["    (no change)"] if after == before else [f"    {line}" for line in after]), sep="\n")
+        before = after
+
+    simplify(variant, watch)
     print()
 
 
@@ -165,7 +172,7 @@ def _show_tiles(variant: Variant, shape: list[int], tile: list[int], parameters:
         print("The bounds depend on an input, so the map is known at the call only.")
         return
     for group, tiles in kinds:
-        print(f"{variant.name}, {heads_text(list(group))} of {heads}: {summary(tiles)}")
+        print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")
         print("\n".join(f"  {line}" for line in picture(tiles)))
     print(f"  {LEGEND}")
 

@@ -55,7 +55,7 @@ def kinds_of_heads(
     M: int,
     H: int,
     tile: tuple[int, int],
-) -> list[tuple[range | list[int], TileMap]]:
+) -> list[tuple[list[int], TileMap]]:
     """The heads grouped by equal maps, in the order of their first head."""
     groups: dict[TileMap, list[int]] = {}
     for head in range(H):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attngen.analysis.segments import Segments
+from attngen.ir.expr import Expr, Variable, children, with_children
 from attngen.ir.show import show_expr
 from attngen.schedule.plan import Plan
 
@@ -30,14 +31,26 @@ def explain(plan: Plan) -> str:
 
 def bounds_lines(plan: Plan) -> list[str]:
     """Hull and core, each segment as `[start, stop)`."""
-    return _segments("hull", plan.bounds.hull) + _segments("core", plan.bounds.core)
+    names = {let.value: let.name for let in plan.variant.lets}
+    return _segments("hull", plan.bounds.hull, names) + _segments("core", plan.bounds.core, names)
 
 
-def _segments(label: str, segments: Segments) -> list[str]:
+def _named(expr: Expr, names: dict[Expr, str]) -> str:
+    """The expression with the author's names in place of what they stand for."""
+    return show_expr(_shortened(expr, names))
+
+
+def _shortened(expr: Expr, names: dict[Expr, str]) -> Expr:
+    if expr in names:
+        return Variable(expr.kind, name=names[expr])
+    return with_children(expr, tuple(_shortened(child, names) for child in children(expr)))
+
+
+def _segments(label: str, segments: Segments, names: dict[Expr, str]) -> list[str]:
     shown = []
     for k, segment in enumerate(segments):
         assert segment.start is not None
         assert segment.stop is not None
         prefix = f"{label} =" if k == 0 else "and".rjust(len(label) + 2)
-        shown.append(f"    {prefix} [{show_expr(segment.start)}, {show_expr(segment.stop)})")
+        shown.append(f"    {prefix} [{_named(segment.start, names)}, {_named(segment.stop, names)})")
     return shown or [f"    {label} = nothing"]

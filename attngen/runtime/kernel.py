@@ -14,6 +14,7 @@ from attngen.analysis.picture import TileMap, tile_map
 from attngen.emit.backends import BACKENDS, Files, generate
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
+from attngen.ir.expr import distinct, size
 from attngen.ir.load import load
 from attngen.reference import Result, attention
 from attngen.runtime.explain import explain
@@ -165,10 +166,15 @@ class Kernel:
 
         Args:
             N, M: queries and keys.
-            head: which of the H heads (H: head + 1 unless given).
+            head: which of the H heads; where the bounds depend on H, it must be given.
             offset: the position of query 0; M - N unless given.
             tile: queries and keys per tile.
+
+        Raises:
+            CallError: the bounds depend on H, and it is not given.
         """
+        if H is None and any(size("H") in distinct(step.value) for step in self.plan.walk.definitions):
+            raise CallError(f"{self.variant.name}: the tiles depend on the number of heads; give H")
         heads = head + 1 if H is None else H
         classes: TileMap = tile_map(self.plan.walk, self.parameters, N, M, head=head, H=heads, offset=offset, tile=tile)
         return torch.tensor(classes.classes, dtype=torch.int8).reshape(classes.shape)

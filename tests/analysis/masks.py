@@ -1,4 +1,5 @@
-"""Masks with a name, and the ranges of parameters for which their tiles are classed exactly."""
+"""Masks with a name, and the parameters for which their tiles are classed exactly. (An empty window is no such case:
+each of its queries sees nothing, but the hull of several does not know.)"""
 
 from __future__ import annotations
 
@@ -15,11 +16,15 @@ SHIFT = "let shift = if h >= H div 2 then group div 2 else 0"
 
 @dataclass(frozen=True)
 class Named:
-    """`text` is what stands between the braces; `names` are the parameters to draw."""
+    """`text` is what stands between the braces; `names` are the parameters to draw.
+
+    Where two segments of one row touch, at the key `seam`, a tile over the seam is not found to be full.
+    """
 
     parameters: str
     text: str
     names: tuple[tuple[str, int, int], ...] = ()
+    seam: str = ""
 
     @property
     def variant(self) -> nodes.Variant:
@@ -49,6 +54,7 @@ MASKS = {
         "(sinks: int in [0, inf), window: int in [1, inf))",
         "mask j <= i and (j < sinks or i - j < window)",
         (("sinks", 0, 6), WINDOW),
+        seam="sinks",
     ),
     "prefix_lm": Named("", "input length[b]: int in [1, inf)  mask j <= i or j < length[b]"),
     "natten": Named(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from masks import MASKS, Named
-from predicates import MORE, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
+from predicates import MORE, PARAMETERS, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
 
 from attngen.analysis.bounds import key_bounds
 from attngen.analysis.walk import Range, key_walk, tile_classes, visits
@@ -17,8 +19,11 @@ def walked(spec: nodes.Variant) -> Range:
     return key_walk(key_bounds(spec, spec.pairwise.mask))
 
 
-def tiles(spec: nodes.Variant, walk: Range, call: Call) -> list[tuple[str, int, bool, bool]]:
-    """For each tile: where it is, its class, whether it has a live pair, whether it is all live and all there."""
+def tiles(spec: nodes.Variant, walk: Range, call: Call) -> list[tuple[str, int, bool, bool, range]]:
+    """For each tile: where it is, its class, whether it has a live pair, whether it is full, and its keys.
+
+    A tile is full if all of its pairs are live and all of its keys exist.
+    """
     mask = live_pairs(spec.pairwise.mask, call)
     count = -(-call.M // call.key_tile)
     found = []
@@ -26,9 +31,10 @@ def tiles(spec: nodes.Variant, walk: Range, call: Call) -> list[tuple[str, int, 
         classes = tile_classes(walk, {**call.environment, "q0": q0, "q1": q1}, count, call.read)
         rows = mask[a * call.query_tile : (a + 1) * call.query_tile]
         for b, kind in enumerate(classes):
-            part = rows[:, b * call.key_tile : (b + 1) * call.key_tile]
-            whole = (b + 1) * call.key_tile <= call.M
-            found.append((f"queries {q0}..{q1}, key tile {b}", kind, bool(part.any()), bool(part.all()) and whole))
+            keys = range(b * call.key_tile, (b + 1) * call.key_tile)
+            part = rows[:, keys.start : keys.stop]
+            full = bool(part.all()) and keys.stop <= call.M
+            found.append((f"queries {q0}..{q1}, key tile {b}", kind, bool(part.any()), full, keys))
     return found
 
 
@@ -38,7 +44,7 @@ def test_live_tiles_are_visited_and_full_ones_are_full(mask: str, several: list[
     spec = variant(mask)
     walk = walked(spec)
     for call in several:
-        for place, kind, live, full in tiles(spec, walk, call):
+        for place, kind, live, full, _ in tiles(spec, walk, call):
             assert kind > 0 or not live, f"{place} of {call} is not visited"
             assert kind < 2 or full, f"{place} of {call} is no full tile"
 
@@ -46,13 +52,52 @@ def test_live_tiles_are_visited_and_full_ones_are_full(mask: str, several: list[
 @pytest.mark.parametrize("name", MASKS)
 @given(data=st.data())
 def test_named_masks_are_exact(name: str, data: st.DataObject) -> None:
-    """What is visited is live, and what is full is found, for masks whose keys make one segment at each query."""
+    """What is visited is live, and what is full is found: nothing is left to be gained."""
     named: Named = MASKS[name]
     spec = named.variant
     walk = walked(spec)
-    for _ in range(4):
-        call = data.draw(calls(named.strategies, inside=name in INSIDE))
-        for place, kind, live, full in tiles(spec, walk, call):
+    for _ in range(6):
+        call = data.draw(calls(named.strategies))
+        for place, kind, live, full, keys in tiles(spec, walk, call):
             assert (kind > 0) == live, f"{place} of {call}"
-            assert (kind == 2) == full, f"{place} of {call}"
-INSIDE = ()
+            over_seam = bool(named.seam) and call.names[named.seam] in keys[1:]
+            assert (kind == 2) == full or (over_seam and kind == 1), f"{place} of {call}"
+
+
+def test_visits_come_in_the_order_of_the_kernels() -> None:
+    """Partial tiles first, stepping over the full ones; then these."""
+    spec = MASKS["streaming_llm"].variant
+    call = Call(4, 32, 28, 4, 4, {"sinks": 6, "window": 12})
+    environment = {**call.environment, "q0": 28, "q1": 31}
+    found = list(visits(walked(spec), environment))
+    assert found == [(1, False), (4, False), (7, False), (0, True), (5, True), (6, True)]
+
+
+def test_a_tile_is_never_visited_twice() -> None:
+    """A walk that visits a tile again, or one that does not exist, is refused."""
+    walk = walked(MASKS["causal"].variant)
+    call = Call(4, 8, 4, 4, 4, {})
+    with pytest.raises(ValueError, match="visits key tile 0 of 2 again"):
+        tile_classes(replace(walk, full=(*walk.full, *walk.full)), {**call.environment, "q0": 4, "q1": 7}, 2)
+    with pytest.raises(ValueError, match="visits key tile 1 of 1 "):
+        tile_classes(walk, {**call.environment, "q0": 4, "q1": 7}, 1)
+
+
+@MORE
+@given(mask=predicates(), call=calls(PARAMETERS))
+def test_wrong_data_never_leads_outside(mask: str, call: Call) -> None:
+    """On a GPU data is not checked: an input beyond its declared range may cost keys, but tiles stay in [0, M)."""
+    wrong = variant(f"({mask}) and (length[b] - 1 <= j or near[i] < 3) and 2 * length[b] > j - w")
+    walk = walked(wrong)
+    for q0, q1 in call.query_tiles():
+        environment = {**call.environment, "q0": q0, "q1": q1}
+        tile_classes(walk, environment, -(-call.M // call.key_tile), lambda name, _: -40 if name == "length" else 40)
+
+
+def test_ends_without_keys() -> None:
+    """M = 0 and inputs without elements are legal sizes: no tile exists, so none is visited."""
+    text = "input table[m]: float  score table[0]  mask size(m) - 1 <= j < 3 or j == i"
+    walk = walked(Named("", text).variant)
+    environment = {**Call(4, 9, 0, 4, 4, {}).environment, "q0": 0, "q1": 3, "m": 0}
+    assert tile_classes(walk, environment, 3) == [1, 0, 0]
+    assert tile_classes(walk, {**environment, "M": 0}, 0) == []

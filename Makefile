@@ -1,0 +1,31 @@
+# Every target sets up what it needs in .venv on a bare clone.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+.PHONY: demo test lint generated clean
+
+demo: $(READY)
+	$(PYTHON) examples/demo.py
+
+test: $(READY)
+	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/attngen fmt --check specs/*.attn
+	$(VENV)/bin/attngen compile --check specs/*.attn
+
+generated: $(READY)
+	$(VENV)/bin/attngen compile specs/*.attn
+
+$(READY): pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[test,dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .import_linter_cache
