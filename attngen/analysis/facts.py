@@ -25,7 +25,9 @@ class Facts:
 
     parameters: dict[str, Interval]
     inputs: dict[str, Interval]
+    intervals: dict[Expr, Interval] = field(default_factory=dict, repr=False, compare=False)
     _proved: dict[tuple[Expr, int], bool] = field(default_factory=dict, repr=False, compare=False)
+    _tidied: dict[Expr, Expr] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(variant: nodes.Variant) -> Facts:
@@ -51,7 +53,7 @@ class Facts:
 
     def before_data(self) -> Facts:
         """Those that hold whatever the inputs hold: parameters are always checked, and data only on the CPU."""
-        return Facts(self.parameters, {})
+        return Facts(self.parameters, {}) if self.inputs else self
 
     def at_least(self, expr: Expr, least: int) -> bool:
         """Whether an expression is proved to be `least` or more for every call."""
@@ -87,6 +89,12 @@ class Facts:
     def _tidy_node(self, expr: Expr) -> Expr:
         if not isinstance(expr, Apply) or expr.function not in ("min", "max") or expr.kind is not Kind.INT:
             return expr
+        if expr not in self._tidied:
+            self._tidied[expr] = self._needed(expr)
+        return self._tidied[expr]
+
+    def _needed(self, expr: Apply) -> Expr:
+        """A min or max without the operands that others decide."""
         kept: list[Expr] = []
         candidates = al.parts(expr.function, expr)
         for k, part in enumerate(candidates):

@@ -39,6 +39,12 @@ def is_uniform(expr: Expr) -> bool:
 
 def interval(expr: Expr, box: Box) -> Interval:
     """The values that an int or float expression can take over a box."""
+    if expr not in box.intervals:
+        box.intervals[expr] = _computed(expr, box)
+    return box.intervals[expr]
+
+
+def _computed(expr: Expr, box: Box) -> Interval:
     given = box.leaf(expr)
     if given is not None:
         return given

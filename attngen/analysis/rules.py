@@ -31,6 +31,10 @@ UNBOUNDED = Interval(None, None)
 class Box(Protocol):
     """Where expressions are evaluated: the intervals of leaves, and what is known about signs."""
 
+    @property
+    def intervals(self) -> dict[Expr, Interval]:
+        """Those that are computed already."""
+
     def leaf(self, expr: Expr) -> Interval | None:
         """The interval of a variable, size, parameter or read; `None` if it stands for itself."""
 

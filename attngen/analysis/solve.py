@@ -46,6 +46,7 @@ class Solver:
     facts: Facts
     must: bool
     fallbacks: list[Fallback] = field(default_factory=list)
+    intervals: dict[Expr, Interval] = field(default_factory=dict)
 
     def leaf(self, expr: Expr) -> Interval | None:
         match expr:

@@ -1,0 +1,101 @@
+"""Random calls of kernels: shapes, head counts, dtypes, strides, offsets, scales, parameters and inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from hypothesis import strategies as st
+from kernel_variants import Case
+from oracle import Call
+from torch import Tensor
+
+LAYOUTS = ("contiguous", "token first", "channel first", "sliced", "shared")
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a call may get."""
+
+    tokens: int
+    channels: int = 80
+    heads: tuple[int, ...] = (1, 2, 3, 4, 6)
+
+
+def laid_out(rows: Tensor, layout: str) -> Tensor:
+    """The same numbers with other strides; `shared` gives every batch row those of the first."""
+    match layout:
+        case "token first":
+            return rows.transpose(1, 2).contiguous().transpose(1, 2)
+        case "channel first":
+            return rows.transpose(2, 3).contiguous().transpose(2, 3)
+        case "sliced":
+            wide = rows.new_full([2 * size + 1 for size in rows.shape], torch.nan)
+            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in rows.shape)]
+            view.copy_(rows)
+            return view
+        case "shared":
+            return rows[:1].expand(rows.shape)
+    return rows.contiguous()
+
+
+@st.composite
+def calls(draw: st.DrawFn, case: Case, limits: Limits) -> Call:
+    """A call that the variant accepts."""
+    heads = draw(st.sampled_from(limits.heads))
+    divisors = [n for n in range(1, heads + 1) if heads % n == 0]
+    counts = [draw(st.sampled_from(divisors)) for _ in "qkv"]
+    counts[draw(st.integers(0, 2))] = heads
+    batch = draw(st.integers(1, 3))
+    edges = st.sampled_from([0, 1, limits.tokens])
+    keys = draw(st.one_of(st.integers(1, limits.tokens), edges))
+    queries = draw(st.one_of(st.integers(1, limits.tokens), edges))
+    if case.inside:
+        queries = min(queries, keys)
+    width, value_width = (draw(st.integers(1, limits.channels)) for _ in "DE")
+    dtype = draw(st.sampled_from(DTYPES))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    shapes = [(counts[0], queries, width), (counts[1], keys, width), (counts[2], keys, value_width)]
+    rows = [
+        laid_out(torch.randn(batch, *shape, generator=generator).to(dtype), draw(st.sampled_from(LAYOUTS)))
+        for shape in shapes
+    ]
+    parameters = {name: draw(strategy) for name, strategy in case.parameters.items()}
+    sizes = {"b": batch, "h": heads, "i": queries, "j": keys}
+    return Call(
+        *rows,
+        parameters=parameters,
+        inputs=case.inputs(generator, sizes, parameters),
+        scale=draw(st.one_of(st.none(), st.floats(0.01, 0.5))),
+        offset=draw(offsets(batch, queries, keys, case.inside)),
+    )
+
+
+@st.composite
+def offsets(draw: st.DrawFn, batch: int, queries: int, keys: int, inside: bool) -> int | Tensor | None:
+    """None, a number, or a tensor; also where queries stand before the first key and beyond the last one."""
+    low, high = (0, keys - queries) if inside else (-queries - 5, keys + 20)
+    position = st.integers(low, high)
+    kind = draw(st.sampled_from(["none", "number", "tensor"]))
+    if kind == "none":
+        return None
+    if kind == "number":
+        return draw(position)
+    dtype = draw(st.sampled_from([torch.int32, torch.int64]))
+    return torch.tensor([draw(position) for _ in range(batch)], dtype=dtype)
+
+
+def one_hot(call: Call, keys: range) -> Call:
+    """The same call with values that are 1 in the channel of their key; scores small, so that no weight vanishes."""
+    count = call.k.shape[2]
+    values = torch.eye(count)[:, keys.start : keys.stop].expand(*call.v.shape[:2], -1, -1)
+    return Call(
+        call.q.float() * 0.1,
+        call.k.float() * 0.1,
+        values.to(torch.float32),
+        call.parameters,
+        call.inputs,
+        call.scale,
+        call.offset,
+    )

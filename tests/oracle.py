@@ -1,0 +1,168 @@
+"""What a kernel's result is compared with, and how close it must be.
+
+The yardstick is the same computation in float32 PyTorch, rounded to the kernel's dtype, against float64. A kernel's
+maximal and root-mean-square error may be twice the yardstick's (four times for float32 kernels), plus two units in the
+last place of the row's scale: sum_j p_ij |v_j| for y, the sum of what makes it up for the log-sum-exp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from attngen.ir import nodes
+from attngen.ir.expr import Kind, Row
+from attngen.reference import attention
+from attngen.reference.scope import Scope
+
+FACTOR = {torch.float32: 4.0, torch.bfloat16: 2.0, torch.float16: 2.0}
+
+
+class InFloat32(TorchFunctionMode):
+    """Runs a float64 computation in float32: every dtype that is asked for becomes the smaller one."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        def narrowed(argument: Any) -> Any:
+            return torch.float32 if argument is torch.float64 else argument
+
+        return function(*map(narrowed, args), **{name: narrowed(given) for name, given in (kwargs or {}).items()})
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of a kernel."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    parameters: Mapping[str, int | float | bool] = field(default_factory=dict)
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    scale: float | None = None
+    offset: int | Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """y, log-sum-exp and mask in float64; the errors of the yardstick; and the scale of each row."""
+
+    y: Tensor
+    lse: Tensor
+    live: Tensor
+    y_error: Tensor
+    lse_error: Tensor
+    y_scale: Tensor
+    lse_scale: Tensor
+    dtype: torch.dtype
+
+
+def expected(variant: nodes.Variant, call: Call) -> Expected:
+    """The meaning of a call, and what float32 makes of it."""
+    y, lse, live = attention(
+        variant,
+        call.q,
+        call.k,
+        call.v,
+        parameters=call.parameters,
+        inputs=call.inputs,
+        scale=call.scale,
+        offset=call.offset,
+    )
+    assert lse is not None
+    score, sink, values = _parts(variant, call)
+    with InFloat32():
+        rough_score, rough_sink, rough_values = _parts(variant, call)
+    # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
+    decided = (rough_score.double() - score).abs() > 1e-3 * (1 + score.abs())
+    rough_score = torch.where(decided, score.float(), rough_score)
+    rough_y, rough_lse = _softmax(rough_score, rough_sink, rough_values, live)
+    finite = torch.where(lse == -torch.inf, 0.0, lse)
+    logits = torch.where(live, score, -torch.inf)
+    weights = torch.exp(logits - finite[..., None])
+    parts = torch.where(weights > 0, weights * (logits.abs() - weights.clamp(min=1e-300).log()), 0.0)
+    return Expected(
+        y=y,
+        lse=lse,
+        live=live,
+        y_error=_error(rough_y.to(call.q.dtype), y),
+        lse_error=_error(rough_lse, lse),
+        y_scale=(weights @ values.abs()).expand_as(y),
+        lse_scale=parts.sum(-1) + lse.nan_to_num(neginf=0.0).abs(),
+        dtype=call.q.dtype,
+    )
+
+
+def _parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Score, sink and values, in the precision of the surroundings."""
+    scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    body = variant.pairwise
+    assert isinstance(body.normalization, nodes.Softmax)
+    score = scope.evaluate(body.score)
+    sink = None if body.normalization.sink is None else scope.evaluate(body.normalization.sink)
+    per_head = None if sink is None else scope.per_head(sink.tensor, sink.axes)
+    return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
+
+
+def _softmax(score: Tensor, sink: Tensor | None, values: Tensor, live: Tensor) -> tuple[Tensor, Tensor]:
+    """As one writes it in PyTorch."""
+    logits = torch.where(live, score, -torch.inf)
+    if sink is not None:
+        logits = torch.cat([logits, sink.expand(*logits.shape[:-1], 1)], -1)
+        values = torch.cat([values, torch.zeros_like(values[..., :1, :])], -2)
+    if logits.shape[-1] == 0:
+        return logits @ values, logits.new_full(logits.shape[:-1], -torch.inf)
+    lse = torch.logsumexp(logits, -1)
+    return torch.softmax(logits, -1).nan_to_num(0.0) @ values, lse
+
+
+def _error(rough: Tensor, exact: Tensor) -> Tensor:
+    """The distance; two infinities of one sign are alike."""
+    return torch.where(rough == exact, 0.0, (rough.double() - exact).abs())
+
+
+def ratios(wanted: Expected, y: Tensor, lse: Tensor) -> dict[str, float]:
+    """The errors of a kernel as parts of what they may be, each the worst of all rows: up to 1 is fine."""
+    found = {}
+    factor = FACTOR[wanted.dtype]
+    y_error, lse_error = _error(y, wanted.y), _error(lse, wanted.lse)
+    ulp = 2 * torch.finfo(wanted.dtype).eps * _binade(wanted.y_scale)
+    found["y max"] = _worst(y_error, factor * _largest(wanted.y_error) + ulp)
+    means = _mean_square(wanted.y_error)
+    found["y rms"] = _worst(_mean_square(y_error), factor * _largest(means) + _mean_square(ulp))
+    lse_ulp = 2 * torch.finfo(torch.float32).eps * _binade(wanted.lse_scale)
+    found["lse max"] = _worst(lse_error, FACTOR[torch.float32] * _largest(wanted.lse_error) + lse_ulp)
+    return found
+
+
+def assert_close(wanted: Expected, y: Tensor, lse: Tensor) -> None:
+    """A kernel's y and log-sum-exp are as right as their dtype allows."""
+    assert y.dtype == wanted.dtype and lse.dtype == torch.float32
+    assert y.shape == wanted.y.shape and lse.shape == wanted.lse.shape
+    assert torch.equal(lse == -torch.inf, wanted.lse == -torch.inf), "log-sum-exp is -inf exactly where a row is empty"
+    found = ratios(wanted, y, lse)
+    assert all(ratio <= 1 for ratio in found.values()), found
+
+
+def _binade(x: Tensor) -> Tensor:
+    """The power of two below; times the dtype's epsilon it is the unit in the last place."""
+    return torch.where(x > 0, 2.0 ** torch.floor(torch.log2(x.clamp(min=1e-30))), 0.0)
+
+
+def _largest(x: Tensor) -> Tensor:
+    return x.max() if x.numel() else x.new_zeros(())
+
+
+def _mean_square(x: Tensor) -> Tensor:
+    return x.square().mean(-1).sqrt()
+
+
+def _worst(error: Tensor, allowed: Tensor) -> float:
+    """NaN is worse than anything."""
+    parts = torch.where(error == 0, 0.0, error / allowed).nan_to_num(nan=torch.inf)
+    return float(_largest(parts))
