@@ -3,7 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint generated clean
+.PHONY: demo test lint generated mutants clean
 
 demo: $(READY)
 	$(PYTHON) examples/demo.py
@@ -26,6 +26,10 @@ $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[test,dev]'
 	touch $(READY)
+
+# Plants deliberate faults and sees that tests catch each; some minutes.
+mutants: $(READY)
+	$(PYTHON) tests/mutants.py
 
 clean:
 	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .import_linter_cache

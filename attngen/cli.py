@@ -41,7 +41,7 @@ def main() -> None:
     except SpecError as error:
         _print_diagnostics(error.diagnostics)
         sys.exit(2)
-    except (CallError, LookupError, FileNotFoundError, IsADirectoryError, UnicodeDecodeError) as error:
+    except (CallError, LookupError, OSError, UnicodeDecodeError, RuntimeError) as error:
         _fail(str(error))
 
 

@@ -98,13 +98,14 @@ struct Call {
 };
 
 struct Workspace {  // the tiles of one thread
-  std::vector<float> q, k, v, scores, acc, top, total;
+  std::vector<float> q, k, v, scores, sum, acc, top, total;
 
   Workspace(int64_t D, int64_t E)
       : q(QUERY_TILE * D),
         k(D * KEY_TILE),
         v(KEY_TILE * E),
         scores(QUERY_TILE * KEY_TILE),
+        sum(E),
         acc(QUERY_TILE * E),
         top(QUERY_TILE),
         total(QUERY_TILE) {}
@@ -191,14 +192,16 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       }
       space.top[r] = top;
       space.total[r] = space.total[r] * rescale + total;
-      float* acc = &space.acc[r * E];
-      for (int64_t e = 0; e < E; ++e) acc[e] *= rescale;
+      // Summed per tile first: one long sum of floats would lose digits.
+      std::fill_n(space.sum.begin(), E, 0.0f);
       for (int64_t x = 0; x < keys; ++x) {
         const float weight = scores[x];
         const float* value = &space.v[x * E];
 #pragma omp simd
-        for (int64_t e = 0; e < E; ++e) acc[e] += weight * value[e];
+        for (int64_t e = 0; e < E; ++e) space.sum[e] += weight * value[e];
       }
+      float* acc = &space.acc[r * E];
+      for (int64_t e = 0; e < E; ++e) acc[e] = acc[e] * rescale + space.sum[e];
     }
   };
 

@@ -1,0 +1,92 @@
+"""Do the tests bite? Plant one deliberate fault at a time and see that a test fails: `make mutants`.
+
+Each fault is planted in a copy of the repository. A fault that no test catches, and one whose place is no longer
+found, make the run fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Replace `right` by `wrong` in a file; `tests` are those that should notice."""
+
+    what: str
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+BOUNDS, KERNELS = "tests/analysis", "tests/emit tests/runtime"
+CPP = "attngen/emit/cpp/templates/streaming.cpp"
+TRITON = "attngen/emit/triton/templates/streaming.py"
+FAULTS = [
+    Fault("off by one in a bound", "attngen/analysis/bounds.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
+    Fault("hull rounded inward", "attngen/analysis/walk.py", "al.ceil_divide(stop_key, KEY_TILE)", "al.floor_divide(stop_key, KEY_TILE)", BOUNDS),
+    Fault("core rounded outward", "attngen/analysis/walk.py", "al.floor_divide(segment.stop, KEY_TILE)", "al.ceil_divide(segment.stop, KEY_TILE)", BOUNDS),
+    Fault("runs may overlap", "attngen/analysis/walk.py", "start = al.largest(start, variable(runs[-1].stop))", "pass", BOUNDS),
+    Fault("interpreter maps heads wrongly", "attngen/reference/interpreter.py", '// (self.size("H") // size)', "% size", "tests/reference"),
+    Fault("quotient of factors inverted", "attngen/passes/factors.py", '_apply("/", expr, u, w), x)', '_apply("/", expr, w, u), x)', "tests/passes"),
+    Fault("log2(e) forgotten in a difference", "attngen/schedule/logits.py", "_again(expr, *map(_times, expr.arguments))", "_again(expr, _times(expr.arguments[0]), *expr.arguments[1:])", "tests/schedule tests/emit"),
+    Fault("C++: rescaling of the sum dropped", CPP, "space.total[r] * rescale + total", "space.total[r] + total", KERNELS),
+    Fault("C++: rescaling of the values dropped", CPP, "acc[e] * rescale + ", "acc[e] + ", KERNELS),
+    Fault("C++: partial tiles taken for full", CPP, "visit(key_tile, Partial{})", "visit(key_tile, Full{})", KERNELS),
+    Fault("C++: wrong head map", CPP, "h / share * head", "h % share * head", KERNELS),
+    Fault("C++: division rounds towards zero", "attngen/emit/cpp/functions.cpp", "return quotient - (x % y != 0 && (x < 0) != (y < 0));", "return quotient;", KERNELS),
+    Fault("C++: bfloat16 cut off instead of rounded", CPP, "(bits + 0x7fff + ((bits >> 16) & 1))", "bits", KERNELS),
+    Fault("Triton: rescaling of the values dropped", TRITON, "acc * rescale[:, None]", "acc", KERNELS),
+    Fault("Triton: wrong head map", TRITON, "h_far // k_share", "h_far % k_share", KERNELS),
+    Fault("Triton: ragged last key tile not masked", TRITON, "mask=(keys < M)[:, None] & (e < E)", "mask=(e < E) & (keys >= 0)[:, None]", KERNELS),
+    Fault("Triton: division rounds towards zero", "attngen/emit/triton/support.py", "return x // y - tl.where((remainder != 0) & ((remainder < 0) != (y < 0)), 1, 0)", "return x // y", KERNELS),
+    Fault("launcher: queries start at position 0", "attngen/emit/cpp/templates/launcher.py", "offset, B, M - N, q.device", "offset, B, 0, q.device", KERNELS),
+    Fault("formatter drops parentheses", "attngen/language/format.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
+    Fault("checker lets a float meet an int", "attngen/ir/check/typing.py", "if left.kind is right.kind:", "if True:", "tests/ir"),
+]  # fmt: skip
+
+
+def caught(fault: Fault, copy: Path) -> bool | None:
+    """Whether a test fails with the fault in place; `None` if its place is not found."""
+    path = copy / fault.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(fault.right) != 1:
+        return None
+    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "ci"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    path.write_text(text, encoding="utf-8")
+    return done.returncode == 1
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "attngen"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__"))
+        for fault in FAULTS:
+            if words and not any(word in fault.what for word in words):
+                continue
+            started = time.monotonic()
+            verdict = {True: "caught", False: "SURVIVED", None: "NOT FOUND"}[caught(fault, copy)]
+            print(f"{verdict:>9}  {fault.what}  ({time.monotonic() - started:.0f} s)", flush=True)
+            if verdict != "caught":
+                survivors.append(fault)
+    if survivors:
+        raise SystemExit(f"{len(survivors)} faults were not caught")
+
+
+if __name__ == "__main__":
+    main()

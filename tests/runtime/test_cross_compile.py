@@ -1,0 +1,53 @@
+"""Every Triton kernel compiles for GPUs that are not here, in processes that do not interpret Triton."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SPECS = sorted((ROOT / "specs").glob("*.attn"))
+DEEP = os.environ.get("ATTNGEN_PROFILE") == "deep"
+TARGETS = ["cuda:90"] + (["cuda:80", "cuda:100", "hip:gfx942"] if DEEP else [])
+
+
+def compiled(specs: list[Path], target: str, dtype: str, output: Path, emit: str = "") -> list[dict[str, str]]:
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", "attngen", "compile", *map(str, specs), "-o", str(output), "--json"]
+    command += ["--backend", "triton", "--target", target, "--dtype", dtype, "--emit", emit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    report: list[dict[str, str]] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_spec_compiles(target: str, tmp_path: Path) -> None:
+    report = compiled(SPECS, target, "bfloat16", tmp_path)
+    found = {entry["file"] for entry in report if entry["status"] == "compiled"}
+    assert found == {f"{path.stem} for {target} in bfloat16" for path in SPECS}
+
+
+def test_float32_compiles_and_the_assembly_is_written(tmp_path: Path) -> None:
+    compiled([ROOT / "specs" / "streaming_llm.attn"], "cuda:90", "float32", tmp_path, emit="ptx")
+    assembly = (tmp_path / "triton" / "streaming_llm.cuda_90.ptx").read_text()
+    assert ".target sm_90a" in assembly
+
+
+def test_hopper_code_uses_its_matrix_instructions(tmp_path: Path) -> None:
+    compiled([ROOT / "specs" / "causal.attn"], "cuda:90", "bfloat16", tmp_path, emit="ptx")
+    assert "wgmma.mma_async" in (tmp_path / "triton" / "causal.cuda_90.ptx").read_text()
+
+
+def test_interpreting_and_compiling_do_not_mix(tmp_path: Path) -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    command = [sys.executable, "-m", "attngen", "compile", str(SPECS[0]), "-o", str(tmp_path), "--target", "cuda:90"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert "TRITON_INTERPRET" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,129 @@
+"""The command line as a user meets it: output, files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPECS = Path(__file__).parent.parent / "specs"
+THREE_MISTAKES = """attention local(window: float = 64.0) {
+  input slope[h]: flaot
+  score scale * dot(q, k) - slop[h] * (i - j)
+  mask  0 <= i - j < window
+}
+"""
+
+
+def attngen(*arguments: object, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the command line; modules in `without` cannot be imported."""
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in without) or "pass"
+    script = f"import sys; {blocked}; from attngen.cli import main; main()"
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+
+
+def test_three_mistakes_give_three_diagnostics_with_carets(tmp_path: Path) -> None:
+    path = tmp_path / "local.attn"
+    path.write_text(THREE_MISTAKES)
+    done = attngen("check", path)
+    assert done.returncode == 2
+    places = [(line.split(":")[-2], line.split(":")[-1]) for line in done.stderr.splitlines() if " --> " in line]
+    assert places == [("2", "19"), ("3", "29"), ("4", "22")]
+    assert done.stderr.count("error[") == 3
+    assert "did you mean `float`?" in done.stderr
+    assert "did you mean `slope`?" in done.stderr
+    carets = [line for line in done.stderr.splitlines() if line.strip().startswith("|") and "^" in line]
+    assert [line.index("^") - line.index("|") - 1 for line in carets] == [19, 29, 22]
+
+
+def test_check_speaks_json(tmp_path: Path) -> None:
+    path = tmp_path / "local.attn"
+    path.write_text(THREE_MISTAKES)
+    found = json.loads(attngen("check", "--json", path).stdout)
+    assert [(entry["code"], entry["line"], entry["column"]) for entry in found] == [
+        ("E0214", 2, 19),
+        ("E0201", 3, 29),
+        ("E0203", 4, 22),
+    ]
+
+
+def test_check_fmt_and_show_need_no_torch() -> None:
+    without = ("torch", "sympy", "triton", "numpy")
+    spec = SPECS / "s2attn.attn"
+    assert attngen("check", spec, without=without).returncode == 0
+    assert attngen("fmt", "--check", spec, without=without).returncode == 0
+    for option in ("--passes", "--bounds", "--tiles", "--source"):
+        done = attngen("show", spec, option, without=without)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+def test_show_prints_the_bounds_and_a_map_for_each_kind_of_heads() -> None:
+    done = attngen("show", SPECS / "s2attn.attn", "--bounds", "--tiles", "--shape", "8,4096,4096", "--tile", "512,512")
+    assert "hull = [max((q0 + shift) div group * group - shift, 0), min(q1 + 1, M))" in done.stdout
+    assert "core = [max((q1 + shift) div group * group - shift, 0), min(q0 + 1, M))" in done.stdout
+    assert "s2attn, heads 0-3 of 8: 20 of 64 tiles visited" in done.stdout
+    assert "s2attn, heads 4-7 of 8: 16 of 64 tiles visited" in done.stdout
+    assert "  ··███▒··\n" in done.stdout
+
+
+def test_fmt_formats_in_place_and_check_only_looks(tmp_path: Path) -> None:
+    path = tmp_path / "a.attn"
+    path.write_text("attention a{mask j<=i}")
+    assert attngen("fmt", "--check", path).returncode == 1
+    assert path.read_text() == "attention a{mask j<=i}"
+    assert attngen("fmt", path).returncode == 0
+    assert path.read_text() == "attention a {\n  mask j <= i\n}\n"
+    assert attngen("fmt", "--check", path).returncode == 0
+
+
+def test_compile_writes_and_check_finds_what_is_stale(tmp_path: Path) -> None:
+    out, spec = tmp_path / "generated", SPECS / "causal.attn"
+    assert attngen("compile", spec, "-o", out).returncode == 0
+    written = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
+    assert written == ["cpp/causal.cpp", "cpp/causal.py", "triton/causal.py"]
+    assert attngen("compile", spec, "-o", out, "--check").returncode == 0
+    (out / "cpp" / "causal.cpp").write_text("// edited by hand\n")
+    done = attngen("compile", spec, "-o", out, "--check")
+    assert done.returncode == 1
+    assert "stale" in done.stdout
+    assert "causal.cpp" in done.stdout
+
+
+def test_committed_files_are_what_the_specs_give() -> None:
+    root = SPECS.parent
+    done = attngen("compile", *sorted(SPECS.glob("*.attn")), "-o", root / "generated", "--check")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["s2attn", "alibi"])
+def test_run_compares_with_the_interpreter(name: str) -> None:
+    done = attngen("run", SPECS / f"{name}.attn", "--shape", "2,4,2,33,57,24,40", "--dtype", "bfloat16", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["passed"] is True
+    assert 0 < result["error"] <= result["tolerance"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("check", "missing.attn"), "No such file"),
+        (("show", SPECS / "s2attn.attn", "--set", "grup=3", "--tiles"), "did you mean `group`?"),
+        (("show", SPECS / "s2attn.attn", "--set", "group=x", "--tiles"), "group is int"),
+        (("show", SPECS / "s2attn.attn", "--shape", "1,2", "--tiles"), "give 3 positive numbers"),
+        (("run", SPECS / "s2attn.attn", "--shape", "1,2"), "give B,H,N,D"),
+        (("run", SPECS / "s2attn.attn", "--dtype", "int8"), "there is no dtype `int8`"),
+        (("compile", SPECS / "s2attn.attn", "--backend", "cuda"), "there is no backend `cuda`"),
+    ],
+)
+def test_wrong_use_is_explained_without_a_traceback(arguments: tuple[object, ...], message: str) -> None:
+    done = attngen(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
