@@ -16,9 +16,10 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a call may get."""
+    """How large a call may get: tokens, pairs (N times M) and heads."""
 
     tokens: int
+    pairs: int
     channels: int = 80
     heads: tuple[int, ...] = (1, 2, 3, 4, 6)
 
@@ -48,9 +49,9 @@ def calls(draw: st.DrawFn, case: Case, limits: Limits) -> Call:
     counts = [draw(st.sampled_from(divisors)) for _ in "qkv"]
     counts[draw(st.integers(0, 2))] = heads
     batch = draw(st.integers(1, 3))
-    edges = st.sampled_from([0, 1, limits.tokens])
-    keys = draw(st.one_of(st.integers(1, limits.tokens), edges))
-    queries = draw(st.one_of(st.integers(1, limits.tokens), edges))
+    lengths = st.one_of(st.integers(1, 40), st.integers(1, limits.tokens), st.sampled_from([0, 1]))
+    keys = draw(lengths)
+    queries = min(draw(lengths), limits.pairs // max(keys, 1))
     if case.inside:
         queries = min(queries, keys)
     width, value_width = (draw(st.integers(1, limits.channels)) for _ in "DE")

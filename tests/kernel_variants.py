@@ -78,7 +78,7 @@ CASES = {
     ),
     "alibi": Case(
         "attention alibi { input slope[h]: float score scale * dot(q, k) - slope[h] * (i - j) mask j <= i }",
-        inputs=given(slope=normal("h")),
+        inputs=given(slope=lambda generator, sizes: torch.rand(some_heads(generator, sizes["h"]), generator=generator) * 0.2),
     ),
     "alibi_prelude": Case("attention alibi_p { score scale * dot(q, k) - alibi_slope(h) * (i - j) mask j <= i }"),
     "softcap": Case(
@@ -135,10 +135,10 @@ CASES = {
         inputs=lambda generator, sizes, _: {"span": torch.rand(sizes["h"], generator=generator) * 40},
     ),
     "choice": Case(
-        "attention choice_ { input x[b, j]: float input y[i]: float"
-        " score if x[b, j] > y[i] then scale * dot(q, k) else -scale * dot(q, k) / 2 + x[b, j]"
+        "attention choice_ { input x[b, j]: float input level[i]: float"
+        " score if x[b, j] > level[i] then scale * dot(q, k) else -scale * dot(q, k) / 2 + x[b, j]"
         " mask j <= i or x[b, j] * 3 < 0.25 }",
-        inputs=given(x=normal("b", "j"), y=normal("i")),
+        inputs=given(x=normal("b", "j"), level=normal("i")),
     ),
     "dilated": Case(
         "attention dilated(w: int in [1, inf), r: int in [1, inf)) {"

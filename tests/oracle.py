@@ -35,7 +35,7 @@ class InFloat32(TorchFunctionMode):
         return function(*map(narrowed, args), **{name: narrowed(given) for name, given in (kwargs or {}).items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Call:
     """The arguments of a kernel."""
 
@@ -46,6 +46,11 @@ class Call:
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     scale: float | None = None
     offset: int | Tensor | None = None
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={list(rows.shape)} {rows.stride()}" for name, rows in zip("qkv", (self.q, self.k, self.v), strict=True))
+        inputs = {name: list(given.shape) for name, given in self.inputs.items()}
+        return f"Call({shown}, {self.q.dtype}, {self.parameters}, {inputs}, scale={self.scale}, offset={self.offset})"
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def _softmax(score: Tensor, sink: Tensor | None, values: Tensor, live: Tensor) -
     logits = torch.where(live, score, -torch.inf)
     if sink is not None:
         logits = torch.cat([logits, sink.expand(*logits.shape[:-1], 1)], -1)
-        values = torch.cat([values, torch.zeros_like(values[..., :1, :])], -2)
+        values = torch.cat([values, values.new_zeros(*values.shape[:-2], 1, values.shape[-1])], -2)
     if logits.shape[-1] == 0:
         return logits @ values, logits.new_full(logits.shape[:-1], -torch.inf)
     lse = torch.logsumexp(logits, -1)

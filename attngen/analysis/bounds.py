@@ -27,10 +27,11 @@ def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     """Hull and core of the keys for the query tile [q0, q1] of a variant with this mask."""
     facts = Facts.of(variant)
     hull, core = Solver(facts, must=False), Solver(facts, must=True)
-    live = merged(limited(hull.predicate(mask), size("M")))
-    always = merged(limited(core.predicate(mask), size("M")))
+    candidates = merged(hull.predicate(mask))
+    live = _limited(candidates)
+    always = _limited(merged(core.predicate(mask)))
     if len(live) > MOST or _cost(in_order(live, facts)) > LARGEST:
-        live = (hull_of(live),)
+        live = _limited((hull_of(candidates),))
         hull.fallbacks.append(Fallback(mask, "it has more segments than are worth their code"))
     always = always[:MOST]
     if _cost(in_order(always, facts)) > LARGEST:
@@ -38,6 +39,10 @@ def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     fallbacks = tuple(dict.fromkeys(hull.fallbacks))
     trusted = facts.before_data()
     return Bounds(_tidied(in_order(live, facts), trusted), _tidied(in_order(always, facts), trusted), fallbacks)
+
+
+def _limited(segments: Segments) -> Segments:
+    return merged(limited(segments, size("M")))
 
 
 LARGEST = 120

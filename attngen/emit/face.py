@@ -31,6 +31,19 @@ class Face:
     checks: list[str]
     support: str
 
+    def values(self) -> dict[str, object]:
+        """By the names that templates use."""
+        return {
+            "variant": self.variant,
+            "header": self.header,
+            "summary": self.summary,
+            "equation": self.equation,
+            "signature": self.signature,
+            "argument_docs": self.arguments,
+            "checks": laid_out(self.checks, 4),
+            "support": self.support,
+        }
+
 
 def face(plan: Plan) -> Face:
     """The face of a plan's variant."""

@@ -34,7 +34,7 @@ def hash_once(cls: NodeType) -> NodeType:
             object.__setattr__(self, "_hash", compute(self))
         return self._hash
 
-    cls.__hash__ = __hash__  # type: ignore[method-assign]
+    cls.__hash__ = __hash__  # type: ignore[method-assign, assignment]
     return cls
 
 

@@ -12,7 +12,7 @@ class InvalidTree(AssertionError):
 
 
 def verify(variant: nodes.Variant) -> None:
-    """Raise `InvalidTree` for a node whose arity, kind or name does not fit."""
+    """Raise `InvalidTree` for a node whose arity, kind, channels or name does not fit."""
     for clause, expr, kind in _clauses(variant):
         if expr.kind is not kind:
             raise InvalidTree(f"{variant.name}: `{clause}` is a {expr.kind.value}, not a {kind.value}")
@@ -41,6 +41,8 @@ def _verify_node(variant: nodes.Variant, clause: str, node: Expr) -> None:
     match node:
         case Parameter() if node.name != "scale" and node.name not in {given.name for given in variant.parameters}:
             raise InvalidTree(f"{where}: there is no parameter `{node.name}`")
+        case Read() if node.input not in {given.name for given in variant.inputs}:
+            raise InvalidTree(f"{where}: there is no input `{node.input}`")
         case Read() if len(variant.input(node.input).axes) != len(node.indices):
             raise InvalidTree(f"{where}: `{node.input}` is read with {len(node.indices)} indices")
         case Apply():
@@ -59,6 +61,12 @@ def _verify_application(where: str, node: Apply) -> None:
     else:
         wanted = {Takes.INTS: Kind.INT, Takes.FLOATS: Kind.FLOAT, Takes.BOOLS: Kind.BOOL, Takes.ROWS: Kind.FLOAT}
         fits = set(kinds) == {wanted[function.takes]}
+    given = ", ".join(kind.value for kind in kinds)
     if not fits:
-        given = ", ".join(kind.value for kind in kinds)
         raise InvalidTree(f"{where}: `{node.function}` of {given}")
+    if node.kind is not (function.gives or kinds[-1]):
+        raise InvalidTree(f"{where}: `{node.function}` of {given} gives {node.kind.value}")
+    channels = sorted({channel for argument in node.arguments for channel in argument.channels})
+    if function.takes is not Takes.ROWS and sorted(node.channels) != channels:
+        has, wanted = ", ".join(node.channels), ", ".join(channels)
+        raise InvalidTree(f"{where}: `{node.function}` has the channels [{has}], not [{wanted}]")

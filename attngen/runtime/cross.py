@@ -13,6 +13,7 @@ from attngen.emit.backends import generate
 from attngen.ir.expr import Kind
 from attngen.ir.nodes import Variant
 from attngen.runtime.module import import_files
+from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import plan
 
 TARGETS = {
@@ -84,15 +85,15 @@ def _signature(
     }
     for parameter in variant.parameters:
         value = parameter.default if parameter.default is not None else 64
-        fixed[parameter.name] = fixed[f"{parameter.name}_"] = value
+        fixed[kernel_name(parameter.name)] = value
     pointers = {f"{name}_ptr": element for name in ("q", "k", "v", "y")} | {"lse_ptr": "fp32"}
-    ints = set()
-    for value in plan(variant).host:
-        whole = value.value.kind is Kind.INT
-        pointers[f"{value.name}_ptr"] = "i64" if whole else "fp64" if value.exact else "fp32"
-        ints |= {value.name} if whole else set()
+    ints: set[str] = set()
+    for host in plan(variant).host:
+        whole = host.value.kind is Kind.INT
+        pointers[f"{host.name}_ptr"] = "i64" if whole else "fp64" if host.exact else "fp32"
+        ints |= {host.name} if whole else set()
     for given in variant.inputs:
-        pointers[f"{given.name}_ptr"] = pointers[f"{given.name}__ptr"] = INPUTS[given.kind]
+        pointers[f"{kernel_name(given.name)}_ptr"] = INPUTS[given.kind]
     signature: dict[str, str] = {}
     constants: dict[tuple[int, ...], Any] = {}
     for k, name in enumerate(names):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from masks import MASKS
-from predicates import HEADER, MORE, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
+from predicates import MORE, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
 
 from attngen.analysis.bounds import LARGEST, Bounds, key_bounds
 from attngen.analysis.segments import MOST, Segments
@@ -45,8 +45,8 @@ FORMULAS = {
         "[0, min(q0 + 1, sinks, M)) [max(q1 - window + 1, 0), min(q0 + 1, M))",
     ),
     "prefix_lm": (
-        "[0, max(min(q1 + 1, M), min(length[b], M)))",
-        "[0, max(min(q0 + 1, M), min(length[b], M)))",
+        "[0, min(max(q1 + 1, length[b]), M))",
+        "[0, min(max(q0 + 1, length[b]), M))",
     ),
     "natten": (
         "[min(max(q0 - radius, 0), max(M - 2 * radius - 1, 0)), "
@@ -145,7 +145,7 @@ def test_numbers_never_lose_what_names_find(mask: str, several: list[Call]) -> N
 
 FALLBACKS = {
     "seen[j]": ("seen[j]", "its value is data"),
-    "j <= i and place[j] == place[i]": ("place[j]", "its value is data"),
+    "j <= i and place[j] == near[i]": ("place[j]", "its value is data"),
     "seen[i]": ("seen[i]", "nothing is known about it before the call"),
     "seen[i] == seen[j]": ("seen[i] == seen[j]", "bools are compared"),
     "(1.0 * j) < 2.5": ("1 * j < 2.5", "floats are compared"),
@@ -167,26 +167,25 @@ def test_fallbacks_say_what_and_why(mask: str) -> None:
 def test_too_many_segments_become_their_hull() -> None:
     mask = " or ".join(f"{10 * k} <= j < {10 * k + 3}" for k in range(2, 7))
     found = bounds(variant(mask))
-    assert shown(found.hull) == "[20, min(63, M))"
-    assert shown(found.core) == " ".join(f"[{10 * k}, min({10 * k + 3}, M))" for k in range(2, 6))
+    assert shown(found.hull) == "[20, min(M, 63))"
+    assert shown(found.core) == " ".join(f"[{10 * k}, min(M, {10 * k + 3}))" for k in range(2, 6))
     assert [one.reason for one in found.fallbacks] == ["it has more segments than are worth their code"]
 
 
 def test_what_reads_decide_is_read_in_the_ends() -> None:
     """A value that is the same for a whole batch row and head is no data: the ends read it."""
     found = bounds(variant("if chosen[h] then j < length[b] else j <= i"))
-    assert shown(found.hull) == "[0, min((if chosen[h] then length[b] else q1 + 1), M))"
+    assert shown(found.hull) == "[0, min(if chosen[h] then length[b] else q1 + 1, M))"
 
 
 # cost
 
 
-@MORE
 @given(mask=predicates(3))
 def test_ends_stay_short(mask: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = bounds(variant(mask))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 5
     for segments in (found.hull, found.core):
         assert len(segments) <= MOST
         ends = [end for segment in segments for end in (segment.start, segment.stop) if end is not None]
@@ -196,8 +195,7 @@ def test_ends_stay_short(mask: str) -> None:
 def test_a_big_predicate_is_analysed_in_a_moment() -> None:
     atoms = [f"abs(i - j - {k}) <= w and (if j < {k} then j - s else max(i, j) div g) != {k}" for k in range(24)]
     spec = variant(" or ".join(f"({atom})" for atom in atoms))
-    assert len(spec.text) >= 0 and HEADER
-    started = time.perf_counter()
+    started = time.process_time()
     found = bounds(spec)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert 1 <= len(found.hull) <= MOST and len(found.core) <= MOST

@@ -15,7 +15,7 @@ from oracle import Call, assert_close, expected
 import attngen
 from attngen.runtime.kernel import Kernel
 
-LIMITS = {"cpp": Limits(tokens=300), "triton": Limits(tokens=70, heads=(1, 2, 3))}
+LIMITS = {"cpp": Limits(tokens=300, pairs=12_000), "triton": Limits(tokens=80, pairs=5_000, heads=(1, 2, 3))}
 SLOW = settings(max_examples=4)
 
 

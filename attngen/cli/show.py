@@ -1,0 +1,82 @@
+"""`attngen show`: what the compiler makes of a spec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from attngen.cli.options import NoSet, Set, Spec, ints, parameters
+
+if TYPE_CHECKING:
+    from attngen.ir.nodes import Variant
+
+
+def show(
+    spec: Spec,
+    name: Annotated[str | None, typer.Option(help="Which attention, where the spec holds several.")] = None,
+    passes: Annotated[bool, typer.Option("--passes", help="The tree after each pass.")] = False,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Which keys can be live for a tile, and which always are.")
+    ] = False,
+    tiles: Annotated[bool, typer.Option("--tiles", help="The tile map of each kind of heads.")] = False,
+    source: Annotated[bool, typer.Option("--source", help="The generated kernel.")] = False,
+    backend: Annotated[str, typer.Option(help="For --source: triton or cpp.")] = "triton",
+    shape: Annotated[str, typer.Option(help="For --tiles: H,N,M.")] = "8,4096,4096",
+    tile: Annotated[str, typer.Option(help="For --tiles: queries,keys of a tile.")] = "128,128",
+    settings: Set = NoSet,
+) -> None:
+    """Show what the compiler makes of a spec (all but the source, unless something is chosen)."""
+    from attngen.ir.load import load
+
+    variant = load(spec, name)
+    everything = not (passes or bounds or tiles or source)
+    if passes or everything:
+        _show_passes(variant)
+    if bounds or everything:
+        from attngen.runtime.explain import explain
+        from attngen.schedule.plan import plan
+
+        print(explain(plan(variant)))
+    if tiles or everything:
+        print()
+        _show_tiles(variant, ints(shape, 3, "--shape"), ints(tile, 2, "--tile"), parameters(variant, settings))
+    if source:
+        from attngen.cli.generate import files_of
+
+        for text in files_of(variant, backend).values():
+            print(text)
+
+
+def _show_passes(variant: Variant) -> None:
+    from attngen.ir.show import equation
+    from attngen.passes import simplify
+
+    before = equation(variant)
+    print("checked", *(f"    {line}" for line in before), sep="\n")
+
+    def watch(name: str, tree: Variant) -> None:
+        nonlocal before
+        after = equation(tree)
+        print(name, *(["    (no change)"] if after == before else [f"    {line}" for line in after]), sep="\n")
+        before = after
+
+    simplify(variant, watch)
+    print()
+
+
+def _show_tiles(variant: Variant, shape: list[int], tile: list[int], parameters: dict[str, Any]) -> None:
+    from attngen.analysis.picture import kinds_of_heads
+    from attngen.schedule.plan import plan
+    from attngen.view.tiles import LEGEND, heads_text, picture, summary
+
+    heads, queries, keys = shape
+    try:
+        kinds = kinds_of_heads(plan(variant).walk, parameters, queries, keys, heads, (tile[0], tile[1]))
+    except (KeyError, LookupError):
+        print("The bounds depend on an input, so the map is known at the call only.")
+        return
+    for group, tiles in kinds:
+        print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")
+        print("\n".join(f"  {line}" for line in picture(tiles)))
+    print(f"  {LEGEND}")

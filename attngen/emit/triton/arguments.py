@@ -1,0 +1,110 @@
+"""What a Triton kernel gets beside q, k and v: inputs, host values, sizes and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attngen.emit.face import LETTERS
+from attngen.emit.python import size_name
+from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
+from attngen.schedule.host import HostValue
+from attngen.schedule.levels import Level
+from attngen.schedule.names import kernel_name
+from attngen.schedule.plan import Plan, reads
+
+Argument = tuple[str, str]
+"""A name in the kernel, and the Python expression that is passed for it."""
+
+
+def kernel_arguments(plan: Plan) -> list[Argument]:
+    """Arguments of the whole kernel beyond the fixed ones, without parameters."""
+    found: list[Argument] = []
+    for name in dict.fromkeys(read.input for read in reads(plan)):
+        found += _of_input(plan, name)
+    found += [(f"{value.name}_ptr" if _in_memory(value) else value.name, value.name) for value in plan.host]
+    return found + [(name, name) for name in own_sizes(plan, _all(plan))]
+
+
+def constants(plan: Plan) -> list[str]:
+    """The parameters that the kernel uses, as the author calls them: a division by a constant is a product."""
+    used = {part.name for part in _parts(_all(plan)) if isinstance(part, Parameter)}
+    return [given.name for given in plan.variant.parameters if given.name in used]
+
+
+def visit_arguments(plan: Plan) -> list[str]:
+    """What the visit of one key tile uses of all that."""
+    tiles = (plan.mask, plan.score)
+    exprs = [s.value for t in tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in tiles]
+    used = frozenset[str]().union(*map(variables, exprs))
+    read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
+    found = [name for name in ("i", "b", "h") if name in used]
+    if read:
+        found = list(dict.fromkeys([*found, "rows", "b", "h"]))
+    local = [s.name for s in plan.head] + [s.name for tile in tiles for s in tile.at(Level.QUERY)]
+    tables = sorted(value.name for value in plan.host)
+    found += [name for name in dict.fromkeys([*local, *tables]) if name in used]
+    for name in read:
+        found += [argument for argument, _ in _of_input(plan, name)]
+    parameters = {part.name for part in _parts(exprs) if isinstance(part, Parameter)}
+    sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H"}
+    return [*found, *sorted(sizes), *own_sizes(plan, exprs), *sorted(map(kernel_name, parameters))]
+
+
+def widened(plan: Plan) -> list[str]:
+    """The ints that positions are computed from: all have 64 bits where one of them might need that."""
+    exprs = _all(plan)
+    used = frozenset[str]().union(*map(variables, exprs)) & {"b", "h"}
+    sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H"}
+    return ["offset", "N", "M", *sorted(used), *sorted(sizes), *own_sizes(plan, exprs)]
+
+
+def table_lines(plan: Plan) -> list[str]:
+    """Host values that kernels load, as tensors: one number for each head, or one that must keep float64."""
+    lines = []
+    for value in filter(_in_memory, plan.host):
+        dtype = "int64" if value.value.kind is Kind.INT else "float64" if value.exact else "float32"
+        listed = value.name if value.per_head else f"[{value.name}]"
+        lines.append(f"{value.name} = torch.tensor({listed}, dtype=torch.{dtype}, device=q.device)")
+    return lines
+
+
+def loaded_lines(plan: Plan) -> list[str]:
+    """How a program gets them."""
+    return [
+        f"{value.name} = tl.load({value.name}_ptr{' + h' if value.per_head else ''})"
+        for value in filter(_in_memory, plan.host)
+    ]
+
+
+def own_sizes(plan: Plan, exprs: Iterable[Expr]) -> list[str]:
+    """The lengths of inputs' own axes that expressions use, or that their indices are held against."""
+    axes = set()
+    for part in _parts(exprs):
+        if isinstance(part, Size):
+            axes.add(part.axis)
+        elif isinstance(part, Read):
+            axes |= {axis for axis in plan.variant.input(part.input).axes if axis not in LETTERS}
+    return sorted(size_name(axis) for axis in axes - set("BHNMDE"))
+
+
+def _in_memory(value: HostValue) -> bool:
+    return value.per_head or (value.exact and value.value.kind is Kind.FLOAT)
+
+
+def _of_input(plan: Plan, name: str) -> list[Argument]:
+    given = plan.variant.input(name)
+    inside = kernel_name(name)
+    found = [(f"{inside}_ptr", f"{name}.view(torch.uint8)" if given.kind is Kind.BOOL else name)]
+    found += [(f"{inside}_stride_{k}", f"{name}.stride({k})") for k in range(len(given.axes))]
+    if "h" in given.axes:
+        found.append((f"{inside}_share", f"H // {name}.shape[{given.axes.index('h')}]"))
+    return found
+
+
+def _all(plan: Plan) -> list[Expr]:
+    values = [s.value for s in (*plan.head, *plan.mask.statements, *plan.score.statements)]
+    return [*values, plan.mask.result, plan.score.result, *([plan.sink] if plan.sink is not None else [])]
+
+
+def _parts(exprs: Iterable[Expr]) -> set[Expr]:
+    return set[Expr]().union(*map(distinct, exprs))

@@ -1,0 +1,58 @@
+"""Reads of inputs in Triton: loads with the mask of their level, indices kept inside of their axes."""
+
+from __future__ import annotations
+
+from attngen.emit.python import size_name
+from attngen.emit.triton.printer import TritonPrinter
+from attngen.ir.expr import Expr, Kind, Read, variables
+from attngen.schedule.levels import Level
+from attngen.schedule.names import kernel_name
+from attngen.schedule.plan import Plan
+
+ROW_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
+
+
+class KernelPrinter(TritonPrinter):
+    """Expressions of a plan: what they read is loaded where it is needed."""
+
+    def __init__(self, plan: Plan, exact: bool) -> None:
+        super().__init__(exact)
+        self.plan = plan
+        self.exact = exact
+
+    def read(self, expr: Read) -> str:
+        given = self.plan.variant.input(expr.input)
+        terms = [self._term(expr, k, axis) for k, axis in enumerate(given.axes)]
+        address = " + ".join([f"{kernel_name(expr.input)}_ptr", *terms])
+        mask = ROW_MASKS.get(_level(expr, self.plan))
+        load = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
+        if given.kind is Kind.BOOL:
+            return f"({load} != 0)"
+        dtype = "int64" if given.kind is Kind.INT else "float64" if self.exact else "float32"
+        return f"tl.cast({load}, tl.{dtype})"
+
+    def _term(self, expr: Read, k: int, axis: str) -> str:
+        name = kernel_name(expr.input)
+        return f"tl.cast({self._index(expr, k, axis)}, tl.int64) * {name}_stride_{k}"
+
+    def _index(self, expr: Read, k: int, axis: str) -> str:
+        index = self.text(expr.indices[k])
+        match axis:
+            case "h":
+                return f"h // {kernel_name(expr.input)}_share"
+            case "i":
+                return "rows[:, None]"
+            case "b" | "j":
+                return index
+            case "n" if index == "j":
+                return index
+        # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
+        return f"tl.minimum(tl.maximum({index}, 0), {'M' if axis == 'n' else size_name(axis)} - 1)"
+
+
+def _level(expr: Expr, plan: Plan) -> Level:
+    levels = {s.name: s.level for tile in (plan.mask, plan.score) for s in tile.statements}
+    found = 0
+    for name in variables(expr):
+        found |= levels.get(name, {"i": Level.QUERY, "j": Level.KEY}.get(name, Level.HEAD))
+    return Level(found)

@@ -1,0 +1,144 @@
+"""Intervals and truth against brute force: every pair of a box lies in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from expressions import G, S, W, apply, bools, compare, ints
+from hypothesis import given
+from hypothesis import strategies as st
+from predicates import MORE, variant
+
+from attngen.analysis.facts import Facts
+from attngen.analysis.interval import SOMETIMES, Truth, interval, truth
+from attngen.analysis.rules import RULES, Interval
+from attngen.analysis.solve import Solver
+from attngen.ir.evaluate import Environment, evaluate
+from attngen.ir.expr import FALSE, TRUE, Constant, Expr, Kind, Parameter, Read, Row, integer, size, variable
+from attngen.ir.functions import SCALAR
+from attngen.ir.show import show_expr
+
+I, J = variable("i"), variable("j")
+NEAR = Read(Kind.INT, input="near", indices=(I,))
+FACTS = Facts.of(variant("true"))
+LEAVES = (I, J, I, J, W, G, S, size("M"), NEAR, variable("h"))
+
+
+def solver() -> Solver:
+    return Solver(FACTS, must=True)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> tuple[dict[str, Any], list[Environment], list[int]]:
+    """The names that ends are made of, and the pairs of the box."""
+    first, count, keys = draw(st.integers(-4, 9)), draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    values = {"w": draw(st.integers(0, 5)), "g": draw(st.integers(1, 5)), "s": draw(st.integers(-4, 5))}
+    names = {**values, "q0": first, "q1": first + count - 1, "M": keys, "h": draw(st.integers(0, 2))}
+    pairs = [{**names, "i": first + a, "j": b} for a in range(count) for b in range(keys)]
+    return names, pairs, [draw(st.integers(0, 3)) for _ in range(count)]
+
+
+def value(expr: Expr, pair: Environment, near: list[int]) -> Any:
+    return evaluate(expr, pair, lambda _, indices: near[indices[0] - int(pair["q0"])])
+
+
+@MORE
+@given(expr=ints(LEAVES), box=boxes())
+def test_every_value_lies_in_the_interval(
+    expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]]
+) -> None:
+    names, pairs, near = box
+    found = interval(expr, solver())
+    values = [value(expr, pair, near) for pair in pairs]
+    assert found.low is None or evaluate(found.low, names) <= min(values)
+    assert found.high is None or evaluate(found.high, names) >= max(values)
+
+
+@MORE
+@given(expr=bools(LEAVES), box=boxes())
+def test_truth_never_says_too_much(expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]]) -> None:
+    names, pairs, near = box
+    held = truth(expr, solver())
+    values = [value(expr, pair, near) for pair in pairs]
+    assert not evaluate(held.always, names) or all(values)
+    assert evaluate(held.possible, names) or not any(values)
+
+
+TIGHT = {
+    "[q0, q1]": I,
+    "[0, M - 1]": J,
+    "[0, 3]": NEAR,
+    "[-q1 - s, -q0 - s]": apply("-", apply("neg", I), S),
+    "[2 * q0, 2 * q1]": apply("*", integer(2), I),
+    "[q0 * g, q1 * g]": apply("*", G, I),
+    "[q0 div g, q1 div g]": apply("div", I, G),
+    "[min(q0, w), min(q1, w)]": apply("min", I, W),
+    "[max(q0, w), max(q1, w)]": apply("max", I, W),
+    "[max(q0, -q1, 0), max(q1, -q0)]": apply("abs", I),
+    "[min(max(q0, 1), w), min(max(q1, 1), w)]": apply("clamp", I, integer(1), W),
+    "[s, s]": S,
+    "[s div g, s div g]": apply("div", S, G),
+}
+
+
+@pytest.mark.parametrize("text", TIGHT)
+def test_tight_intervals(text: str) -> None:
+    found = interval(TIGHT[text], solver())
+    assert found.low is not None and found.high is not None
+    assert f"[{show_expr(found.low)}, {show_expr(found.high)}]" == text
+
+
+@given(first=st.integers(-20, 20), count=st.integers(1, 9), period=st.integers(1, 9))
+def test_a_remainder_inside_of_one_period(first: int, count: int, period: int) -> None:
+    """Exact inside of one period; anything below the divisor across several."""
+    found = interval(apply("mod", I, G), solver())
+    names = {"q0": first, "q1": first + count - 1, "g": period}
+    assert found.low is not None and found.high is not None
+    ends = evaluate(found.low, names), evaluate(found.high, names)
+    values = [(first + k) % period for k in range(count)]
+    inside = first // period == (first + count - 1) // period
+    assert ends == ((min(values), max(values)) if inside else (0, period - 1))
+
+
+BELOW, ABOVE = (apply("-", variable(name), W) for name in ("q1", "q0"))
+TRUTHS = [
+    (compare("<", I, W), Truth(compare("<", BELOW, integer(0)), apply("not", compare(">=", ABOVE, integer(0))))),
+    (compare("!=", NEAR, integer(4)), Truth(TRUE, TRUE)),
+    (compare("==", NEAR, integer(4)), Truth(FALSE, FALSE)),
+    (compare("<", W, S), Truth(compare("<", W, S), compare("<", W, S))),
+    (compare("==", I, I), Truth(TRUE, TRUE)),
+    (Read(Kind.BOOL, input="seen", indices=(I,)), SOMETIMES),
+    (compare("==", Read(Kind.BOOL, input="seen", indices=(I,)), TRUE), SOMETIMES),
+]
+
+
+@pytest.mark.parametrize(("expr", "wanted"), TRUTHS)
+def test_what_is_decided(expr: Expr, wanted: Truth) -> None:
+    assert truth(expr, solver()) == wanted
+
+
+def test_floats_are_bounded_in_their_order() -> None:
+    """Functions that keep order carry ends over; a factor of unknown sign, or below 0, turns nothing around."""
+    half = Constant(Kind.FLOAT, value=0.5)
+    position = apply("float", I, kind=Kind.FLOAT)
+    found = interval(apply("floor", apply("*", position, half), kind=Kind.INT), solver())
+    assert found.low is not None and found.high is not None
+    assert evaluate(found.low, {"q0": -3, "q1": 5}) == -2 and evaluate(found.high, {"q0": -3, "q1": 5}) == 2
+    x = Parameter(Kind.FLOAT, name="x")
+    shifted = interval(apply("*", position, apply("-", x, half)), Solver(Facts({"x": Interval(half, None)}, {}), True))
+    low = Solver(Facts({"x": Interval(Constant(Kind.FLOAT, value=0.0), None)}, {}), True)
+    turned = interval(apply("*", position, apply("-", x, half)), low)
+    for found in (shifted, turned):
+        for value_of_x in (0.5, 2.0) if found is shifted else (0.0, 0.25, 2.0):
+            names = {"q0": 1, "q1": 4, "x": value_of_x}
+            assert found.low is None or evaluate(found.low, names) <= min(k * (value_of_x - 0.5) for k in (1, 4))
+            assert found.high is None or evaluate(found.high, names) >= max(k * (value_of_x - 0.5) for k in (1, 4))
+
+
+def test_rows_and_unknown_functions_are_unbounded() -> None:
+    row = Row(Kind.FLOAT, ("c",), name="q")
+    assert interval(row, solver()) == Interval(None, None)
+    assert interval(apply("sin", apply("float", I, kind=Kind.FLOAT)), solver()) == Interval(None, None)
+    assert interval(apply("exp", apply("float", I, kind=Kind.FLOAT)), solver()).low is not None
+    assert set(RULES) <= SCALAR
