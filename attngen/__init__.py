@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from attngen.emit.backends import generate as compile
     from attngen.ir.load import load
     from attngen.ir.nodes import Variant
-    from attngen.reference import attention as reference
+    from attngen import reference
     from attngen.runtime.kernel import Kernel, build
 
 _PLACES = {
@@ -27,7 +27,7 @@ _PLACES = {
     "compile": ("attngen.emit.backends", "generate"),
     "build": ("attngen.runtime.kernel", "build"),
     "Kernel": ("attngen.runtime.kernel", "Kernel"),
-    "reference": ("attngen.reference", "attention"),
+    "reference": ("attngen.reference", ""),
 }
 
 __all__ = [
@@ -50,4 +50,4 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     module, attribute = _PLACES[name]
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(module), attribute) if attribute else import_module(module)

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 
 # Must be set before triton is imported. The tests that cross-compile do so in processes of their own.
 os.environ.setdefault("TRITON_INTERPRET", "1")
+# Tensors are small here, and threads that wait for each other cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)

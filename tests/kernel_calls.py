@@ -16,11 +16,12 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a call may get: tokens, pairs (N times M) and heads."""
+    """How large a call may get: tokens, pairs (N times M), channels, batch rows and heads."""
 
     tokens: int
     pairs: int
     channels: int = 80
+    batch: int = 3
     heads: tuple[int, ...] = (1, 2, 3, 4, 6)
 
 
@@ -48,7 +49,7 @@ def calls(draw: st.DrawFn, case: Case, limits: Limits) -> Call:
     divisors = [n for n in range(1, heads + 1) if heads % n == 0]
     counts = [draw(st.sampled_from(divisors)) for _ in "qkv"]
     counts[draw(st.integers(0, 2))] = heads
-    batch = draw(st.integers(1, 3))
+    batch = draw(st.integers(1, limits.batch))
     lengths = st.one_of(st.integers(1, 40), st.integers(1, limits.tokens), st.sampled_from([0, 1]))
     keys = draw(lengths)
     queries = min(draw(lengths), limits.pairs // max(keys, 1))

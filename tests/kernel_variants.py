@@ -54,6 +54,10 @@ def documents(generator: torch.Generator, sizes: Sizes) -> Tensor:
     return torch.randint(0, 4, (sizes["b"], sizes["j"]), generator=generator).sort(-1).values - 1
 
 
+def slopes(generator: torch.Generator, sizes: Sizes) -> Tensor:
+    return torch.rand(some_heads(generator, sizes["h"]), generator=generator) * 0.2
+
+
 def layout(generator: torch.Generator, sizes: Sizes, parameters: Mapping[str, int | float]) -> dict[str, Tensor]:
     blocks = 1 + (max(sizes["i"], sizes["j"]) + 40) // int(parameters["g"])
     return {"layout": torch.rand(sizes["h"], blocks, blocks, generator=generator) < 0.5}
@@ -78,7 +82,9 @@ CASES = {
     ),
     "alibi": Case(
         "attention alibi { input slope[h]: float score scale * dot(q, k) - slope[h] * (i - j) mask j <= i }",
-        inputs=given(slope=lambda generator, sizes: torch.rand(some_heads(generator, sizes["h"]), generator=generator) * 0.2),
+        inputs=given(
+            slope=lambda generator, sizes: torch.rand(some_heads(generator, sizes["h"]), generator=generator) * 0.2
+        ),
     ),
     "alibi_prelude": Case("attention alibi_p { score scale * dot(q, k) - alibi_slope(h) * (i - j) mask j <= i }"),
     "softcap": Case(

@@ -33,11 +33,19 @@ BOUNDS, KERNELS = "tests/analysis", "tests/emit tests/runtime"
 CPP = "attngen/emit/cpp/templates/streaming.cpp"
 TRITON = "attngen/emit/triton/templates/streaming.py"
 FAULTS = [
-    Fault("off by one in a bound", "attngen/analysis/bounds.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
+    Fault("off by one in a bound", "attngen/analysis/solve.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
     Fault("hull rounded inward", "attngen/analysis/walk.py", "al.ceil_divide(stop_key, KEY_TILE)", "al.floor_divide(stop_key, KEY_TILE)", BOUNDS),
     Fault("core rounded outward", "attngen/analysis/walk.py", "al.floor_divide(segment.stop, KEY_TILE)", "al.ceil_divide(segment.stop, KEY_TILE)", BOUNDS),
     Fault("runs may overlap", "attngen/analysis/walk.py", "start = al.largest(start, variable(runs[-1].stop))", "pass", BOUNDS),
-    Fault("interpreter maps heads wrongly", "attngen/reference/interpreter.py", '// (self.size("H") // size)', "% size", "tests/reference"),
+    Fault("interpreter maps heads wrongly", "attngen/reference/scope.py", '// (self.size("H") // size)', "% size", "tests/reference"),
+    Fault("hull and core swapped", "attngen/analysis/solve.py", "(rest.low, rest.high) if self.must", "(rest.high, rest.low) if self.must", BOUNDS),
+    Fault("wrong mirrored end", "attngen/analysis/solve.py", "None if stop is None else al.subtract(al.ONE, stop),", "None if stop is None else al.negate(stop),", BOUNDS),
+    Fault("distances below zero let through", "attngen/analysis/solve.py", "start = al.largest(al.ZERO, start)", "start = start", BOUNDS),
+    Fault("clip at M forgotten", "attngen/analysis/segments.py", "al.smallest(segment.stop, keys)", "segment.stop", BOUNDS),
+    Fault("bounds trust unchecked data", "attngen/analysis/bounds.py", "facts.before_data()", "facts", BOUNDS),
+    Fault("floats proved like ints", "attngen/analysis/facts.py", "if expr.kind is Kind.INT else expr\n", "if True else expr\n", BOUNDS),
+    Fault("interpreter divides towards zero", "attngen/reference/functions.py", 'rounding_mode="floor"', 'rounding_mode="trunc"', "tests/reference"),
+    Fault("short circuit of `or` inverted", "attngen/reference/values.py", "(~first & marks[1])", "(first & marks[1])", "tests/reference"),
     Fault("quotient of factors inverted", "attngen/passes/factors.py", '_apply("/", expr, u, w), x)', '_apply("/", expr, w, u), x)', "tests/passes"),
     Fault("log2(e) forgotten in a difference", "attngen/schedule/logits.py", "_again(expr, *map(_times, expr.arguments))", "_again(expr, _times(expr.arguments[0]), *expr.arguments[1:])", "tests/schedule tests/emit"),
     Fault("C++: rescaling of the sum dropped", CPP, "space.total[r] * rescale + total", "space.total[r] + total", KERNELS),

@@ -48,7 +48,7 @@ class Call:
     offset: int | Tensor | None = None
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={list(rows.shape)} {rows.stride()}" for name, rows in zip("qkv", (self.q, self.k, self.v), strict=True))
+        shown = [f"{list(rows.shape)} {rows.stride()}" for rows in (self.q, self.k, self.v)]
         inputs = {name: list(given.shape) for name, given in self.inputs.items()}
         return f"Call({shown}, {self.q.dtype}, {self.parameters}, {inputs}, scale={self.scale}, offset={self.offset})"
 
@@ -80,7 +80,7 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         offset=call.offset,
     )
     assert lse is not None
-    score, sink, values = _parts(variant, call)
+    score, _, values = _parts(variant, call)
     with InFloat32():
         rough_score, rough_sink, rough_values = _parts(variant, call)
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.

@@ -15,7 +15,7 @@ from attngen.cli.options import fail, print_diagnostics
 from attngen.cli.run import run
 from attngen.cli.show import show
 from attngen.cli.specs import check, fmt
-from attngen.errors import CallError, SpecError
+from attngen.errors import SpecError
 from attngen.version import __version__
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def main() -> None:
     except SpecError as error:
         print_diagnostics(error.diagnostics)
         sys.exit(2)
-    except (CallError, LookupError, OSError, UnicodeDecodeError, RuntimeError) as error:
+    except (LookupError, OSError, RuntimeError, ValueError) as error:
         fail(str(error))
 
 

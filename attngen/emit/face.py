@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from attngen.emit.python import PythonPrinter, size_name
+from attngen.emit.checks import check_lines, place, range_text
+from attngen.emit.layout import laid_out
+from attngen.emit.python import PythonPrinter
 from attngen.emit.render import functions
 from attngen.ir import nodes
-from attngen.ir.expr import Kind, Variable, distinct, variables
-from attngen.ir.show import equation, show_expr
+from attngen.ir.show import equation
 from attngen.schedule.host import HostValue
-from attngen.schedule.plan import Plan, reads
+from attngen.schedule.plan import Plan
 from attngen.version import __version__
 
-LETTERS = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
-"""The size of each axis with a meaning."""
+SUPPORT = ("_require", "_number", "_within", "_input", "_data", "_not_empty", "_offset_inside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Face:
 def face(plan: Plan) -> Face:
     """The face of a plan's variant."""
     variant = plan.variant
-    checks = _parameter_checks(variant) + _input_checks(variant) + _offset_checks(plan) + _assertions(variant)
+    checks = check_lines(variant)
     used = {word for line in checks for word in SUPPORT if f"{word}(" in line}
     return Face(
         variant=variant.name,
@@ -62,14 +62,6 @@ def face(plan: Plan) -> Face:
     )
 
 
-def _sentence(text: str) -> str:
-    plain = text.replace("\\", "/")
-    return plain if plain.endswith((".", "!", "?")) else plain + "."
-
-
-SUPPORT = ("_require", "_number", "_input", "_data", "_offset_inside")
-
-
 def content_hash(plan: Plan) -> str:
     """Twelve hexadecimal digits of everything that decides what is generated."""
     variant = plan.variant
@@ -77,8 +69,21 @@ def content_hash(plan: Plan) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
-def place(variant: nodes.Variant, line: int) -> str:
-    return f"{variant.span.source.name.rsplit('/', 1)[-1]}:{line}"
+def host_lines(values: tuple[HostValue, ...]) -> list[str]:
+    """The values that the host computes, in order; per-head ones as lists."""
+    printer = PythonPrinter()
+    lines = []
+    for value in values:
+        text = printer.text(value.value)
+        if text != value.name:
+            lines.append(f"{value.name} = [{text} for h in range(H)]" if value.per_head else f"{value.name} = {text}")
+    return lines
+
+
+def _sentence(text: str) -> str:
+    """Fit for the first line of a docstring, and of a comment of C++."""
+    plain = " ".join(text.replace("\\", "/").replace('"""', "'''").split())
+    return plain if plain.endswith((".", "!", "?")) else plain + "."
 
 
 def _signature(variant: nodes.Variant) -> list[str]:
@@ -97,111 +102,11 @@ def _arguments(variant: nodes.Variant) -> list[str]:
     """The documentation of inputs and parameters, one a line."""
     lines = []
     for given in variant.inputs:
-        axes = ", ".join(given.axes)
-        notes = [given.kind.value, *([range_text(given.range)] if range_text(given.range) else [])]
-        lines.append(f"{given.name}: [{axes}], {', '.join(notes)}{', sorted along n' if given.sorted else ''}.")
+        notes = [given.kind.value, *([f"in {range_text(given.range)}"] if range_text(given.range) else [])]
+        along = next((axis for axis in given.axes if axis in "ijnt"), "")
+        notes += [f"sorted along {along}"] if given.sorted else []
+        lines.append(f"{given.name}: [{', '.join(given.axes)}], {', '.join(notes)}.")
     for parameter in variant.parameters:
         bounds = range_text(parameter.range)
-        lines.append(f"{parameter.name}: {parameter.kind.value}{', ' + bounds if bounds else ''}.")
+        lines.append(f"{parameter.name}: {parameter.kind.value}{', in ' + bounds if bounds else ''}.")
     return lines
-
-
-def range_text(bounds: nodes.Range) -> str:
-    """`in [2, inf)`, or nothing for everything."""
-    if bounds.low is None and bounds.high is None:
-        return ""
-    low = "(-inf" if bounds.low is None else ("[" if bounds.closed_low else "(") + show_expr(bounds.low)
-    high = "inf)" if bounds.high is None else show_expr(bounds.high) + ("]" if bounds.closed_high else ")")
-    return f"in {low}, {high}"
-
-
-def _range_test(bounds: nodes.Range, label: str, conjunction: str) -> str:
-    printer = PythonPrinter()
-    tests = []
-    if bounds.low is not None:
-        tests.append(f"{label} {'>=' if bounds.closed_low else '>'} {printer.text(bounds.low)}")
-    if bounds.high is not None:
-        tests.append(f"{label} {'<=' if bounds.closed_high else '<'} {printer.text(bounds.high)}")
-    if conjunction == "&" and len(tests) > 1:
-        tests = [f"({test})" for test in tests]
-    return f" {conjunction} ".join(tests)
-
-
-def _parameter_checks(variant: nodes.Variant) -> list[str]:
-    lines = []
-    for given in variant.parameters:
-        where = place(variant, given.span.line)
-        kind = given.kind.value
-        lines.append(f'_number("{variant.name}", "{given.name}", {given.name}, {kind}, "{where}")')
-        if test := _range_test(given.range, given.name, "and"):
-            message = f"{variant.name}: {given.name} is {{{given.name}}}, not {range_text(given.range)} ({where})"
-            lines.append(f'_require({test}, f"{message}")')
-    return lines
-
-
-def _input_checks(variant: nodes.Variant) -> list[str]:
-    if not variant.inputs:
-        return []
-    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in LETTERS})
-    known = ", ".join(f'"{axis}": {LETTERS[axis]}' for axis in used)
-    lines = [f"sizes = {{{known}}}"]
-    for given in variant.inputs:
-        where = place(variant, given.span.line)
-        axes = "".join(f'"{axis}", ' for axis in given.axes).rstrip(" ")
-        axes = axes if len(given.axes) == 1 else axes.rstrip(",").replace(",", ", ")
-        lines.append(
-            f'{given.name} = _input("{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}", '
-            f'sizes, q.device, "{where}")'
-        )
-    for axis in sorted({axis for given in variant.inputs for axis in given.axes if axis not in LETTERS}):
-        lines.append(f'{size_name(axis)} = sizes["{axis}"]')
-    for given in variant.inputs:
-        lines += _data_check(variant, given)
-    return lines
-
-
-def _data_check(variant: nodes.Variant, given: nodes.Input) -> list[str]:
-    """Checks of values, on the CPU only."""
-    test = _range_test(given.range, given.name, "&") or "None"
-    along = given.axes.index("n") if given.sorted and "n" in given.axes else None
-    if test == "None" and along is None and given.kind is not Kind.FLOAT:
-        return []
-    wanted, where = range_text(given.range), place(variant, given.span.line)
-    call = f'_data("{variant.name}", "{given.name}", {given.name}, {test}, "{wanted}", {along}, "{where}")'
-    return [f'if {given.name}.device.type == "cpu":', f"    {call}"]
-
-
-def _offset_checks(plan: Plan) -> list[str]:
-    """No offset outside [0, M - N] where an input over positions is read at the position of a query."""
-    variant = plan.variant
-    lines = []
-    for read in reads(plan):
-        for axis, index in zip(variant.input(read.input).axes, read.indices, strict=True):
-            if axis == "n" and "i" in variables(index):
-                where = place(variant, variant.input(read.input).span.line)
-                reason = f"{read.input} is read at the position of a query ({where})"
-                lines.append(f'_offset_inside("{variant.name}", offset, M - N, "{reason}")')
-    return list(dict.fromkeys(lines))
-
-
-def _assertions(variant: nodes.Variant) -> list[str]:
-    """Conditions over parameters, sizes and h."""
-    lines = []
-    for assertion in variant.assertions:
-        test = PythonPrinter().text(assertion.condition)
-        if any(isinstance(part, Variable) for part in distinct(assertion.condition)):
-            test = f"all({test} for h in range(H))"
-        text = " ".join(assertion.text.split()).replace('"', "'")
-        where = place(variant, assertion.span.line)
-        lines.append(f'_require({test}, "{variant.name}: `{text}` does not hold ({where})")')
-    return lines
-
-
-def host_lines(values: tuple[HostValue, ...]) -> list[str]:
-    """The values that the host computes, in order; per-head ones as lists."""
-    printer = PythonPrinter()
-    lines = []
-    for value in values:
-        text = printer.text(value.value)
-        lines.append(f"{value.name} = [{text} for h in range(H)]" if value.per_head else f"{value.name} = {text}")
-    return [line for line in lines if line.split(" = ")[0] != line.split(" = ")[1]]

@@ -1,8 +1,4 @@
-"""Long lines of generated code, broken as a formatter would.
-
-A statement that does not fit is broken behind its first bracket that closes at its end; what stands in it goes to a
-line of its own, or each argument to one. Python statements without such a bracket get one.
-"""
+"""Long lines of generated code, broken as ruff would break them (Python), or behind a bracket (C++)."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ import ast
 from collections.abc import Iterable
 
 WIDTH = 120
-STEP = 4
-OPENING, CLOSING = "([{", ")]}"
+STEP = " " * 4
 
 
 def laid_out(lines: Iterable[str], indent: int) -> list[str]:
@@ -27,100 +22,128 @@ def laid_out_cpp(lines: Iterable[str], indent: int) -> list[str]:
 def _python(line: str, indent: int) -> list[str]:
     if indent + len(line) <= WIDTH:
         return [line]
-    if " = " in line and len(operands := _operands(line.split(" = ", 1)[1])) > 1:
-        name = line.split(" = ", 1)[0]
-        return [f"{name} = (", *(f"{' ' * STEP}{operand}" for operand in operands), ")"]
-    return _split(line, indent) or [line]
+    statement = ast.parse(line).body[0]
+    assert isinstance(statement, (ast.Assign, ast.Expr)), line
+    value = statement.value
+    return _Broken(line).lines(value, line[: value.col_offset], line[value.end_col_offset :], indent, bracketed=False)
 
 
-def _split(line: str, indent: int) -> list[str] | None:
-    """Broken behind the first bracket that closes at the end of the line (but for a comma)."""
-    tail = "," if line.endswith(",") else ""
-    body = line.removesuffix(",")
-    opening = _last_opening(body)
-    if opening is None:
-        return None
-    inside = body[opening + 1 : -1]
-    first, last = body[: opening + 1], body[-1] + tail
-    if indent + STEP + len(inside) <= WIDTH:
-        return [first, " " * STEP + inside, last]
-    parts = [f"{part}," for part in _arguments(inside)]
-    shown = [short for part in parts for short in (_split(part, indent + STEP) if _is_long(part, indent) else [part]) or [part]]
-    return [first, *(" " * STEP + part for part in shown), last]
+class _Broken:
+    """The expressions of one line of text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def lines(self, node: ast.expr, before: str, after: str, indent: int, bracketed: bool = True) -> list[str]:
+        """An expression between two texts; `bracketed`: inside of a bracket, where it may break at its operators."""
+        flat = before + self.source(node) + after
+        if indent + len(flat) <= WIDTH:
+            return [flat]
+        if isinstance(node, ast.Call):
+            return self.call(node, before, after, indent)
+        if isinstance(node, ast.ListComp):
+            loop = self.text[node.elt.end_col_offset : node.end_col_offset].strip().removesuffix("]")
+            inside = [*self.lines(node.elt, "", "", indent + len(STEP)), loop]
+            return [f"{before}[", *(STEP + line for line in inside), f"]{after}"]
+        pieces = self.pieces(node)
+        if len(pieces) == 1:
+            return [flat]
+        last_operator, last_operand = pieces[-1]
+        if not bracketed and len(pieces) == 2 and isinstance(last_operand, ast.Call) and isinstance(node, ast.BinOp):
+            head = f"{before}{self.source(pieces[0][1])} {last_operator}"
+            if indent + len(head) + len(self.source(last_operand.func)) < WIDTH:
+                return self.call(last_operand, head, after, indent)
+        if not bracketed:
+            inside = self.lines(node, "", "", indent + len(STEP))
+            return [f"{before}(", *(STEP + line for line in inside), f"){after}"]
+        last = len(pieces) - 1
+        return [
+            line
+            for k, (operator, operand) in enumerate(pieces)
+            for line in self.operand(operand, operator if k else before, after if k == last else "", indent)
+        ]
+
+    def operand(self, node: ast.expr, before: str, after: str, indent: int) -> list[str]:
+        if indent + len(before + self.source(node) + after) <= WIDTH or not self.in_parentheses(node):
+            return self.lines(node, before, after, indent)
+        inside = self.lines(node, "", "", indent + len(STEP))
+        # `lines` of the node itself: the parentheses stand here
+        return [f"{before}(", *(STEP + line for line in inside), f"){after}"]
+
+    def call(self, node: ast.Call, before: str, after: str, indent: int) -> list[str]:
+        """All arguments on a line of their own, or each."""
+        arguments = [("", argument) for argument in node.args]
+        arguments += [(f"{keyword.arg}=", keyword.value) for keyword in node.keywords]
+        first, last = f"{before}{self.source(node.func)}(", f"){after}"
+        together = ", ".join(name + self.source(value) for name, value in arguments)
+        if indent + len(STEP) + len(together) <= WIDTH:
+            return [first, STEP + together, last]
+        each = [line for name, value in arguments for line in self.lines(value, name, ",", indent + len(STEP))]
+        return [first, *(STEP + line for line in each), last]
+
+    def pieces(self, node: ast.expr) -> list[tuple[str, ast.expr]]:
+        """The operands of the loosest operator, each with the operator before it."""
+        if isinstance(node, ast.IfExp):
+            return [("", node.body), ("if ", node.test), ("else ", node.orelse)]
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            return [("", node.left), (self.between(node.left, node.comparators[0]), node.comparators[0])]
+        if isinstance(node, ast.BoolOp):
+            word = "and " if isinstance(node.op, ast.And) else "or "
+            return [(word if k else "", value) for k, value in enumerate(node.values)]
+        if isinstance(node, ast.BinOp):
+            alike = isinstance(node.left, ast.BinOp) and _level(node.left.op) == _level(node.op)
+            left = self.pieces(node.left) if alike and not self.in_parentheses(node.left) else [("", node.left)]
+            return [*left, (self.between(node.left, node.right), node.right)]
+        return [("", node)]
+
+    def source(self, node: ast.expr) -> str:
+        """The text of a node, with the parentheses around it."""
+        start, stop = node.col_offset, node.end_col_offset or 0
+        return self.text[start - 1 : stop + 1] if self.in_parentheses(node) else self.text[start:stop]
+
+    def in_parentheses(self, node: ast.expr) -> bool:
+        """Whether parentheses stand around a node that belong to no call."""
+        start, stop = node.col_offset, node.end_col_offset or 0
+        called = start >= 2 and (self.text[start - 2].isalnum() or self.text[start - 2] in "_)]")
+        return self.text[start - 1 : start] == "(" and self.text[stop : stop + 1] == ")" and not called
+
+    def between(self, left: ast.expr, right: ast.expr) -> str:
+        return self.text[left.end_col_offset or 0 : right.col_offset].strip("() ") + " "
 
 
-def _is_long(part: str, indent: int) -> bool:
-    return indent + STEP + len(part) > WIDTH
+def _level(operator: ast.operator) -> int:
+    for level, kinds in enumerate(((ast.BitOr,), (ast.BitAnd,), (ast.Add, ast.Sub))):
+        if isinstance(operator, kinds):
+            return level
+    return 3
 
 
-def _last_opening(text: str) -> int | None:
-    """Where the bracket opens that closes at the end of the text."""
-    stack: list[int] = []
-    found = None
-    for position, character in _code(text):
-        if character in OPENING:
-            stack.append(position)
-        elif character in CLOSING:
-            found = stack.pop()
-    return found if text and text[-1] in CLOSING and found is not None and not stack else None
+def _cpp(line: str, indent: int) -> list[str]:
+    """Broken behind an `=`, behind the first bracket, and between the arguments in it, as far as is needed."""
+    opening = line.find("(")
+    if indent + len(line) <= WIDTH or opening < 0:
+        return [line]
+    _, equals, value = line.partition(" = ")
+    if equals and indent + len(STEP) + len(value) <= WIDTH:
+        return [f"{line.removesuffix(value).rstrip()}", STEP + value]
+    parts = _arguments(line[opening + 1 :])
+    lines = [line[: opening + 1]]
+    for k, part in enumerate(parts):
+        text = part + ("," if k < len(parts) - 1 else "")
+        if len(lines) > 1 and indent + len(lines[-1]) + 1 + len(text) <= WIDTH:
+            lines[-1] += f" {text}"
+        else:
+            lines += [STEP + short for short in _cpp(text, indent + len(STEP))]
+    return lines
 
 
 def _arguments(text: str) -> list[str]:
     """The parts between the commas that stand in no bracket."""
     depth, start = 0, 0
     parts = []
-    for position, character in _code(text):
-        depth += (character in OPENING) - (character in CLOSING)
+    for position, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
         if character == "," and depth == 0:
             parts.append(text[start:position].strip())
             start = position + 1
     return [*parts, text[start:].strip()]
-
-
-def _code(text: str) -> Iterable[tuple[int, str]]:
-    """The characters that stand in no string."""
-    quoted = False
-    for position, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        elif not quoted:
-            yield position, character
-
-
-def _operands(text: str) -> list[str]:
-    """The operands of the loosest operator of a Python expression, each but the first behind its operator."""
-    node = ast.parse(text, mode="eval").body
-    if not isinstance(node, ast.BinOp):
-        return []
-    kind = type(node.op)
-    starts = []
-    while isinstance(node, ast.BinOp) and _binds_like(node.op, kind):
-        starts.append(_operator(text, node))
-        node = node.left
-    edges = [0, *reversed(starts), len(text)]
-    return [text[a:b].strip() for a, b in zip(edges, edges[1:], strict=False)]
-
-
-def _binds_like(operator: ast.operator, kind: type[ast.operator]) -> bool:
-    sums, products = (ast.Add, ast.Sub), (ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
-    return any(isinstance(operator, group) and issubclass(kind, group) for group in (sums, products, (ast.BitAnd,), (ast.BitOr,)))
-
-
-def _operator(text: str, node: ast.BinOp) -> int:
-    """Where the operator of a node stands: the last one before its right operand that is in no bracket of it."""
-    assert node.left.end_col_offset is not None
-    between = text[node.left.end_col_offset : node.right.col_offset]
-    return node.left.end_col_offset + next(k for k, character in enumerate(between) if character in "+-*/%&|")
-
-
-def _cpp(line: str, indent: int) -> list[str]:
-    if indent + len(line) <= WIDTH or not line.endswith(";"):
-        return [line]
-    opening = _last_opening(line.removesuffix(";"))
-    if opening is None:
-        return [line]
-    inside = line[opening + 1 : -2]
-    if indent + STEP + len(inside) + 2 <= WIDTH:
-        return [line[: opening + 1], f"{' ' * STEP}{inside});"]
-    parts = _arguments(inside)
-    return [line[: opening + 1], *(f"{' ' * STEP}{part}," for part in parts[:-1]), f"{' ' * STEP}{parts[-1]});"]

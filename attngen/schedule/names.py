@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Size
@@ -20,11 +21,14 @@ KERNEL_NAMES = frozenset(
     "b h i j q0 q1 qk q k v y lse B H N M D E scale offset row rows reach "
     # the loops of the kernels
     "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
-    "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault first_row first_key new_top column count skip "
+    "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault "
+    "first_row first_key new_top column count skip "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
+WALK_NAMES = re.compile(r"(live_|full_|hole_)?(start|stop)(_\d+)+")
+"""Names of the ends of walks with several runs."""
 CPP_KEYWORDS = frozenset(
     "alignas alignof asm auto bool break case catch char class const constexpr continue decltype default delete do "
     "double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64_t long "
@@ -36,7 +40,8 @@ CPP_KEYWORDS = frozenset(
 
 def kernel_name(name: str) -> str:
     """What a parameter or input of the author's is called inside kernels."""
-    return f"{name}_" if name in KERNEL_NAMES or name in CPP_KEYWORDS else name
+    taken = name in KERNEL_NAMES or name in CPP_KEYWORDS or WALK_NAMES.fullmatch(name)
+    return f"{name}_" if taken else name
 
 
 @dataclass(slots=True)

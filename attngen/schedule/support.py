@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attngen.errors import Diagnostic, Span
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Read, Rechannel, Row, distinct
-from attngen.schedule.logits import is_product, with_product
+from attngen.ir.expr import Apply, Expr, Rechannel, Row, distinct
+from attngen.schedule.logits import with_product
 
 
 def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
@@ -16,7 +16,10 @@ def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
     if isinstance(variant.body, nodes.Recurrent):
         return (
             _not_yet(
-                "E0401", f"`{variant.name}` is a recurrence, which can't be compiled yet", variant.body.states[0].span
+                "E0401",
+                f"`{variant.name}` is a recurrence, which can't be compiled yet",
+                variant.body.states[0].span,
+                "only scores over pairs can be compiled and interpreted today",
             ),
         )
     body = variant.body
@@ -31,22 +34,32 @@ def _in_score(score: Expr) -> list[Diagnostic]:
     outermost = [part for part in distinct(score) if _is_row_operation(part)]
     if not rows and not outermost:
         return []
-    part = max(outermost or rows, key=lambda expr: expr.span.stop - expr.span.start)
+    part = max(outermost or rows, key=_extent)
     yet = "rows can only enter a score through dot(q, k) yet"
     return [_not_yet("E0402", yet, part.span, "transform q and k before the call, and keep `dot(q, k)`")]
 
 
 def _in_mask(mask: Expr) -> list[Diagnostic]:
-    for part in distinct(mask):
-        if isinstance(part, (Row, Rechannel)) or (isinstance(part, Read) and part.channels) or _is_row_operation(part):
-            yet = "a mask that depends on q, k or v can't be compiled yet"
-            return [_not_yet("E0405", yet, part.span, "compute it before the call and give it as an `input ...: bool`")]
-    return []
+    rows = [
+        part
+        for part in distinct(mask)
+        if isinstance(part, (Row, Rechannel)) or part.channels or _is_row_operation(part)
+    ]
+    if not rows:
+        return []
+    yet = "a mask that depends on q, k or v can't be compiled yet"
+    help = "compute it before the call and give it as an `input ...: bool`"
+    return [_not_yet("E0405", yet, max(rows, key=_extent).span, help)]
 
 
 def _is_row_operation(expr: Expr) -> bool:
-    return isinstance(expr, Apply) and expr.function in ("dot", "outer", "l2norm", "prev") and not is_product(expr)
+    return isinstance(expr, Apply) and expr.function in ("dot", "outer", "l2norm", "prev")
+
+
+def _extent(expr: Expr) -> tuple[int, int]:
+    """How much of the text an expression is; of two that are as long, the first."""
+    return expr.span.stop - expr.span.start, -expr.span.start
 
 
 def _not_yet(code: str, message: str, span: Span, help: str = "") -> Diagnostic:
-    return Diagnostic(code, message, span, help=help or "attngen.reference computes it, in float64")
+    return Diagnostic(code, message, span, help=help or "`backend=\"reference\"` computes it, slowly and in float64")

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -64,6 +65,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -91,6 +93,14 @@ template <typename Element>
 struct Input {  // a tensor with a stride for each axis; head h reads head h / share
   const Element* data;
   int64_t stride[1], share;
+
+  template <typename... Index>
+  Element operator()(Index... index) const {
+    int64_t place = 0;
+    const int64_t* step = stride;
+    ((place += index * *step++), ...);
+    return data[place];
+  }
 };
 
 template <typename Element>
@@ -144,7 +154,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t stop = larger(floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0);
   const int64_t full_start = 0;
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), 0);
-  const float head_slope = call.slope.data[h / call.slope.share * call.slope.stride[0]];
+  const float head_slope = call.slope(h / call.slope.share);
   const float head_product = 1.4426950408889634f * head_slope;
 
   std::fill_n(space.acc.begin(), rows * E, 0.0f);
@@ -174,7 +184,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 #pragma omp simd
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -183,7 +193,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       if (!FULL) {
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
-          if (!(j <= i)) scores[x] = NOTHING;
+          const bool live = j <= i;
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -213,9 +224,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop - start - (full_stop - full_start); ++step) {
-    int64_t key_tile = start + step;
-    if (key_tile >= full_start) key_tile += full_stop - full_start;
+  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
+    if (full_start <= key_tile && key_tile < full_stop) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});

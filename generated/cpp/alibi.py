@@ -65,8 +65,7 @@ def alibi(
     offset = _offset("alibi", offset, B, M - N, q.device)
     sizes = {"h": H}
     slope = _input("alibi", "slope", slope, ("h",), "float", sizes, q.device, "alibi.attn:4")
-    if slope.device.type == "cpu":
-        _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")
+    _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")
     scale_log2 = 1.4426950408889634 * scale
     y = torch.empty((B, H, N, E), dtype=q.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
@@ -87,7 +86,7 @@ def alibi(
         scale_log2,
     ]
     fault = _call(f"alibi_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "alibi: the kernel failed")
+    _require(not fault, "alibi: a pair divides an int by 0")
     return (y, lse) if return_lse else y
 
 
@@ -148,9 +147,9 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 
@@ -181,6 +180,8 @@ def _input(
     fits = given == kind and not tensor.is_complex()
     _require(fits, f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
     _require(tensor.device == device, f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
+    training = torch.is_grad_enabled() and tensor.requires_grad
+    _require(not training, f"{name}: there is no backward pass to {label} yet; call it under torch.no_grad() ({place})")
     return tensor
 
 
@@ -188,10 +189,12 @@ def _data(
     name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
 ) -> None:
     """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
+    if tensor.device.type != "cpu":
+        return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
     if inside is not None:
-        _require(bool(inside.all()), f"{name}: {label} holds a value outside of its range, {wanted} ({place})")
+        _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)

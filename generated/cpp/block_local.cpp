@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -62,6 +63,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -137,7 +139,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t head_div_2 = floor_div(q1, block);
   const int64_t live_stop = smaller((head_div_2 + 1) * block, M);
   const int64_t start = floor_div(live_start, KEY_TILE);
-  const int64_t stop = larger((live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0), start);
+  const int64_t stop = larger(live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0, start);
   const int64_t full_start = floor_div(larger(head_div_2 * block, 0) + KEY_TILE - 1, KEY_TILE);
   const int64_t full_stop = larger(floor_div(smaller((head_div + 1) * block, M), KEY_TILE), full_start);
 
@@ -158,9 +160,11 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     for (int64_t x = 0; x < keys; ++x)
       for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
     int64_t key_div[KEY_TILE];
-    for (int64_t x = 0; x < (FULL ? 0 : keys); ++x) {
-      const int64_t j = first_key + x;
-      key_div[x] = floor_div(j, block);
+    if (!FULL) {
+      for (int64_t x = 0; x < keys; ++x) {
+        const int64_t j = first_key + x;
+        key_div[x] = floor_div(j, block);
+      }
     }
 
     for (int64_t r = 0; r < rows; ++r) {
@@ -174,7 +178,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
       const int64_t query_div = floor_div(i, block);
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -183,7 +187,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       if (!FULL) {
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
-          if (!(query_div == key_div[x])) scores[x] = NOTHING;
+          const bool live = query_div == key_div[x];
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -213,9 +218,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop - start - (full_stop - full_start); ++step) {
-    int64_t key_tile = start + step;
-    if (key_tile >= full_start) key_tile += full_stop - full_start;
+  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
+    if (full_start <= key_tile && key_tile < full_stop) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});

@@ -74,7 +74,7 @@ def causal(
         scale_log2,
     ]
     fault = _call(f"causal_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "causal: the kernel failed")
+    _require(not fault, "causal: a pair divides an int by 0")
     return (y, lse) if return_lse else y
 
 
@@ -135,9 +135,9 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 

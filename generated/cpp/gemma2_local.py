@@ -64,9 +64,9 @@ def gemma2_local(
     scale = _scale("gemma2_local", scale, D)
     offset = _offset("gemma2_local", offset, B, M - N, q.device)
     _number("gemma2_local", "window", window, int, "gemma2_local.attn:2")
-    _require(window >= 1, f"gemma2_local: window is {window}, not in [1, inf) (gemma2_local.attn:2)")
+    _within("gemma2_local", "window", window, window >= 1, "[1, inf)", "gemma2_local.attn:2")
     _number("gemma2_local", "cap", cap, float, "gemma2_local.attn:2")
-    _require(cap > 0.0, f"gemma2_local: cap is {cap}, not in (0, inf) (gemma2_local.attn:2)")
+    _within("gemma2_local", "cap", cap, cap > 0.0, "(0, inf)", "gemma2_local.attn:2")
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
     y = torch.empty((B, H, N, E), dtype=q.dtype)
@@ -87,7 +87,7 @@ def gemma2_local(
         scale_over_cap,
     ]
     fault = _call(f"gemma2_local_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "gemma2_local: the kernel failed")
+    _require(not fault, "gemma2_local: a pair divides an int by 0")
     return (y, lse) if return_lse else y
 
 
@@ -148,17 +148,24 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 
-def _number(name: str, label: str, value: object, kind: type, place: str) -> None:
+def _number(name: str, label: str, value: int | float | bool, kind: type, place: str) -> None:
     """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
+    short = kind is not int or -(2**63) <= value < 2**63
+    _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
+
+
+def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
+    """A parameter in its range."""
+    _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
 
 
 @cache

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -63,6 +64,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -133,12 +135,13 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
-  const int64_t shift = (h >= floor_div(H, 2) ? floor_div(group, 2) : 0);
+  const int64_t shift = h >= floor_div(H, 2) ? floor_div(group, 2) : 0;
   const int64_t live_start = larger(floor_div(q0 + shift, group) * group - shift, 0);
   const int64_t live_stop = smaller(q1 + 1, M);
   const int64_t start = floor_div(live_start, KEY_TILE);
-  const int64_t stop = larger((live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0), start);
-  const int64_t full_start = floor_div(larger(floor_div(q1 + shift, group) * group - shift, 0) + KEY_TILE - 1, KEY_TILE);
+  const int64_t stop = larger(live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0, start);
+  const int64_t full_start =
+      floor_div(larger(floor_div(q1 + shift, group) * group - shift, 0) + KEY_TILE - 1, KEY_TILE);
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), full_start);
 
   std::fill_n(space.acc.begin(), rows * E, 0.0f);
@@ -158,9 +161,11 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     for (int64_t x = 0; x < keys; ++x)
       for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
     int64_t key_div[KEY_TILE];
-    for (int64_t x = 0; x < (FULL ? 0 : keys); ++x) {
-      const int64_t j = first_key + x;
-      key_div[x] = floor_div(j + shift, group);
+    if (!FULL) {
+      for (int64_t x = 0; x < keys; ++x) {
+        const int64_t j = first_key + x;
+        key_div[x] = floor_div(j + shift, group);
+      }
     }
 
     for (int64_t r = 0; r < rows; ++r) {
@@ -174,7 +179,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
       const int64_t query_div = floor_div(i + shift, group);
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -183,7 +188,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       if (!FULL) {
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
-          if (!((j <= i && query_div == key_div[x]))) scores[x] = NOTHING;
+          const bool live = j <= i && query_div == key_div[x];
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -213,9 +219,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop - start - (full_stop - full_start); ++step) {
-    int64_t key_tile = start + step;
-    if (key_tile >= full_start) key_tile += full_stop - full_start;
+  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
+    if (full_start <= key_tile && key_tile < full_stop) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});

@@ -62,7 +62,7 @@ def s2attn(
     scale = _scale("s2attn", scale, D)
     offset = _offset("s2attn", offset, B, M - N, q.device)
     _number("s2attn", "group", group, int, "s2attn.attn:2")
-    _require(group >= 2, f"s2attn: group is {group}, not in [2, inf) (s2attn.attn:2)")
+    _within("s2attn", "group", group, group >= 2, "[2, inf)", "s2attn.attn:2")
     scale_log2 = 1.4426950408889634 * scale
     y = torch.empty((B, H, N, E), dtype=q.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
@@ -81,7 +81,7 @@ def s2attn(
         scale_log2,
     ]
     fault = _call(f"s2attn_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "s2attn: the kernel failed")
+    _require(not fault, "s2attn: a pair divides an int by 0")
     return (y, lse) if return_lse else y
 
 
@@ -142,17 +142,24 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 
-def _number(name: str, label: str, value: object, kind: type, place: str) -> None:
+def _number(name: str, label: str, value: int | float | bool, kind: type, place: str) -> None:
     """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
+    short = kind is not int or -(2**63) <= value < 2**63
+    _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
+
+
+def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
+    """A parameter in its range."""
+    _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
 
 
 @cache

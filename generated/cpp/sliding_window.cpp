@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -62,6 +63,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -135,7 +137,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t live_start = larger(q0 - window + 1, 0);
   const int64_t live_stop = smaller(q1 + 1, M);
   const int64_t start = floor_div(live_start, KEY_TILE);
-  const int64_t stop = larger((live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0), start);
+  const int64_t stop = larger(live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0, start);
   const int64_t full_start = floor_div(larger(q1 - window + 1, 0) + KEY_TILE - 1, KEY_TILE);
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), full_start);
 
@@ -166,7 +168,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 #pragma omp simd
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -176,7 +178,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
           const int64_t pair_difference = i - j;
-          if (!((0 <= pair_difference && pair_difference < window))) scores[x] = NOTHING;
+          const bool live = 0 <= pair_difference && pair_difference < window;
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -206,9 +209,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop - start - (full_stop - full_start); ++step) {
-    int64_t key_tile = start + step;
-    if (key_tile >= full_start) key_tile += full_stop - full_start;
+  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
+    if (full_start <= key_tile && key_tile < full_stop) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});

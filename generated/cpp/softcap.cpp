@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -63,6 +64,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -166,7 +168,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 #pragma omp simd
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -175,7 +177,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       if (!FULL) {
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
-          if (!(j <= i)) scores[x] = NOTHING;
+          const bool live = j <= i;
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -205,9 +208,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop - start - (full_stop - full_start); ++step) {
-    int64_t key_tile = start + step;
-    if (key_tile >= full_start) key_tile += full_stop - full_start;
+  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
+    if (full_start <= key_tile && key_tile < full_stop) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});

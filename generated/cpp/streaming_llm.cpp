@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -62,6 +63,7 @@ inline float exp2_fast(float x) {
 }
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
@@ -140,7 +142,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t live_start_1 = larger(q0 - window + 1, 0);
   const int64_t live_stop_1 = smaller(q1 + 1, M);
   const int64_t start_1 = larger(floor_div(live_start_1, KEY_TILE), stop_0);
-  const int64_t stop_1 = larger((live_start_1 < live_stop_1 ? floor_div(live_stop_1 + KEY_TILE - 1, KEY_TILE) : 0), start_1);
+  const int64_t stop_1 =
+      larger(live_start_1 < live_stop_1 ? floor_div(live_stop_1 + KEY_TILE - 1, KEY_TILE) : 0, start_1);
   const int64_t full_start_0 = 0;
   const int64_t full_stop_0 = larger(floor_div(smaller(smaller(q0 + 1, sinks), M), KEY_TILE), 0);
   const int64_t full_start_1 = larger(floor_div(larger(q1 - window + 1, 0) + KEY_TILE - 1, KEY_TILE), full_stop_0);
@@ -171,9 +174,11 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     for (int64_t x = 0; x < keys; ++x)
       for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
     bool key_below[KEY_TILE];
-    for (int64_t x = 0; x < (FULL ? 0 : keys); ++x) {
-      const int64_t j = first_key + x;
-      key_below[x] = j < sinks;
+    if (!FULL) {
+      for (int64_t x = 0; x < keys; ++x) {
+        const int64_t j = first_key + x;
+        key_below[x] = j < sinks;
+      }
     }
 
     for (int64_t r = 0; r < rows; ++r) {
@@ -186,7 +191,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 #pragma omp simd
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
-      #pragma omp simd
+#pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
         [[maybe_unused]] const float qk = scores[x];
@@ -195,7 +200,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       if (!FULL) {
         for (int64_t x = 0; x < keys; ++x) {
           [[maybe_unused]] const int64_t j = first_key + x;
-          if (!((j <= i && (key_below[x] || i - j < window)))) scores[x] = NOTHING;
+          const bool live = j <= i && (key_below[x] || i - j < window);
+          if (!live) scores[x] = NOTHING;
         }
       }
 
@@ -225,16 +231,14 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t step = 0; step < stop_0 - start_0 - (hole_stop_0_0 - hole_start_0_0) - (hole_stop_0_1 - hole_start_0_1); ++step) {
-    int64_t key_tile = start_0 + step;
-    if (key_tile >= hole_start_0_0) key_tile += hole_stop_0_0 - hole_start_0_0;
-    if (key_tile >= hole_start_0_1) key_tile += hole_stop_0_1 - hole_start_0_1;
+  for (int64_t key_tile = start_0; key_tile < stop_0; ++key_tile) {
+    if (hole_start_0_0 <= key_tile && key_tile < hole_stop_0_0) continue;
+    if (hole_start_0_1 <= key_tile && key_tile < hole_stop_0_1) continue;
     visit(key_tile, Partial{});
   }
-  for (int64_t step = 0; step < stop_1 - start_1 - (hole_stop_1_0 - hole_start_1_0) - (hole_stop_1_1 - hole_start_1_1); ++step) {
-    int64_t key_tile = start_1 + step;
-    if (key_tile >= hole_start_1_0) key_tile += hole_stop_1_0 - hole_start_1_0;
-    if (key_tile >= hole_start_1_1) key_tile += hole_stop_1_1 - hole_start_1_1;
+  for (int64_t key_tile = start_1; key_tile < stop_1; ++key_tile) {
+    if (hole_start_1_0 <= key_tile && key_tile < hole_stop_1_0) continue;
+    if (hole_start_1_1 <= key_tile && key_tile < hole_stop_1_1) continue;
     visit(key_tile, Partial{});
   }
   for (int64_t key_tile = full_start_0; key_tile < full_stop_0; ++key_tile) visit(key_tile, Full{});

@@ -58,10 +58,11 @@ def _floor_div(x, y):
 def _tanh(x):
     """tanh; near 0 by its series, because 1 - 2 / (e^2x + 1) cancels there."""
     square = x * x
-    series = x * (1.0 + square * (-0.33333334 + square * (0.13333334 + square * -0.053968254)))
+    series = x * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 + square * (-17.0 / 315.0))))
     size = tl.abs(x)
     far = 1.0 - 2.0 / (tl.exp(2.0 * size) + 1.0)
-    return tl.where(size < 0.14, series, tl.where(x < 0.0, -far, far))
+    near = size < (0.005 if x.dtype == tl.float64 else 0.14)
+    return tl.where(near, series, tl.where(x < 0.0, -far, far))
 
 
 @triton.jit
@@ -88,28 +89,30 @@ def _visit(
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
     c = tl.arange(0, D_PADDED)[:, None]
     k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + c * k_stride_d,
+        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
         mask=(keys < M)[None, :] & (c < D),
         other=0.0,
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = keys[None, :]
+    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
     logit = cap_log2 * _tanh(scale_over_cap * qk)
     if not FULL:
-        logit = tl.where((j <= i) & (j < M), logit, float("-inf"))
+        live = (j <= i) & (j < M)
+        logit = tl.where(live, logit, float("-inf"))
     new_top = tl.maximum(top, tl.max(logit, 1))
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + e * v_stride_e,
+        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
         mask=(keys < M)[:, None] & (e < E),
         other=0.0,
     )
@@ -173,17 +176,19 @@ def _forward(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + c * q_stride_d,
+        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
         mask=(rows < N)[:, None] & (c < D),
         other=0.0,
     )
 
     # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    if WIDE:
+        offset = tl.cast(offset, tl.int64)
+        N = tl.cast(N, tl.int64)
+        M = tl.cast(M, tl.int64)
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    if WIDE:
-        q0, q1, i, M = tl.cast(q0, tl.int64), tl.cast(q1, tl.int64), tl.cast(i, tl.int64), tl.cast(M, tl.int64)
     live_stop = tl.minimum(q1 + 1, M)
     start = 0
     stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
@@ -219,6 +224,7 @@ def _forward(
             E_PADDED,
             KEY_TILE,
             UPCAST,
+            WIDE,
             False,
         )
     for key_tile in range(full_start, full_stop):
@@ -245,6 +251,7 @@ def _forward(
             E_PADDED,
             KEY_TILE,
             UPCAST,
+            WIDE,
             True,
         )
 
@@ -299,8 +306,10 @@ def softcap(
     B, H, N, M, D, E = _sizes("softcap", q, k, v)
     scale = _scale("softcap", scale, D)
     offset = _offset("softcap", offset, B, M - N, q.device)
+    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
+    _require(on_gpu, "softcap: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
     _number("softcap", "cap", cap, float, "softcap.attn:2")
-    _require(cap > 0.0, f"softcap: cap is {cap}, not in (0, inf) (softcap.attn:2)")
+    _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
@@ -398,14 +407,21 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 
-def _number(name: str, label: str, value: object, kind: type, place: str) -> None:
+def _number(name: str, label: str, value: int | float | bool, kind: type, place: str) -> None:
     """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
+    short = kind is not int or -(2**63) <= value < 2**63
+    _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
+
+
+def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
+    """A parameter in its range."""
+    _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")

@@ -24,7 +24,7 @@ HEADER = """attention random(w: int in [0, inf), g: int in [1, inf), s: int) {
   input near[n]: int in [0, 3]
   input length[b]: int in [1, inf)
   mask """
-MORE = settings(max_examples=int(os.environ.get("ATTNGEN_FACTOR", "4")) * settings.default.max_examples)
+MORE = settings(max_examples=int(os.environ.get("ATTNGEN_FACTOR", "2")) * settings.default.max_examples)
 """A predicate is checked in a moment, and few of them meet any given rule."""
 
 

@@ -19,10 +19,10 @@ from attngen.ir.expr import FALSE, TRUE, Constant, Expr, Kind, Parameter, Read, 
 from attngen.ir.functions import SCALAR
 from attngen.ir.show import show_expr
 
-I, J = variable("i"), variable("j")
-NEAR = Read(Kind.INT, input="near", indices=(I,))
+QUERY, KEY = variable("i"), variable("j")
+NEAR = Read(Kind.INT, input="near", indices=(QUERY,))
 FACTS = Facts.of(variant("true"))
-LEAVES = (I, J, I, J, W, G, S, size("M"), NEAR, variable("h"))
+LEAVES = (QUERY, KEY, QUERY, KEY, W, G, S, size("M"), NEAR, variable("h"))
 
 
 def solver() -> Solver:
@@ -45,9 +45,7 @@ def value(expr: Expr, pair: Environment, near: list[int]) -> Any:
 
 @MORE
 @given(expr=ints(LEAVES), box=boxes())
-def test_every_value_lies_in_the_interval(
-    expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]]
-) -> None:
+def test_every_value_lies_in_the_interval(expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]]) -> None:
     names, pairs, near = box
     found = interval(expr, solver())
     values = [value(expr, pair, near) for pair in pairs]
@@ -66,17 +64,17 @@ def test_truth_never_says_too_much(expr: Expr, box: tuple[dict[str, Any], list[E
 
 
 TIGHT = {
-    "[q0, q1]": I,
-    "[0, M - 1]": J,
+    "[q0, q1]": QUERY,
+    "[0, M - 1]": KEY,
     "[0, 3]": NEAR,
-    "[-q1 - s, -q0 - s]": apply("-", apply("neg", I), S),
-    "[2 * q0, 2 * q1]": apply("*", integer(2), I),
-    "[q0 * g, q1 * g]": apply("*", G, I),
-    "[q0 div g, q1 div g]": apply("div", I, G),
-    "[min(q0, w), min(q1, w)]": apply("min", I, W),
-    "[max(q0, w), max(q1, w)]": apply("max", I, W),
-    "[max(q0, -q1, 0), max(q1, -q0)]": apply("abs", I),
-    "[min(max(q0, 1), w), min(max(q1, 1), w)]": apply("clamp", I, integer(1), W),
+    "[-q1 - s, -q0 - s]": apply("-", apply("neg", QUERY), S),
+    "[2 * q0, 2 * q1]": apply("*", integer(2), QUERY),
+    "[q0 * g, q1 * g]": apply("*", G, QUERY),
+    "[q0 div g, q1 div g]": apply("div", QUERY, G),
+    "[min(q0, w), min(q1, w)]": apply("min", QUERY, W),
+    "[max(q0, w), max(q1, w)]": apply("max", QUERY, W),
+    "[max(q0, -q1, 0), max(q1, -q0)]": apply("abs", QUERY),
+    "[min(max(q0, 1), w), min(max(q1, 1), w)]": apply("clamp", QUERY, integer(1), W),
     "[s, s]": S,
     "[s div g, s div g]": apply("div", S, G),
 }
@@ -92,7 +90,7 @@ def test_tight_intervals(text: str) -> None:
 @given(first=st.integers(-20, 20), count=st.integers(1, 9), period=st.integers(1, 9))
 def test_a_remainder_inside_of_one_period(first: int, count: int, period: int) -> None:
     """Exact inside of one period; anything below the divisor across several."""
-    found = interval(apply("mod", I, G), solver())
+    found = interval(apply("mod", QUERY, G), solver())
     names = {"q0": first, "q1": first + count - 1, "g": period}
     assert found.low is not None and found.high is not None
     ends = evaluate(found.low, names), evaluate(found.high, names)
@@ -103,13 +101,13 @@ def test_a_remainder_inside_of_one_period(first: int, count: int, period: int) -
 
 BELOW, ABOVE = (apply("-", variable(name), W) for name in ("q1", "q0"))
 TRUTHS = [
-    (compare("<", I, W), Truth(compare("<", BELOW, integer(0)), apply("not", compare(">=", ABOVE, integer(0))))),
+    (compare("<", QUERY, W), Truth(compare("<", BELOW, integer(0)), apply("not", compare(">=", ABOVE, integer(0))))),
     (compare("!=", NEAR, integer(4)), Truth(TRUE, TRUE)),
     (compare("==", NEAR, integer(4)), Truth(FALSE, FALSE)),
     (compare("<", W, S), Truth(compare("<", W, S), compare("<", W, S))),
-    (compare("==", I, I), Truth(TRUE, TRUE)),
-    (Read(Kind.BOOL, input="seen", indices=(I,)), SOMETIMES),
-    (compare("==", Read(Kind.BOOL, input="seen", indices=(I,)), TRUE), SOMETIMES),
+    (compare("==", QUERY, QUERY), Truth(TRUE, TRUE)),
+    (Read(Kind.BOOL, input="seen", indices=(QUERY,)), SOMETIMES),
+    (compare("==", Read(Kind.BOOL, input="seen", indices=(QUERY,)), TRUE), SOMETIMES),
 ]
 
 
@@ -121,7 +119,7 @@ def test_what_is_decided(expr: Expr, wanted: Truth) -> None:
 def test_floats_are_bounded_in_their_order() -> None:
     """Functions that keep order carry ends over; a factor of unknown sign, or below 0, turns nothing around."""
     half = Constant(Kind.FLOAT, value=0.5)
-    position = apply("float", I, kind=Kind.FLOAT)
+    position = apply("float", QUERY, kind=Kind.FLOAT)
     found = interval(apply("floor", apply("*", position, half), kind=Kind.INT), solver())
     assert found.low is not None and found.high is not None
     assert evaluate(found.low, {"q0": -3, "q1": 5}) == -2 and evaluate(found.high, {"q0": -3, "q1": 5}) == 2
@@ -139,6 +137,6 @@ def test_floats_are_bounded_in_their_order() -> None:
 def test_rows_and_unknown_functions_are_unbounded() -> None:
     row = Row(Kind.FLOAT, ("c",), name="q")
     assert interval(row, solver()) == Interval(None, None)
-    assert interval(apply("sin", apply("float", I, kind=Kind.FLOAT)), solver()) == Interval(None, None)
-    assert interval(apply("exp", apply("float", I, kind=Kind.FLOAT)), solver()).low is not None
+    assert interval(apply("sin", apply("float", QUERY, kind=Kind.FLOAT)), solver()) == Interval(None, None)
+    assert interval(apply("exp", apply("float", QUERY, kind=Kind.FLOAT)), solver()).low is not None
     assert set(RULES) <= SCALAR

@@ -105,7 +105,7 @@ attention a { score size(i + 1) }
 attention a {
   input x[b, n]: int srted
                      ^^^^^ E0306
-  input y[h]: float sorted
+  input g[h]: float sorted
                     ^^^^^^ E0311
   input z[i, j]: float sorted
                        ^^^^^^ E0311

@@ -88,7 +88,7 @@ attention a(x: float = 1.0 in (1, 2)) { score x }
                        ^^^ E0307 in (1, 2)
 """,
     "ends that are not constant": """
-attention a(x: int in [1, M], y: int in [1, x]) {
+attention a(x: int in [1, M], g: int in [1, x]) {
                           ^ E0307
                                             ^ E0307
   input z[h]: int < x * M
@@ -96,7 +96,7 @@ attention a(x: int in [1, M], y: int in [1, x]) {
 }
 """,
     "ranges": """
-attention a(x: int in [4, 1], y: bool in [0, 1], z: int in [0.5, 2], w: float in [inf, 3], u: float in [true, 3]) {
+attention a(x: int in [4, 1], g: bool in [0, 1], z: int in [0.5, 2], w: float in [inf, 3], u: float in [true, 3]) {
                    ^^^^^^^^^ E0308
                                       ^^^^^^^^^ E0308
                                                             ^^^ E0308

@@ -15,7 +15,7 @@ from attngen.ir.check import check
 from attngen.ir.expr import TRUE, Apply, Constant, Expr, Kind, Parameter, Read, Row, integer, variable
 from attngen.ir.verify import InvalidTree, verify
 
-HALF, I = Constant(Kind.FLOAT, value=0.5), variable("i")
+HALF, QUERY = Constant(Kind.FLOAT, value=0.5), variable("i")
 SPEC = checked("attention a(x: float) { input slope[h]: float  score dot(q, k) * x + slope[h] }")
 
 
@@ -28,26 +28,28 @@ def applied(function: str, *arguments: Expr, kind: Kind = Kind.FLOAT) -> nodes.V
 
 
 BROKEN: dict[str, tuple[Callable[[], nodes.Variant], str]] = {
-    "an int score": (lambda: with_score(I), "`score` is a int, not a float"),
+    "an int score": (lambda: with_score(QUERY), "`score` is a int, not a float"),
     "a float mask": (lambda: replace(SPEC, body=replace(SPEC.pairwise, mask=HALF)), "`mask` is a float, not a bool"),
-    "an int sink": (lambda: normalized(nodes.Softmax(I)), "`sink` is a int, not a float"),
+    "an int sink": (lambda: normalized(nodes.Softmax(QUERY)), "`sink` is a int, not a float"),
     "a bool eps": (lambda: normalized(nodes.Sum(TRUE)), "`normalize` is a bool, not a float"),
     "no such function": (lambda: applied("cosh", HALF), "`cosh` with 1 arguments"),
     "arguments missing": (lambda: applied("+", HALF), "`+` with 1 arguments"),
-    "mixed kinds": (lambda: applied("+", HALF, I), "`+` of float, int"),
-    "an int for a float": (lambda: applied("exp", I), "`exp` of int"),
+    "mixed kinds": (lambda: applied("+", HALF, QUERY), "`+` of float, int"),
+    "an int for a float": (lambda: applied("exp", QUERY), "`exp` of int"),
     "floats for ints": (lambda: applied("float", Apply(Kind.INT, function="div", arguments=(HALF, HALF))),
                         "`div` of float, float"),
     "a number for a bool": (lambda: applied("if", HALF, HALF, HALF), "`if` of float, float, float"),
-    "branches of two kinds": (lambda: applied("if", TRUE, HALF, I), "`if` of bool, float, int"),
+    "branches of two kinds": (lambda: applied("if", TRUE, HALF, QUERY), "`if` of bool, float, int"),
     "a result of the wrong kind": (lambda: applied("float", Apply(Kind.INT, function="exp", arguments=(HALF,))),
                                    "`exp` of float gives int"),
-    "a sum of the wrong kind": (lambda: applied("+", I, I), "`+` of int, int gives float"),
-    "lost channels": (lambda: applied("*", Row(Kind.FLOAT, ("c",), name="q"), HALF), "`*` has the channels [], not [c]"),
+    "a sum of the wrong kind": (lambda: applied("+", QUERY, QUERY), "`+` of int, int gives float"),
+    "lost channels": (lambda: applied("*", Row(Kind.FLOAT, ("c",), name="q"), HALF),
+                      "`*` has the channels [], not [c]"),
     "no such parameter": (lambda: with_score(Parameter(Kind.FLOAT, name="y")), "there is no parameter `y`"),
     "no such input": (lambda: with_score(Read(Kind.FLOAT, input="z")), "there is no input `z`"),
     "indices missing": (lambda: with_score(Read(Kind.FLOAT, input="slope")), "`slope` is read with 0 indices"),
-    "deep inside": (lambda: applied("tanh", Apply(Kind.FLOAT, function="exp", arguments=(integer(1),))), "`exp` of int"),
+    "deep inside": (lambda: applied("tanh", Apply(Kind.FLOAT, function="exp", arguments=(integer(1),))),
+                    "`exp` of int"),
 }  # fmt: skip
 
 
@@ -71,9 +73,9 @@ def test_orders_assertions_and_recurrences_are_looked_at() -> None:
     row = Row(Kind.INT, ("c", "e"), name="S")
     for broken, message in (
         (replace(spec, order=replace(spec.order, step=HALF)), "`order` is a float"),
-        (replace(spec, assertions=(replace(spec.assertions[0], condition=I),)), "`assert` is a int"),
+        (replace(spec, assertions=(replace(spec.assertions[0], condition=QUERY),)), "`assert` is a int"),
         (replace(spec, body=replace(body, states=(replace(body.states[0], update=row),))), "`state` is a int"),
-        (replace(spec, body=replace(body, out=I)), "`out` is a int"),
+        (replace(spec, body=replace(body, out=QUERY)), "`out` is a int"),
     ):
         with pytest.raises(InvalidTree, match=message):
             verify(broken)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from hypothesis import strategies as st
 from predicates import HEADER, predicates
@@ -13,23 +15,40 @@ from attngen.ir.check import check
 from attngen.reference import Result, attention
 
 LEAVES = (
-    *("dot(q, k)", "dot(k, q)", "scale", "x", "slope[h]", "bias[i]", "i - j", "0.0", "1.0", "1", "2.0", "0.5", "i", "h"),
+    *(
+        "dot(q, k)",
+        "dot(k, q)",
+        "scale",
+        "x",
+        "slope[h]",
+        "bias[i]",
+        "i - j",
+        "0.0",
+        "1.0",
+        "1",
+        "2.0",
+        "0.5",
+        "i",
+        "h",
+    ),
     *("dot(2 * q, k * x)", "dot(l2norm(q), l2norm(k)) ", "dot(q[(c + 1) mod D] * slope[h] * 3, k)"),
 )
+PLAIN_LEAVES = LEAVES[:-3]
+"""Those without operations on rows."""
 MASKS = predicates(1).filter(lambda text: "table" not in text)
 
 
 @st.composite
-def floats(draw: st.DrawFn, depth: int = 3) -> str:
+def floats(draw: st.DrawFn, depth: int = 3, leaves: Sequence[str] = LEAVES) -> str:
     """A score: products and quotients of what is fixed and what is not, constants and identities among them."""
     form = draw(st.integers(0, 12)) if depth else 0
     if form <= 1:
-        return draw(st.sampled_from(LEAVES))
-    left = draw(floats(depth - 1))
+        return draw(st.sampled_from(leaves))
+    left = draw(floats(depth - 1, leaves))
     if form <= 3:
-        return f"({left}) * ({draw(floats(depth - 1))})"
+        return f"({left}) * ({draw(floats(depth - 1, leaves))})"
     if form <= 5:
-        return f"({left}) {draw(st.sampled_from('+-'))} ({draw(floats(depth - 1))})"
+        return f"({left}) {draw(st.sampled_from('+-'))} ({draw(floats(depth - 1, leaves))})"
     match form:
         case 6:
             return f"({left}) / {draw(st.sampled_from(('x', '1.0', '4', '(1 + slope[h] * slope[h])', 'scale')))}"
@@ -42,16 +61,22 @@ def floats(draw: st.DrawFn, depth: int = 3) -> str:
         case 10:
             return f"(if {draw(st.sampled_from(('i < w', 'h == 0', 'true', 'seen[j]')))} then {left} else 1.0)"
         case 11:
-            return f"{draw(st.sampled_from(('min', 'max')))}({left}, {draw(floats(depth - 1))})"
+            return f"{draw(st.sampled_from(('min', 'max')))}({left}, {draw(floats(depth - 1, leaves))})"
     return f"{draw(st.sampled_from(('tanh', 'sigmoid', 'sin', 'relu')))}({left})"
 
 
+CLAUSES = ("weight {} normalize none", "weight {} normalize sum(x * 2 - 0)", "score {} sink x * 1")
+
+
 @st.composite
-def specs(draw: st.DrawFn) -> str:
+def specs(draw: st.DrawFn, clauses: Sequence[str] = CLAUSES, leaves: Sequence[str] = LEAVES) -> str:
     """A whole attention; its inputs and parameters are those of `meaning`."""
-    clause = draw(st.sampled_from(("weight {} normalize none", "weight {} normalize sum(x * 2 - 0)", "score {} sink x * 1")))
     header = HEADER.replace("s: int", "s: int, x: float").replace("mask", "input slope[h]: float input bias[i]: float")
-    return f"{header} {clause.format(draw(floats()))} mask {draw(MASKS)} }}"
+    clause = draw(st.sampled_from(clauses)).format(draw(floats(leaves=leaves)))
+    return f"{header} {clause} mask {draw(MASKS)} }}"
+
+
+PARAMETERS = {"w": 2, "g": 2, "s": 1, "x": 1.75}
 
 
 def checked_spec(text: str) -> nodes.Variant:
@@ -78,7 +103,7 @@ def tensors(n: int = 4, m: int = 5) -> tuple[Tensor, Tensor, Tensor, dict[str, T
 def meaning(spec: nodes.Variant) -> Result:
     """What a spec means in one call."""
     q, k, v, inputs = tensors()
-    return attention(spec, q, k, v, parameters={"w": 2, "g": 2, "s": 1, "x": 1.75}, inputs=inputs)
+    return attention(spec, q, k, v, parameters=PARAMETERS, inputs=inputs)
 
 
 def assert_same_meaning(before: nodes.Variant, after: nodes.Variant) -> None:

@@ -111,7 +111,9 @@ def test_the_sink_is_in_the_sum_and_in_the_log_sum_exp() -> None:
     torch.testing.assert_close(found.y, score.exp() @ qkv[2] / total[..., None])
     torch.testing.assert_close(found.lse, total.log())
     empty = run("attention a(z: float) { sink z  mask false }", qkv, parameters={"z": 0.5})
-    assert not empty.y.any() and empty.lse is not None and torch.allclose(empty.lse, torch.full((2, 2, 5), 0.5).double())
+    assert (
+        not empty.y.any() and empty.lse is not None and torch.allclose(empty.lse, torch.full((2, 2, 5), 0.5).double())
+    )
 
 
 @pytest.mark.parametrize("clause", ["sum(eps)", "sum(0)", "count", "none"])
@@ -140,7 +142,7 @@ def test_weights(word: str, clause: str) -> None:
 def test_rows_that_see_nothing(clause: str) -> None:
     for qkv, mask in ((rows(), "mask false"), (rows(m=0), ""), (rows(n=0), "")):
         found = run(f"attention a {{ {mask} {clause} }}", qkv)
-        assert found.y.shape == qkv[0].shape[:3] + (3,) and not found.y.any()
+        assert found.y.shape == (*qkv[0].shape[:3], 3) and not found.y.any()
         if found.lse is not None:
             assert (found.lse == (0 if "sink" in clause else -math.inf)).all()
 

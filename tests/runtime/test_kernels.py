@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 from kernel_calls import Limits, calls, one_hot
 from kernel_variants import CASES
 from oracle import Call, assert_close, expected
+from torch import Tensor
 
 import attngen
-from attngen.runtime.kernel import Kernel
+from attngen.runtime.module import import_function
 
-LIMITS = {"cpp": Limits(tokens=300, pairs=12_000), "triton": Limits(tokens=80, pairs=5_000, heads=(1, 2, 3))}
-SLOW = settings(max_examples=4)
+LIMITS = {"cpp": Limits(tokens=300, pairs=12_000), "triton": Limits(tokens=80, pairs=4_000, batch=2, heads=(1, 2, 3))}
+EXAMPLES = settings().max_examples
+HALF, SLOW = settings(max_examples=EXAMPLES // 2), settings(max_examples=max(2, EXAMPLES // 8))
 
 
 @cache
@@ -24,22 +28,27 @@ def variant(name: str) -> attngen.Variant:
     return attngen.load(CASES[name].text)
 
 
-def kernel(name: str, backend: str, call: Call) -> Kernel:
-    return attngen.build(variant(name), backend=backend, **call.parameters)
+@cache
+def function(name: str, backend: str) -> Callable[..., Any]:
+    """The generated function."""
+    return import_function(attngen.compile(variant(name), backend), variant(name).name)
+
+
+def run(name: str, backend: str, call: Call) -> tuple[Tensor, Tensor]:
+    options = {"scale": call.scale, "offset": call.offset, "return_lse": True}
+    return function(name, backend)(call.q, call.k, call.v, **options, **call.inputs, **call.parameters)
 
 
 def check_values(name: str, backend: str, call: Call) -> None:
-    y, lse = kernel(name, backend, call)(
-        call.q, call.k, call.v, scale=call.scale, offset=call.offset, return_lse=True, **call.inputs
-    )
-    assert_close(expected(variant(name), call), y, lse)
+    assert_close(expected(variant(name), call), *run(name, backend, call))
 
 
 def check_mask(name: str, backend: str, call: Call) -> None:
-    """With one-hot values, y shows the weight of every pair."""
-    y = kernel(name, backend, call)(call.q, call.k, call.v, scale=call.scale, offset=call.offset, **call.inputs)
-    live = expected(variant(name), call).live
-    assert torch.equal(y != 0, live)
+    """With one-hot values, y shows the weight of every pair: it is there exactly where the pair is live."""
+    y, _ = run(name, backend, call)
+    wanted = expected(variant(name), call)
+    vanishing = wanted.live & (wanted.y < 1e-30)
+    assert torch.equal((y != 0) | vanishing, wanted.live)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -49,6 +58,7 @@ def test_cpp_values(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+@HALF
 @given(data=st.data())
 def test_cpp_masks(name: str, data: st.DataObject) -> None:
     call = data.draw(calls(CASES[name], LIMITS["cpp"]).filter(lambda call: call.k.shape[2] > 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attngen.emit.checks import LETTERS
 from attngen.emit.python import size_name
 from attngen.ir.expr import Kind, Parameter, Read, Size, distinct
 from attngen.ir.nodes import Input
@@ -36,7 +37,7 @@ def arguments(plan: Plan) -> list[Argument]:
     found += [_scalar(kernel_name(p.name), TYPES[p.kind], p.name) for p in plan.variant.parameters if p.name in used]
     found += [_host(value) for value in plan.host]
     axes = {part.axis for part in _parts(plan) if isinstance(part, Size)}
-    axes |= {axis for name in read for axis in plan.variant.input(name).axes if axis not in "bhijntce"}
+    axes |= {axis for name in read for axis in plan.variant.input(name).axes if axis not in LETTERS}
     return found + [_scalar(size_name(axis), "int64_t", size_name(axis)) for axis in sorted(axes - set("BHNMDE"))]
 
 

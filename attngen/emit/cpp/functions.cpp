@@ -1,11 +1,13 @@
 // Functions that C++ kernels call, each copied into a generated file that needs it.
 
 inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                           // has no meaning, and must not end the process
   const int64_t quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
 
 inline int64_t floor_mod(int64_t x, int64_t y) {
+  if (y == 0) return 0;
   const int64_t remainder = x % y;
   return remainder + (remainder != 0 && (remainder < 0) != (y < 0) ? y : 0);
 }
@@ -17,6 +19,10 @@ inline float smaller(float x, float y) { return x < y ? x : y; }
 inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
 inline double larger(double x, double y) { return x > y ? x : y; }
 inline float larger(float x, float y) { return x > y ? x : y; }
+
+inline int64_t inside(int64_t index, int64_t size) {  // what is read in place of what is not there counts nowhere
+  return index < 0 || size == 0 ? 0 : index < size ? index : size - 1;
+}
 
 template <typename Float>
 inline Float sigmoid(Float x) {

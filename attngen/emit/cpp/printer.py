@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attngen.emit.python import size_name
-from attngen.ir.expr import Apply, Constant, Kind, Parameter, Row, Size, Variable
+from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Row, Size, Variable
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 from attngen.schedule.names import kernel_name
 
@@ -68,6 +68,11 @@ class CppPrinter(Printer):
         return size_name(expr.axis)
 
     def apply(self, expr: Apply) -> tuple[str, int]:
-        text, tightness = super().apply(expr)
-        # Chained conditionals and mixed || and && read, and warn, better in parentheses.
-        return (f"({text})", ATOM) if tightness in (1, 3) else (text, tightness)
+        if expr.function == "or":  # compilers warn where `&&` stands bare in `||`
+            sides = (self.tight(side, 2 if _is_or(side) else 4) for side in expr.arguments)
+            return " || ".join(sides), 2
+        return super().apply(expr)
+
+
+def _is_or(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function == "or"

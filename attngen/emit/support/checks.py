@@ -57,9 +57,9 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
             f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
         )
         return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    _require(
-        isinstance(offset, int) and not isinstance(offset, bool), f"{name}: offset is {offset!r}; it must be an int"
-    )
+    whole = isinstance(offset, int) and not isinstance(offset, bool)
+    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
+    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
     return offset
 
 
@@ -77,11 +77,18 @@ def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str) -> N
     )
 
 
-def _number(name: str, label: str, value: object, kind: type, place: str) -> None:
+def _number(name: str, label: str, value: int | float | bool, kind: type, place: str) -> None:
     """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
+    short = kind is not int or -(2**63) <= value < 2**63
+    _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
+
+
+def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
+    """A parameter in its range."""
+    _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
 
 
 def _input(
@@ -111,17 +118,26 @@ def _input(
     fits = given == kind and not tensor.is_complex()
     _require(fits, f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
     _require(tensor.device == device, f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
+    training = torch.is_grad_enabled() and tensor.requires_grad
+    _require(not training, f"{name}: there is no backward pass to {label} yet; call it under torch.no_grad() ({place})")
     return tensor
+
+
+def _not_empty(tensor: Tensor) -> Tensor:
+    """An input without elements as one with zeros: an index is kept inside of its axis, so there must be an inside."""
+    return tensor if tensor.numel() else tensor.new_zeros([max(1, size) for size in tensor.shape])
 
 
 def _data(
     name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
 ) -> None:
     """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
+    if tensor.device.type != "cpu":
+        return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
     if inside is not None:
-        _require(bool(inside.all()), f"{name}: {label} holds a value outside of its range, {wanted} ({place})")
+        _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)

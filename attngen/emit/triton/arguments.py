@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attngen.emit.face import LETTERS
+from attngen.emit.checks import LETTERS
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
 from attngen.schedule.host import HostValue
@@ -37,7 +37,7 @@ def visit_arguments(plan: Plan) -> list[str]:
     exprs = [s.value for t in tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in tiles]
     used = frozenset[str]().union(*map(variables, exprs))
     read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
-    found = [name for name in ("i", "b", "h") if name in used]
+    found: list[str] = [name for name in ("i", "b", "h") if name in used]
     if read:
         found = list(dict.fromkeys([*found, "rows", "b", "h"]))
     local = [s.name for s in plan.head] + [s.name for tile in tiles for s in tile.at(Level.QUERY)]

@@ -16,7 +16,7 @@ from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, Tile
 from attngen.schedule.statements import Statement
 
-SUPPORT = ("_floor_div", "_floor_mod", "_tanh", "_softplus", "_elu", "_silu", "_power")
+SUPPORT = ("_inside", "_floor_div", "_floor_mod", "_tanh", "_softplus", "_elu", "_silu", "_power")
 
 
 def generate(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attngen.emit.python import size_name
-from attngen.ir.expr import Apply, Constant, Kind, Parameter, Row, Size, Variable
+from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Row, Size, Variable
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 from attngen.schedule.names import kernel_name
 
@@ -12,7 +12,7 @@ TRITON: Table = {
     **{symbol: Infix(symbol, 5) for symbol in ("<", "<=", ">", ">=", "==", "!=")},
     "or": Infix("|", 6, associative=True),
     "and": Infix("&", 8, associative=True),
-    "not": Form("({0} == 0)", ATOM, 6),
+    "not": Form("{0} == 0", 5, 9),  # `~` would be wrong for parameters, which are Python's own bools
     "+": Infix("+", 10),
     "-": Infix("-", 10),
     "*": Infix("*", 11),
@@ -59,6 +59,12 @@ class TritonPrinter(Printer):
             return NOT_NEGATIVE[expr.function]
         return self.table[expr.function]
 
+    def apply(self, expr: Apply) -> tuple[str, int]:
+        if expr.function == "or":  # `a | (b & c)`: nobody should have to know which binds tighter
+            sides = (self.tight(side, 6 if _is_or(side) else 9) for side in expr.arguments)
+            return " | ".join(sides), 6
+        return super().apply(expr)
+
     def constant(self, expr: Constant) -> tuple[str, int]:
         return repr(expr.value), ATOM if expr.value >= 0 else 12
 
@@ -67,6 +73,10 @@ class TritonPrinter(Printer):
 
     def size(self, expr: Size) -> str:
         return size_name(expr.axis)
+
+
+def _is_or(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function == "or"
 
 
 def _is_not_negative(expr: Apply) -> bool:

@@ -27,7 +27,7 @@ class KernelPrinter(TritonPrinter):
         mask = ROW_MASKS.get(_level(expr, self.plan))
         load = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
         if given.kind is Kind.BOOL:
-            return f"({load} != 0)"
+            return f"tl.cast({load}, tl.int1)"
         dtype = "int64" if given.kind is Kind.INT else "float64" if self.exact else "float32"
         return f"tl.cast({load}, tl.{dtype})"
 
@@ -47,7 +47,7 @@ class KernelPrinter(TritonPrinter):
             case "n" if index == "j":
                 return index
         # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
-        return f"tl.minimum(tl.maximum({index}, 0), {'M' if axis == 'n' else size_name(axis)} - 1)"
+        return f"_inside({index}, {'M' if axis == 'n' else size_name(axis)})"
 
 
 def _level(expr: Expr, plan: Plan) -> Level:

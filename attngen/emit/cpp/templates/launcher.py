@@ -97,7 +97,7 @@ def __variant__(
         # % endfor
     ]
     fault = _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "__variant__: __fault__")
+    _require(not fault, "__variant__: a pair __fault__")
     return (y, lse) if return_lse else y
 
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -79,6 +80,14 @@ template <typename Element>
 struct Input {  // a tensor with a stride for each axis; head h reads head h / share
   const Element* data;
   int64_t stride[__most_axes__], share;
+
+  template <typename... Index>
+  Element operator()(Index... index) const {
+    int64_t place = 0;
+    const int64_t* step = stride;
+    ((place += index * *step++), ...);
+    return data[place];
+  }
 };
 
 // % endif
@@ -165,7 +174,18 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 #pragma omp simd
         for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
       }
-      // % for line in pair_lines
+      // % for line in query_lines
+      __line__
+      // % endfor
+#pragma omp simd
+      for (int64_t x = 0; x < keys; ++x) {
+        [[maybe_unused]] const int64_t j = first_key + x;
+        [[maybe_unused]] const float qk = scores[x];
+        // % for line in score_lines
+        __line__
+        // % endfor
+      }
+      // % for line in mask_lines
       __line__
       // % endfor
 
@@ -195,11 +215,10 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  // % for start, count, skips in partial_runs
-  for (int64_t step = 0; step < __count__; ++step) {
-    int64_t key_tile = __start__ + step;
-    // % for skip in skips
-    __skip__
+  // % for start, stop, holes in partial_runs
+  for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) {
+    // % for hole_start, hole_stop in holes
+    if (__hole_start__ <= key_tile && key_tile < __hole_stop__) continue;
     // % endfor
     visit(key_tile, Partial{});
   }

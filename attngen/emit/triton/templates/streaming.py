@@ -59,34 +59,33 @@ def _visit(
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
     c = tl.arange(0, D_PADDED)[:, None]
     k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + c * k_stride_d,
+        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
         mask=(keys < M)[None, :] & (c < D),
         other=0.0,
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = keys[None, :]
+    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
     # % for line in score_lines
     __line__
     # % endfor
-    logit = __score__
     if not FULL:
         # % for line in mask_lines
         __line__
         # % endfor
-        logit = tl.where(__live__, logit, float("-inf"))
     new_top = tl.maximum(top, tl.max(logit, 1))
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + e * v_stride_e,
+        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
         mask=(keys < M)[:, None] & (e < E),
         other=0.0,
     )
@@ -154,17 +153,19 @@ def _forward(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + c * q_stride_d,
+        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
         mask=(rows < N)[:, None] & (c < D),
         other=0.0,
     )
 
     # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    if WIDE:
+        # % for number in widened
+        __number__ = tl.cast(__number__, tl.int64)
+        # % endfor
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    if WIDE:
-        q0, q1, i, M = tl.cast(q0, tl.int64), tl.cast(q1, tl.int64), tl.cast(i, tl.int64), tl.cast(M, tl.int64)
     # % for line in head_lines
     __line__
     # % endfor
@@ -205,6 +206,7 @@ def _forward(
             E_PADDED,
             KEY_TILE,
             UPCAST,
+            WIDE,
             False,
         )
     # % endfor
@@ -233,6 +235,7 @@ def _forward(
             E_PADDED,
             KEY_TILE,
             UPCAST,
+            WIDE,
             True,
         )
     # % endfor
@@ -293,6 +296,8 @@ def __variant__(
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
     scale = _scale("__variant__", scale, D)
     offset = _offset("__variant__", offset, B, M - N, q.device)
+    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
+    _require(on_gpu, "__variant__: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
     # % for line in checks
     __line__
     # % endfor

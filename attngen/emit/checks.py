@@ -1,0 +1,152 @@
+"""What a call must fulfil, as lines of Python for launchers; they call functions of `support/checks.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attngen.emit.python import PythonPrinter, size_name
+from attngen.ir import nodes
+from attngen.ir.expr import Apply, Expr, Kind, Parameter, Read, Variable, distinct, mentions, variables
+from attngen.ir.show import show_expr
+
+LETTERS = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
+"""The size of each axis with a meaning."""
+POSITIONS = ("i", "j", "n", "t")
+
+
+def check_lines(variant: nodes.Variant) -> list[str]:
+    """Checks of parameters, inputs, offset and assertions, in this order."""
+    return [*_parameters(variant), *_inputs(variant), *_offset(variant), *_assertions(variant)]
+
+
+def place(variant: nodes.Variant, line: int) -> str:
+    """`name.attn:3`, fit for a string in double quotes."""
+    return quotable(f"{variant.span.source.name.rsplit('/', 1)[-1]}:{line}")
+
+
+def quotable(text: str) -> str:
+    return " ".join(text.replace("\\", "/").replace('"', "'").split())
+
+
+def range_text(bounds: nodes.Range) -> str:
+    """`[2, inf)`, or nothing for everything."""
+    if bounds.low is None and bounds.high is None:
+        return ""
+    low = "(-inf" if bounds.low is None else ("[" if bounds.closed_low else "(") + show_expr(bounds.low)
+    high = "inf)" if bounds.high is None else show_expr(bounds.high) + ("]" if bounds.closed_high else ")")
+    return f"{low}, {high}"
+
+
+def _range_test(bounds: nodes.Range, label: str, conjunction: str) -> str:
+    printer = PythonPrinter()
+    tests = []
+    if bounds.low is not None:
+        tests.append(f"{label} {'>=' if bounds.closed_low else '>'} {printer.tight(bounds.low, 6)}")
+    if bounds.high is not None:
+        tests.append(f"{label} {'<=' if bounds.closed_high else '<'} {printer.tight(bounds.high, 6)}")
+    if conjunction == "&" and len(tests) > 1:
+        tests = [f"({test})" for test in tests]
+    return f" {conjunction} ".join(tests)
+
+
+def _parameters(variant: nodes.Variant) -> list[str]:
+    lines = []
+    divisors = set(_divisors(variant))
+    for given in variant.parameters:
+        where = place(variant, given.span.line)
+        name = given.name
+        lines.append(f'_number("{variant.name}", "{name}", {name}, {given.kind.value}, "{where}")')
+        if test := _range_test(given.range, name, "and"):
+            lines.append(f'_within("{variant.name}", "{name}", {name}, {test}, "{range_text(given.range)}", "{where}")')
+        if name in divisors:
+            lines.append(f'_require({name} != 0, "{variant.name}: {name} is 0, and an int is divided by it ({where})")')
+    return lines
+
+
+def _divisors(variant: nodes.Variant) -> Iterator[str]:
+    """The parameters that may be 0 and divide an int in every pair."""
+    if isinstance(variant.body, nodes.Pairwise):
+        divisors = {part.name for expr in (variant.body.mask, variant.body.score) for part in _certain_divisors(expr)}
+        for name in divisors - {"scale"}:
+            low = variant.parameter(name).range.low
+            if low is None or PythonPrinter().text(low).startswith(("-", "0")):
+                yield name
+
+
+def _certain_divisors(expr: Expr) -> Iterator[Parameter]:
+    """Parameters that an int is divided by where no condition decides about it."""
+    if not isinstance(expr, Apply):
+        return
+    if expr.function in ("div", "mod") and isinstance(expr.arguments[1], Parameter):
+        yield expr.arguments[1]
+    reached = expr.arguments
+    if expr.function == "if":
+        reached = expr.arguments[:1]
+    elif expr.function in ("and", "or"):
+        left, right = expr.arguments
+        on_both_sides = {part for part in distinct(left) if isinstance(part, Parameter)} & distinct(right)
+        reached = (left,) if on_both_sides else (left, right)
+    for argument in reached:
+        yield from _certain_divisors(argument)
+
+
+def _inputs(variant: nodes.Variant) -> list[str]:
+    if not variant.inputs:
+        return []
+    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in LETTERS})
+    known = ", ".join(f'"{axis}": {LETTERS[axis]}' for axis in used)
+    lines = [f"sizes = {{{known}}}"]
+    for given in variant.inputs:
+        axes = ", ".join(f'"{axis}"' for axis in given.axes) + ("," if len(given.axes) == 1 else "")
+        where = place(variant, given.span.line)
+        arguments = f'"{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}"'
+        lines.append(f'{given.name} = _input({arguments}, sizes, q.device, "{where}")')
+    own = sorted({axis for given in variant.inputs for axis in given.axes if axis not in LETTERS})
+    lines += [f'{size_name(axis)} = sizes["{axis}"]' for axis in own]
+    for given in variant.inputs:
+        lines += _data(variant, given)
+    for given in variant.inputs:
+        if any(axis == "n" or axis not in LETTERS for axis in given.axes):
+            lines.append(f"{given.name} = _not_empty({given.name})")
+    return lines
+
+
+def _data(variant: nodes.Variant, given: nodes.Input) -> list[str]:
+    """Checks of values, on the CPU only."""
+    test = _range_test(given.range, given.name, "&")
+    along = next((k for k, axis in enumerate(given.axes) if axis in POSITIONS), None) if given.sorted else None
+    if not test and along is None and given.kind is not Kind.FLOAT:
+        return []
+    where = place(variant, given.span.line)
+    arguments = f'"{variant.name}", "{given.name}", {given.name}, {test or None}, "{range_text(given.range)}", {along}'
+    return [f'_data({arguments}, "{where}")']
+
+
+def _offset(variant: nodes.Variant) -> list[str]:
+    """No offset outside [0, M - N] where an input over positions is read at the position of a query."""
+    lines = {}
+    for read in _reads(variant):
+        for axis, index in zip(variant.input(read.input).axes, read.indices, strict=True):
+            if axis == "n" and "i" in variables(index):
+                where = place(variant, variant.input(read.input).span.line)
+                reason = f"{read.input} is read at the position of a query ({where})"
+                lines[read.input] = f'_offset_inside("{variant.name}", offset, M - N, "{reason}")'
+    return [lines[given.name] for given in variant.inputs if given.name in lines]
+
+
+def _reads(variant: nodes.Variant) -> Iterator[Read]:
+    if isinstance(variant.body, nodes.Pairwise):
+        for expr in (variant.body.mask, variant.body.score):
+            yield from (part for part in distinct(expr) if isinstance(part, Read) and mentions(part, "i"))
+
+
+def _assertions(variant: nodes.Variant) -> list[str]:
+    """Conditions over parameters, sizes and h."""
+    lines = []
+    for assertion in variant.assertions:
+        test = PythonPrinter().text(assertion.condition)
+        if any(isinstance(part, Variable) for part in distinct(assertion.condition)):
+            test = f"all({test} for h in range(H))"
+        where = place(variant, assertion.span.line)
+        lines.append(f'_require({test}, "{variant.name}: `{quotable(assertion.text)}` does not hold ({where})")')
+    return lines

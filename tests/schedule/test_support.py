@@ -1,0 +1,105 @@
+"""What can't be compiled yet is said with a code, at its place, with a way out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from marked import checked, place, split
+
+from attngen.errors import SpecError
+from attngen.schedule.plan import plan
+from attngen.schedule.support import unsupported
+
+TABLE = (Path(__file__).parents[2] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r"^\| (E04\d\d) \| .+ \| `(.+)` \|$", TABLE, re.MULTILINE))
+CASES = {
+    "a recurrence": """
+attention a {
+  state S = S + outer(k, v)
+  ^^^^^^^^^^^^^^^^^^^^^^^^^ E0401
+  out   dot(q, S)
+}""",
+    "a product of changed rows": """
+attention a {
+  score scale * dot(l2norm(q), l2norm(k))
+                ^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
+}""",
+    "rotary embeddings": """
+attention a {
+  mask  causal
+  score dot(rotate(q, i * theta(1e4)), rotate(k, j * theta(1e4))) * scale
+        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
+}""",
+    "a norm": """
+attention a {
+  score dot(q, k) - dot(k, k) / 2
+                    ^^^^^^^^^ E0402
+}""",
+    "one channel": """
+attention a {
+  let   first = q
+  score first[0] + dot(q, k)
+        ^^^^^^^^ E0402
+}""",
+    "a partition": """
+attention a {
+          ^ E0403
+  partition ring
+}""",
+    "a weight": """
+attention a {
+  weight    dot(q, k) * 2
+            ^^^^^^^^^^^^^ E0404
+  normalize sum(1e-6)
+}""",
+    "no normalisation, and no score": """
+attention a {
+          ^ E0404
+  normalize none
+}""",
+    "a mask over scores": """
+attention a {
+  mask j <= i and dot(q, k) > 0.0
+                  ^^^^^^^^^ E0405
+}""",
+    "a mask over a row": """
+attention a {
+  let  first = q
+  mask first[0] > 0.5
+       ^^^^^^^^ E0405
+}""",
+    "both": """
+attention a {
+  score dot(q, q)
+        ^^^^^^^^^ E0402
+  mask  dot(k, k) > 0.0
+        ^^^^^^^^^ E0405
+}""",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_codes_and_places(case: str) -> None:
+    text, places = split(CASES[case])
+    variant = checked(text)
+    with pytest.raises(SpecError) as error:
+        plan(variant)
+    found = error.value.diagnostics
+    assert [(*place(one)[:2], place(one)[3]) for one in found] == [
+        (line, column, code) for line, column, _, code, _ in places
+    ]
+    for one, (_, _, width, code, _) in zip(found, places, strict=True):
+        assert one.help and one.severity == "error"
+        assert width == len(one.span.text.split("\n")[0]) or code in ("E0403", "E0404")
+
+
+@pytest.mark.parametrize("code", [f"E040{k}" for k in range(1, 6)])
+def test_the_example_of_the_table_gives_its_code(code: str) -> None:
+    assert [one.code for one in unsupported(checked(EXAMPLES[code]))] == [code]
+
+
+@pytest.mark.parametrize("text", ["", "score dot(k, q)", "input x[b, h, i, j]: float score x[b, h, i, j]", "sink 0"])
+def test_what_can_be_compiled(text: str) -> None:
+    assert unsupported(checked(f"attention a {{ {text} }}")) == ()
