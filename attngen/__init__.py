@@ -15,10 +15,10 @@ from attngen.errors import CallError, Diagnostic, SpecError
 from attngen.version import __version__
 
 if TYPE_CHECKING:
+    from attngen import reference
     from attngen.emit.backends import generate as compile
     from attngen.ir.load import load
     from attngen.ir.nodes import Variant
-    from attngen import reference
     from attngen.runtime.kernel import Kernel, build
 
 _PLACES = {

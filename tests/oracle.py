@@ -8,7 +8,7 @@ last place of the row's scale: sum_j p_ij |v_j| for y, the sum of what makes it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from attngen.ir.expr import Kind, Row
 from attngen.reference import attention
 from attngen.reference.scope import Scope
 
+SAMPLES = 16
+"""The errors of few numbers say little about a computation: then it is summed in several orders."""
 FACTOR = {torch.float32: 4.0, torch.bfloat16: 2.0, torch.float16: 2.0}
 
 
@@ -55,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Expected:
-    """y, log-sum-exp and mask in float64; the errors of the yardstick; and the scale of each row."""
+    """y, log-sum-exp and mask in float64; the errors of each sample of the yardstick; and the scale of each row."""
 
     y: Tensor
     lse: Tensor
@@ -81,12 +83,7 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
     )
     assert lse is not None
     score, _, values = _parts(variant, call)
-    with InFloat32():
-        rough_score, rough_sink, rough_values = _parts(variant, call)
-    # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
-    decided = (rough_score.double() - score).abs() > 1e-3 * (1 + score.abs())
-    rough_score = torch.where(decided, score.float(), rough_score)
-    rough_y, rough_lse = _softmax(rough_score, rough_sink, rough_values, live)
+    samples = [_rough(variant, call, score, live, seed) for seed in range(min(SAMPLES, 1 + 256 // max(1, y.numel())))]
     finite = torch.where(lse == -torch.inf, 0.0, lse)
     logits = torch.where(live, score, -torch.inf)
     weights = torch.exp(logits - finite[..., None])
@@ -95,12 +92,25 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         y=y,
         lse=lse,
         live=live,
-        y_error=_error(rough_y.to(call.q.dtype), y),
-        lse_error=_error(rough_lse, lse),
+        y_error=torch.stack([_error(rough_y.to(call.q.dtype), y) for rough_y, _ in samples]),
+        lse_error=torch.stack([_error(rough_lse, lse) for _, rough_lse in samples]),
         y_scale=(weights @ values.abs()).expand_as(y),
         lse_scale=parts.sum(-1) + lse.nan_to_num(neginf=0.0).abs(),
         dtype=call.q.dtype,
     )
+
+
+def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """y and log-sum-exp in float32; each seed adds channels and keys in another order."""
+    generator = torch.Generator().manual_seed(seed)
+    channels = torch.randperm(call.q.shape[-1], generator=generator)
+    keys = torch.randperm(call.k.shape[-2], generator=generator)
+    with InFloat32():
+        rough, sink, values = _parts(variant, replace(call, q=call.q[..., channels], k=call.k[..., channels]))
+    # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
+    decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
+    rough = torch.where(decided, score.float(), rough)
+    return _softmax(rough[..., keys], sink, values[..., keys, :], live[..., keys])
 
 
 def _parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -138,7 +148,7 @@ def ratios(wanted: Expected, y: Tensor, lse: Tensor) -> dict[str, float]:
     y_error, lse_error = _error(y, wanted.y), _error(lse, wanted.lse)
     ulp = 2 * torch.finfo(wanted.dtype).eps * _binade(wanted.y_scale)
     found["y max"] = _worst(y_error, factor * _largest(wanted.y_error) + ulp)
-    means = _mean_square(wanted.y_error)
+    means = wanted.y_error.square().mean((0, -1)).sqrt()
     found["y rms"] = _worst(_mean_square(y_error), factor * _largest(means) + _mean_square(ulp))
     lse_ulp = 2 * torch.finfo(torch.float32).eps * _binade(wanted.lse_scale)
     found["lse max"] = _worst(lse_error, FACTOR[torch.float32] * _largest(wanted.lse_error) + lse_ulp)

@@ -23,11 +23,11 @@ class TileMap:
 def tile_map(
     walk: Range,
     parameters: Mapping[str, Number],
-    N: int,  # noqa: N803
-    M: int,  # noqa: N803
+    N: int,
+    M: int,
     *,
     head: int = 0,
-    H: int = 1,  # noqa: N803
+    H: int = 1,
     offset: int | None = None,
     tile: tuple[int, int] = (64, 64),
     read: Reader | None = None,

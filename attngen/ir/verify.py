@@ -68,5 +68,5 @@ def _verify_application(where: str, node: Apply) -> None:
         raise InvalidTree(f"{where}: `{node.function}` of {given} gives {node.kind.value}")
     channels = sorted({channel for argument in node.arguments for channel in argument.channels})
     if function.takes is not Takes.ROWS and sorted(node.channels) != channels:
-        has, wanted = ", ".join(node.channels), ", ".join(channels)
-        raise InvalidTree(f"{where}: `{node.function}` has the channels [{has}], not [{wanted}]")
+        has, should = ", ".join(node.channels), ", ".join(channels)
+        raise InvalidTree(f"{where}: `{node.function}` has the channels [{has}], not [{should}]")

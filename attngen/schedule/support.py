@@ -62,4 +62,4 @@ def _extent(expr: Expr) -> tuple[int, int]:
 
 
 def _not_yet(code: str, message: str, span: Span, help: str = "") -> Diagnostic:
-    return Diagnostic(code, message, span, help=help or "`backend=\"reference\"` computes it, slowly and in float64")
+    return Diagnostic(code, message, span, help=help or '`backend="reference"` computes it, slowly and in float64')

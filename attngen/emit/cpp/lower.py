@@ -75,9 +75,7 @@ class _Lowering:
             "tensors": [item for argument in self.arguments for item in argument.tensors],
             "integers": [item for argument in self.arguments for item in argument.integers],
             "reals": [item for argument in self.arguments for item in argument.reals],
-            "fault": " or ".join(
-                [*([f"reads {names} outside of an axis"] if names else []), "divides an int by 0"]
-            ),
+            "fault": " or ".join([*([f"reads {names} outside of an axis"] if names else []), "divides an int by 0"]),
         }
 
     # statements

@@ -27,7 +27,8 @@ RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
 CALL_NAMES = frozenset(
     "offset return_lse tune sizes y lse kernel options reach meta offsets tensors integers reals fault "
-    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys tempfile".split()
+    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys "
+    "tempfile".split()
 )
 """What the public function of every generated file calls its own; parameters and inputs stand beside these."""
 PYTHON_KEYWORDS = frozenset(
