@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Rechannel, Row, Size, Variable
 
+COMPARISONS = frozenset(("<", "<=", ">", ">=", "==", "!="))
 ATOM = 100
 """The tightness of what never needs parentheses."""
 
@@ -71,7 +72,9 @@ class Printer:
         if isinstance(form, Infix):
             left, right = expr.arguments
             rest = form.tightness + (0 if form.associative else 1)
-            left_text, right_text = self.tight(left, form.tightness), self.tight(right, rest)
+            # `a < b != c` would be a chain: a comparison under a comparison always gets parentheses.
+            first = rest if form.symbol in COMPARISONS else form.tightness
+            left_text, right_text = self.tight(left, first), self.tight(right, rest)
             return f"{left_text} {form.symbol} {right_text}", form.tightness
         return form.template.format(*(self.tight(part, form.inner) for part in expr.arguments)), form.tightness
 
