@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Kind, Parameter, Read, Variable, distinct, mentions, variables
+from attngen.ir.expr import Kind, Read, Variable, distinct, mentions, variables
 from attngen.ir.show import show_expr
+from attngen.schedule.guards import certain_divisors
 
 LETTERS = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
 """The size of each axis with a meaning."""
@@ -15,8 +16,14 @@ POSITIONS = ("i", "j", "n", "t")
 
 
 def check_lines(variant: nodes.Variant) -> list[str]:
-    """Checks of parameters, inputs, offset and assertions, in this order."""
-    return [*_parameters(variant), *_inputs(variant), *_offset(variant), *_assertions(variant)]
+    """Checks of parameters, inputs, offset, assertions and divisors, in this order."""
+    return [
+        *_parameters(variant),
+        *_inputs(variant),
+        *_offset(variant),
+        *_assertions(variant),
+        *_divisors(variant),
+    ]
 
 
 def place(variant: nodes.Variant, line: int) -> str:
@@ -51,43 +58,25 @@ def _range_test(bounds: nodes.Range, label: str, conjunction: str) -> str:
 
 def _parameters(variant: nodes.Variant) -> list[str]:
     lines = []
-    divisors = set(_divisors(variant))
     for given in variant.parameters:
         where = place(variant, given.span.line)
         name = given.name
         lines.append(f'_number("{variant.name}", "{name}", {name}, {given.kind.value}, "{where}")')
         if test := _range_test(given.range, name, "and"):
             lines.append(f'_within("{variant.name}", "{name}", {name}, {test}, "{range_text(given.range)}", "{where}")')
-        if name in divisors:
-            lines.append(f'_require({name} != 0, "{variant.name}: {name} is 0, and an int is divided by it ({where})")')
     return lines
 
 
-def _divisors(variant: nodes.Variant) -> Iterator[str]:
-    """The parameters that may be 0 and divide an int in every pair."""
-    if isinstance(variant.body, nodes.Pairwise):
-        divisors = {part.name for expr in (variant.body.mask, variant.body.score) for part in _certain_divisors(expr)}
-        for name in divisors - {"scale"}:
-            low = variant.parameter(name).range.low
-            if low is None or PythonPrinter().text(low).startswith(("-", "0")):
-                yield name
-
-
-def _certain_divisors(expr: Expr) -> Iterator[Parameter]:
-    """Parameters that an int is divided by where no condition decides about it."""
-    if not isinstance(expr, Apply):
-        return
-    if expr.function in ("div", "mod") and isinstance(expr.arguments[1], Parameter):
-        yield expr.arguments[1]
-    reached = expr.arguments
-    if expr.function == "if":
-        reached = expr.arguments[:1]
-    elif expr.function in ("and", "or"):
-        left, right = expr.arguments
-        on_both_sides = {part for part in distinct(left) if isinstance(part, Parameter)} & distinct(right)
-        reached = (left,) if on_both_sides else (left, right)
-    for argument in reached:
-        yield from _certain_divisors(argument)
+def _divisors(variant: nodes.Variant) -> list[str]:
+    """No int is divided by 0."""
+    lines = []
+    for divisor in certain_divisors(variant) if isinstance(variant.body, nodes.Pairwise) else ():
+        test = PythonPrinter().tight(divisor, 6) + " != 0"
+        if mentions(divisor, "h"):
+            test = f"all({test} for h in range(H))"
+        message = f"{variant.name}: `{show_expr(divisor)}` is 0, and an int is divided by it"
+        lines.append(f'_require({test}, "{message} ({place(variant, variant.span.line)})")')
+    return lines
 
 
 def _inputs(variant: nodes.Variant) -> list[str]:

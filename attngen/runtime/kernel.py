@@ -17,6 +17,7 @@ from attngen.ir import nodes
 from attngen.ir.expr import distinct, size
 from attngen.ir.load import load
 from attngen.reference import Result, attention
+from attngen.runtime.checks import check_call
 from attngen.runtime.explain import explain
 from attngen.runtime.module import import_function
 from attngen.schedule.configuration import CPU_TILES
@@ -116,6 +117,7 @@ class Kernel:
         self._check_names(inputs)
         backend = self._backend_for(q)
         if backend == "reference":
+            check_call(self.variant, q, k, v, scale=scale, offset=offset, inputs=inputs, parameters=self.parameters)
             result = self.reference(q, k, v, scale=scale, offset=offset, return_lse=return_lse, **inputs)
             y, lse = result if return_lse else (result, None)
             y = y.to(q.dtype)

@@ -5,10 +5,13 @@ A condition with the short circuits of `and`, `or` and `if`: what is not looked 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
 from attngen.ir import nodes
-from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, distinct, mentions, size
+from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, size
+from attngen.schedule.host import is_of_host
 
 MEANINGFUL = frozenset("b h i j n t c e".split())
 """Axes whose indices are checked before the launch; the index of any other axis must be checked where it is read."""
@@ -32,13 +35,40 @@ def outside(expr: Expr, variant: nodes.Variant) -> Expr:
     return al.either(total, _divides_by_zero(expr, variant))
 
 
+def certain_divisors(variant: nodes.Variant) -> tuple[Expr, ...]:
+    """What divides ints in every pair, may be 0, and is known on the host: it is checked before the launch."""
+    body = variant.pairwise
+    found = {divisor: None for expr in (body.mask, body.score) for divisor in _certain(expr)}
+    facts = Facts.of(variant)
+    return tuple(divisor for divisor in found if is_of_host(divisor) and not facts.at_least(divisor, 1))
+
+
+def _certain(expr: Expr) -> Iterator[Expr]:
+    """The divisors that no condition can keep from being looked at."""
+    if isinstance(expr, Apply) and expr.function in ("div", "mod"):
+        yield expr.arguments[1]
+    reached = children(expr)
+    if isinstance(expr, Apply) and expr.function in ("and", "or", "if"):
+        reached = reached[:1]
+        if expr.function != "if" and not _settled_on_host(expr.arguments[0]):
+            reached = expr.arguments
+    for child in reached:
+        yield from _certain(child)
+
+
+def _settled_on_host(condition: Expr) -> bool:
+    """Whether a condition may be there to guard against a 0: it asks for nothing but parameters, sizes and h."""
+    if isinstance(condition, Apply) and condition.function in ("and", "or", "not"):
+        return any(map(_settled_on_host, condition.arguments))
+    return is_of_host(condition)
+
+
 def _divides_by_zero(expr: Expr, variant: nodes.Variant) -> Expr:
-    """By something that varies with the pair or is data; parameters and sizes are checked before the launch."""
+    """By something that is not checked before the launch."""
     if not isinstance(expr, Apply) or expr.function not in ("div", "mod"):
         return FALSE
     divisor = expr.arguments[1]
-    varies = mentions(divisor, "i", "j") or any(isinstance(part, Read) for part in distinct(divisor))
-    if not varies or Facts.of(variant).at_least(divisor, 1):
+    if Facts.of(variant).at_least(divisor, 1) or divisor in certain_divisors(variant):
         return FALSE
     return Apply(Kind.BOOL, function="==", arguments=(divisor, al.ZERO))
 

@@ -23,12 +23,17 @@ KERNEL_NAMES = frozenset(
     "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
     "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault "
     "first_row first_key new_top column count skip "
+    # what is fixed in Triton kernels
+    "D_PADDED E_PADDED FULL UPCAST WIDE range "
+    # what is fixed in C++ kernels
+    "BFloat16 Call Element Full Half Input NOTHING Partial Rows Workspace assign attend channel exp2_fast floor_mod "
+    "forward inside offsets share sum to_float value weight "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
-WALK_NAMES = re.compile(r"(live_|full_|hole_)?(start|stop)(_\d+)+")
-"""Names of the ends of walks with several runs."""
+MADE_NAMES = re.compile(r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(ptr|share|stride_\w+|far|head)|size_\w+|_\w*")
+"""Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(
     "alignas alignof asm auto bool break case catch char class const constexpr continue decltype default delete do "
     "double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64_t long "
@@ -40,7 +45,8 @@ CPP_KEYWORDS = frozenset(
 
 def kernel_name(name: str) -> str:
     """What a parameter or input of the author's is called inside kernels."""
-    taken = name in KERNEL_NAMES or name in CPP_KEYWORDS or WALK_NAMES.fullmatch(name)
+    bare = name.rstrip("_")  # `top_` makes room for `top`
+    taken = bare in KERNEL_NAMES or bare in CPP_KEYWORDS or MADE_NAMES.fullmatch(bare)
     return f"{name}_" if taken else name
 
 

@@ -18,7 +18,7 @@ from attngen.ir.expr import TRUE, Expr, Kind, Read, distinct
 from attngen.passes import simplify
 from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
-from attngen.schedule.indices import exact_ints
+from attngen.schedule.indices import exact_decisions
 from attngen.schedule.levels import Level
 from attngen.schedule.logits import in_base_two, with_product
 from attngen.schedule.names import Namer, kernel_name
@@ -118,7 +118,7 @@ def _scores(
     indices = Sequence(exact.namer, exact=True, known=dict(shared), levels=dict(exact.levels))
     softmax = body.normalization
     assert isinstance(softmax, nodes.Softmax)
-    score = exact_ints(with_product(in_base_two(body.score)), indices, hoisting)
+    score = exact_decisions(with_product(in_base_two(body.score)), indices, hoisting)
     score = hoisting.hoisted(score, exact=False)
     sink = None if softmax.sink is None else hoisting.hoisted(in_base_two(softmax.sink), exact=False)
     sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))

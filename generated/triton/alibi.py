@@ -302,8 +302,8 @@ def alibi(
     B, H, N, M, D, E = _sizes("alibi", q, k, v)
     scale = _scale("alibi", scale, D)
     offset = _offset("alibi", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "alibi: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "alibi: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     sizes = {"h": H}
     slope = _input("alibi", "slope", slope, ("h",), "float", sizes, q.device, "alibi.attn:4")
     _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")

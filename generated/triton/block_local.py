@@ -298,8 +298,8 @@ def block_local(
     B, H, N, M, D, E = _sizes("block_local", q, k, v)
     scale = _scale("block_local", scale, D)
     offset = _offset("block_local", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "block_local: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "block_local: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("block_local", "block", block, int, "block_local.attn:2")
     _within("block_local", "block", block, block >= 1, "[1, inf)", "block_local.attn:2")
     scale_log2 = 1.4426950408889634 * scale

@@ -283,8 +283,8 @@ def full(
     B, H, N, M, D, E = _sizes("full", q, k, v)
     scale = _scale("full", scale, D)
     offset = _offset("full", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "full: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "full: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)

@@ -307,8 +307,8 @@ def s2attn(
     B, H, N, M, D, E = _sizes("s2attn", q, k, v)
     scale = _scale("s2attn", scale, D)
     offset = _offset("s2attn", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "s2attn: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "s2attn: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("s2attn", "group", group, int, "s2attn.attn:2")
     _within("s2attn", "group", group, group >= 2, "[2, inf)", "s2attn.attn:2")
     scale_log2 = 1.4426950408889634 * scale

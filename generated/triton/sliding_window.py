@@ -295,8 +295,8 @@ def sliding_window(
     B, H, N, M, D, E = _sizes("sliding_window", q, k, v)
     scale = _scale("sliding_window", scale, D)
     offset = _offset("sliding_window", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "sliding_window: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "sliding_window: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("sliding_window", "window", window, int, "sliding_window.attn:2")
     _within("sliding_window", "window", window, window >= 1, "[1, inf)", "sliding_window.attn:2")
     scale_log2 = 1.4426950408889634 * scale

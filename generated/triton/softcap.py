@@ -306,8 +306,8 @@ def softcap(
     B, H, N, M, D, E = _sizes("softcap", q, k, v)
     scale = _scale("softcap", scale, D)
     offset = _offset("softcap", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "softcap: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "softcap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("softcap", "cap", cap, float, "softcap.attn:2")
     _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
     cap_log2 = 1.4426950408889634 * cap

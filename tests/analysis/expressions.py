@@ -43,7 +43,8 @@ def ints(draw: st.DrawFn, leaves: Sequence[Expr], depth: int = 3) -> Expr:
     if form <= 7:
         return apply(draw(st.sampled_from("+ - * min max + -".split())), part(), part())
     if form <= 9:
-        divisor = draw(st.sampled_from((G, integer(1), integer(2), integer(5), apply("+", W, integer(1)))))
+        above_zero = tuple(apply("+", apply("abs", leaf), integer(1)) for leaf in leaves)
+        divisor = draw(st.sampled_from((G, integer(1), integer(2), integer(5), *above_zero)))
         return apply(draw(st.sampled_from(("div", "mod"))), part(), divisor)
     if form == 10:
         divisor = draw(st.sampled_from((G, integer(3))))
@@ -53,6 +54,26 @@ def ints(draw: st.DrawFn, leaves: Sequence[Expr], depth: int = 3) -> Expr:
     if form == 12:
         return apply("clamp", part(), part(), part())
     return apply("if", draw(bools(leaves, depth - 1)), part(), part())
+
+
+@st.composite
+def floats(draw: st.DrawFn, leaves: Sequence[Expr], depth: int = 3) -> Expr:
+    """A float of operations that have intervals."""
+    form = draw(st.integers(0, 8)) if depth else 0
+    if form <= 1:
+        constant = st.sampled_from((-1.5, 0.0, 0.5, 2.0)).map(lambda value: Constant(Kind.FLOAT, value=value))
+        return draw(st.sampled_from(leaves) | constant)
+
+    def part() -> Expr:
+        return draw(floats(leaves, depth - 1))
+
+    if form <= 5:
+        return apply(draw(st.sampled_from("+ - * min max * -".split())), part(), part())
+    if form == 6:
+        return apply(draw(st.sampled_from(("neg", "abs", "relu", "tanh", "sigmoid"))), part())
+    if form == 7:
+        return apply("float", apply(draw(st.sampled_from(("floor", "ceil"))), part(), kind=Kind.INT), kind=Kind.FLOAT)
+    return apply("clamp", part(), part(), part())
 
 
 @st.composite

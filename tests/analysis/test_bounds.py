@@ -172,6 +172,14 @@ def test_too_many_segments_become_their_hull() -> None:
     assert [one.reason for one in found.fallbacks] == ["it has more segments than are worth their code"]
 
 
+def test_no_segment_is_dropped_from_a_hull() -> None:
+    """More segments than the solver carries along become one before they are lost; a core may lose some."""
+    mask = " or ".join(f"{10 * k} <= j < {10 * k + 3}" for k in range(2, 14))
+    found = bounds(variant(mask))
+    assert shown(found.hull).startswith("[20, ") and shown(found.hull).endswith(", min(M, 133))")
+    assert len(found.hull) <= MOST and len(found.core) == MOST
+
+
 def test_what_reads_decide_is_read_in_the_ends() -> None:
     """A value that is the same for a whole batch row and head is no data: the ends read it."""
     found = bounds(variant("if chosen[h] then j < length[b] else j <= i"))

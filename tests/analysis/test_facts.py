@@ -90,11 +90,11 @@ def test_floats_keep_their_fractions() -> None:
 
 
 def test_declared_ends() -> None:
-    text = """attention a(low: int in (2, 9), all: int in [2, 9], x: float in (0, 1), some: int, flag: bool) {
-      mask low + all + some < j and x < 1.0 and flag }"""
+    text = """attention a(low: int in (2, 9), closed: int in [2, 9], x: float in (0, 1), some: int, flag: bool) {
+      mask low + closed + some < j and x < 1.0 and flag }"""
     parameters = Facts.of(check(Source("x", text))[0]).parameters
     assert parameters["low"] == Interval(integer(3), integer(8))
-    assert parameters["all"] == Interval(integer(2), integer(9))
+    assert parameters["closed"] == Interval(integer(2), integer(9))
     assert parameters["x"] == Interval(Constant(Kind.FLOAT, value=0.0), Constant(Kind.FLOAT, value=1.0))
     assert parameters["some"] == parameters["flag"] == Interval(None, None)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
-from expressions import G, S, W, apply, bools, compare, ints
+from expressions import COMPARISONS, G, S, W, apply, bools, compare, floats, ints
 from hypothesis import given
 from hypothesis import strategies as st
 from predicates import MORE, variant
@@ -53,6 +54,25 @@ def test_every_value_lies_in_the_interval(expr: Expr, box: tuple[dict[str, Any],
     assert found.high is None or evaluate(found.high, names) >= max(values)
 
 
+X, Y = (Parameter(Kind.FLOAT, name=name) for name in "xy")
+"""Parameters in [0, inf), and anywhere."""
+FLOAT_LEAVES = (*(apply("float", leaf, kind=Kind.FLOAT) for leaf in (QUERY, KEY, QUERY, S)), X, Y)
+
+
+@MORE
+@given(expr=floats(FLOAT_LEAVES), box=boxes(), x=st.sampled_from((0.0, 0.75, 3.0)), y=st.sampled_from((-2.0, 0.0, 1.5)))
+def test_every_float_lies_in_the_interval(
+    expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]], x: float, y: float
+) -> None:
+    """Rounding keeps order, so that ends are exact, too."""
+    names, pairs, near = box
+    zero = Constant(Kind.FLOAT, value=0.0)
+    found = interval(expr, Solver(Facts({**FACTS.parameters, "x": Interval(zero, None)}, FACTS.inputs), must=True))
+    values = [value(expr, {**pair, "x": x, "y": y}, near) for pair in pairs]
+    assert found.low is None or evaluate(found.low, {**names, "x": x, "y": y}) <= min(values)
+    assert found.high is None or evaluate(found.high, {**names, "x": x, "y": y}) >= max(values)
+
+
 @MORE
 @given(expr=bools(LEAVES), box=boxes())
 def test_truth_never_says_too_much(expr: Expr, box: tuple[dict[str, Any], list[Environment], list[int]]) -> None:
@@ -61,6 +81,32 @@ def test_truth_never_says_too_much(expr: Expr, box: tuple[dict[str, Any], list[E
     values = [value(expr, pair, near) for pair in pairs]
     assert not evaluate(held.always, names) or all(values)
     assert evaluate(held.possible, names) or not any(values)
+
+
+SEEN = compare("<=", KEY, QUERY)
+FORMS = [
+    SEEN,
+    apply("not", SEEN),
+    apply("and", SEEN, compare(">", QUERY, S)),
+    apply("or", apply("not", SEEN), compare("==", KEY, S)),
+    apply("if", SEEN, compare("!=", QUERY, S), compare("<", KEY, W)),
+    apply("if", compare("<", S, W), SEEN, apply("not", SEEN)),
+    *(compare(operator, apply("-", QUERY, KEY), S) for operator in COMPARISONS),
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=show_expr)
+def test_truth_of_each_form(form: Expr) -> None:
+    """Never too much, and everything where the box is one pair."""
+    held = truth(form, solver())
+    for first, last, keys, s in product(range(-2, 4), range(3), range(1, 4), range(-2, 3)):
+        names = {"q0": first, "q1": first + last, "M": keys, "s": s, "w": 1, "g": 2, "h": 0}
+        pairs = [{**names, "i": i, "j": j} for i in range(first, first + last + 1) for j in range(keys)]
+        values = [evaluate(form, pair) for pair in pairs]
+        assert not evaluate(held.always, names) or all(values)
+        assert evaluate(held.possible, names) or not any(values)
+        if len(pairs) == 1:
+            assert evaluate(held.always, names) == evaluate(held.possible, names) == values[0]
 
 
 TIGHT = {
@@ -116,22 +162,18 @@ def test_what_is_decided(expr: Expr, wanted: Truth) -> None:
     assert truth(expr, solver()) == wanted
 
 
-def test_floats_are_bounded_in_their_order() -> None:
-    """Functions that keep order carry ends over; a factor of unknown sign, or below 0, turns nothing around."""
+def test_the_sign_of_a_float_factor() -> None:
+    """A factor of unknown sign, or one below 0, may turn an interval around."""
     half = Constant(Kind.FLOAT, value=0.5)
     position = apply("float", QUERY, kind=Kind.FLOAT)
     found = interval(apply("floor", apply("*", position, half), kind=Kind.INT), solver())
     assert found.low is not None and found.high is not None
     assert evaluate(found.low, {"q0": -3, "q1": 5}) == -2 and evaluate(found.high, {"q0": -3, "q1": 5}) == 2
-    x = Parameter(Kind.FLOAT, name="x")
-    shifted = interval(apply("*", position, apply("-", x, half)), Solver(Facts({"x": Interval(half, None)}, {}), True))
-    low = Solver(Facts({"x": Interval(Constant(Kind.FLOAT, value=0.0), None)}, {}), True)
-    turned = interval(apply("*", position, apply("-", x, half)), low)
-    for found in (shifted, turned):
-        for value_of_x in (0.5, 2.0) if found is shifted else (0.0, 0.25, 2.0):
-            names = {"q0": 1, "q1": 4, "x": value_of_x}
-            assert found.low is None or evaluate(found.low, names) <= min(k * (value_of_x - 0.5) for k in (1, 4))
-            assert found.high is None or evaluate(found.high, names) >= max(k * (value_of_x - 0.5) for k in (1, 4))
+    box = Solver(Facts({"x": Interval(Constant(Kind.FLOAT, value=0.0), None)}, {}), must=True)
+    found = interval(apply("*", position, apply("-", X, half)), box)
+    assert found.low is not None and found.high is not None
+    assert evaluate(found.low, {"q0": 1, "q1": 4, "x": 0.0}) == -2
+    assert evaluate(found.high, {"q0": 1, "q1": 4, "x": 0.0}) == -0.5
 
 
 def test_rows_and_unknown_functions_are_unbounded() -> None:

@@ -12,7 +12,7 @@ from attngen.ir.check.clauses import Clauses
 from attngen.ir.check.definitions import check_definitions, define
 from attngen.ir.check.elaborate import Elaborator
 from attngen.ir.check.report import Report
-from attngen.ir.check.scope import Definition, Scope, Value, no_keyword
+from attngen.ir.check.scope import Definition, Scope, Value, no_keyword, no_module_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, walk
 from attngen.language import ast
 from attngen.language.format import format_clauses
@@ -24,6 +24,7 @@ def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.V
     """The checked variant, or `None` where something is wrong (and reported)."""
     before = len(report.diagnostics)
     no_keyword(node.name, report)
+    no_module_name(node.name, report)
     names = Scope(file_names)
     clauses = Clauses(node, names, report, Elaborator(report), clauses_of.once(node, report))
     parameters = declarations.parameters(node.parameters, names, report)

@@ -25,10 +25,16 @@ VALUES = frozenset((*SIZES, *POSITIONS, *CHANNELS, *ROWS, "scale"))
 """The names that have a value without being defined."""
 RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
+MODULE_NAMES = frozenset(
+    "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys "
+    "tempfile DEFAULTS SPACE FLAGS abs all any bool dict enumerate filter float int isinstance len list max min next "
+    "object range set sorted str sum tuple type zip OSError RuntimeError ValueError".split()
+)
+"""What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(
-    "offset return_lse tune sizes y lse kernel options reach meta offsets tensors integers reals fault "
-    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys "
-    "tempfile".split()
+    "offset return_lse tune sizes y lse kernel options reach runs meta offsets tensors integers reals fault "
+    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys tempfile "
+    "abs all bool float int isinstance list max min range str".split()
 )
 """What the public function of every generated file calls its own; parameters and inputs stand beside these."""
 PYTHON_KEYWORDS = frozenset(
@@ -116,6 +122,13 @@ def declare(scope: Scope, word: ast.Word, binding: Binding, report: Report) -> N
             message = f"`{name}` can't be an argument of the generated function, which uses the name itself"
             report.error("E0202", message, word.span, help="choose another name")
         scope.bindings[name] = binding
+
+
+def no_module_name(word: ast.Word, report: Report) -> None:
+    """The name of an attention is that of its function in the generated module."""
+    if word.text in MODULE_NAMES or word.text.startswith("_"):
+        message = f"`{word.text}` can't be the name of a generated function, whose module uses the name itself"
+        report.error("E0202", message, word.span, help="choose another name")
 
 
 def no_keyword(word: ast.Word, report: Report) -> None:

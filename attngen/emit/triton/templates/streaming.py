@@ -296,8 +296,8 @@ def __variant__(
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
     scale = _scale("__variant__", scale, D)
     offset = _offset("__variant__", offset, B, M - N, q.device)
-    on_gpu = q.is_cuda or not isinstance(_forward, triton.JITFunction)
-    _require(on_gpu, "__variant__: q is on cpu; this file runs on a GPU, or under TRITON_INTERPRET=1")
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "__variant__: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     # % for line in checks
     __line__
     # % endfor

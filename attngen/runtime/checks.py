@@ -1,0 +1,35 @@
+"""The checks of generated functions for calls that none is generated for: the reference backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from attngen.emit.checks import check_lines
+from attngen.emit.support import checks
+from attngen.ir.nodes import Variant
+
+
+def check_call(
+    variant: Variant,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    scale: float | None,
+    offset: int | Tensor | None,
+    inputs: Mapping[str, Tensor],
+    parameters: Mapping[str, int | float | bool],
+) -> None:
+    """What every generated function of the variant asks of its arguments, in the same words.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    sizes = checks._sizes(variant.name, q, k, v)
+    checks._scale(variant.name, scale, sizes[4])
+    start = checks._offset(variant.name, offset, sizes[0], sizes[3] - sizes[2], q.device)
+    names = {**vars(checks), **dict(zip("BHNMDE", sizes, strict=True)), "q": q, "offset": start, **inputs, **parameters}
+    # The lines are those of the generated function, made from the checked spec.
+    exec("\n".join(check_lines(variant)), names)

@@ -1,0 +1,155 @@
+"""Names of the author's next to those of the generated code: both work, or the spec is refused with a place."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+
+import pytest
+import torch
+
+import attngen
+from attngen.ir.check.scope import CALL_NAMES, MODULE_NAMES, RESERVED
+from attngen.schedule.names import kernel_name
+
+BACKENDS = ("cpp", "triton")
+PARAMETERS = [
+    "top",
+    "acc",
+    "double",
+    "keys",
+    "lambda_",
+    "tile",
+    "rows",
+    "value",
+    "x_ptr",
+    "x_share",
+    "size_m",
+    "NOTHING",
+]
+LETS = ["start", "k_", "call", "row", "stop_0", "weights", "FULL", "Full", "visit", "space", "scores", "i_", "std"]
+INPUTS = ["doc", "total", "class_", "x", "q0", "key_tile", "base", "visit", "Element", "b_far", "new_top"]
+ATTENTIONS = ["full", "double", "print", "visit", "attend", "forward", "std", "y", "kernel"]
+
+
+def agrees(text: str, backend: str, **inputs: torch.Tensor) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 2, rows, 8, generator=generator) for rows in (9, 11, 11))
+    kernel = attngen.build(text, backend=backend)
+    assert torch.allclose(kernel(q, k, v, **inputs).double(), kernel.reference(q, k, v, **inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_parameters(backend: str) -> None:
+    declared = ", ".join(f"{name}: int = {k + 1}" for k, name in enumerate(PARAMETERS))
+    uses = " and ".join(f"(i + {name}) mod 13 != j mod 4" for name in PARAMETERS)
+    declared_floats = ", ".join(f"{name}_f: float = 0.5" for name in PARAMETERS)
+    sums = " + ".join(f"{name}_f * h" for name in PARAMETERS)
+    agrees(f"attention some({declared}, {declared_floats}) {{ score scale * dot(q, k) + {sums} mask {uses} }}", backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_lets(backend: str) -> None:
+    lets = " ".join(f"let {name} = (j + {k}) div 3 + h" for k, name in enumerate(LETS))
+    uses = " or ".join(f"{name} * {name} == i" for name in LETS)
+    hosted = " ".join(f"let {name}_h = h / {k + 3}" for k, name in enumerate(LETS))
+    sums = " + ".join(f"{name}_h * {name}_h" for name in LETS)
+    agrees(f"attention some {{ {lets} {hosted} score scale * dot(q, k) + {sums} mask {uses} or j <= i }}", backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inputs(backend: str) -> None:
+    declared = " ".join(f"input {name}[h, j]: float" for name in INPUTS)
+    sums = " + ".join(f"{name}[h, j]" for name in INPUTS)
+    given = {name: torch.randn(2, 11, generator=torch.Generator().manual_seed(k)) for k, name in enumerate(INPUTS)}
+    agrees(f"attention some {{ {declared} score scale * dot(q, k) + {sums} mask j <= i }}", backend, **given)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_attentions(name: str, backend: str) -> None:
+    if backend == "cpp" and name not in ATTENTIONS[:4]:
+        compile(
+            attngen.compile(attngen.load(f"attention {name} {{ mask causal }}"), backend)[f"{name}.py"], name, "exec"
+        )
+    else:
+        agrees(f"attention {name} {{ mask causal }}", backend)
+
+
+@pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "tune", "return_lse", "_x"])
+def test_arguments_that_would_hide_a_name(name: str) -> None:
+    for text in (
+        f"attention a({name}: int = 1) {{ mask j <= i + {name} }}",
+        f"attention a {{ input {name}[h]: float score {name}[h] * dot(q, k) }}",
+    ):
+        with pytest.raises(attngen.SpecError, match=rf"E0202.*`{name}` can't be an argument") as caught:
+            attngen.load(text)
+        assert caught.value.diagnostics[0].span.text == name
+
+
+@pytest.mark.parametrize("name", ["math", "triton", "_forward", "DEFAULTS", "max", "tuple"])
+def test_attentions_that_would_hide_a_name(name: str) -> None:
+    with pytest.raises(
+        attngen.SpecError, match=rf"E0202.*`{name}` can't be the name of a generated function"
+    ) as caught:
+        attngen.load(f"attention {name} {{ mask causal }}")
+    assert (caught.value.diagnostics[0].span.line, caught.value.diagnostics[0].span.column) == (1, 11)
+
+
+RICH = (
+    "attention rich(p: int = 1 in [0, 3], f: float = 2) { input x[h]: float input z[m]: int in [0, 5]"
+    " assert p < H and h >= 0"
+    " score scale * dot(q, k) + x[h] * sigmoid(scale) + max(0, z[clamp(i, 0, 1)]) * abs(tanh(h / f)) + softplus(f)"
+    " mask z[clamp(i div 4, 0, 1)] >= floor(log(h + 1.5)) }"
+)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_lists_of_names_are_complete(backend: str) -> None:
+    """Every name that a generated module uses is one that authors can't take, or that is made to differ."""
+    tree = ast.parse(attngen.compile(attngen.load(RICH), backend)["rich.py"])
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    module = {name for name in used if hasattr(builtins, name)} | _module_names(tree)
+    assert module - own <= MODULE_NAMES
+    assert all(name.startswith("_") for name in own - {"rich"})
+    public = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "rich")
+    inside = {node.id for part in public.body for node in ast.walk(part) if isinstance(node, ast.Name)}
+    free = {name for name in inside - CALL_NAMES - RESERVED - own if kernel_name(name) == name}
+    assert free <= {"x", "z", "p", "f"} | {
+        name for name in inside if re.match("scale_|constant|sigmoid|softplus|float", name)
+    }
+
+
+def _module_names(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names - {"_tuned"}
+
+
+def test_kernels_bind_no_name_that_a_value_could_have() -> None:
+    plain = attngen.load("attention plain { score dot(q, k) }")
+    tree = ast.parse(attngen.compile(plain, "triton")["plain.py"])
+    kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in ("_visit", "_forward")]
+    nodes = [node for kernel in kernels for node in ast.walk(kernel)]
+    bound = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert {name for name in bound if kernel_name(name) == name} == set()
+
+
+def test_cpp_kernels_bind_no_name_that_a_value_could_have() -> None:
+    text = attngen.compile(attngen.load("attention plain { score dot(q, k) }"), "cpp")["plain.cpp"]
+    code = re.sub(r"//.*", "", text)
+    types = re.findall(r"(?:struct|using|typename|constexpr \w+) (\w+)", code)
+    functions = re.findall(r"^(?:inline )?\w+ (\w+)\(", code, re.MULTILINE)
+    start = code.index("bool attend")
+    local = re.findall(
+        r"(?:int64_t|float\*?|bool|Element\*?|auto|Call<Element>&|Workspace&) (\w+)",
+        code[start : code.index("int forward")],
+    )
+    assert {name for name in (*types, *functions, *local) if kernel_name(name) == name} == set()

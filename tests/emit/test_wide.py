@@ -1,0 +1,102 @@
+"""Positions that do not fit into 32 bits: the launcher's test is sound, and the kernels are exact."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import attngen
+from attngen.emit.wide import REACH, magnitude
+from attngen.ir.evaluate import evaluate
+from attngen.ir.expr import Apply, Expr, Kind, Parameter, Size, distinct, integer, variable
+
+FEW = settings(max_examples=max(2, settings().max_examples // 8))
+LEAVES = [variable("i"), variable("j"), variable("h"), Size(Kind.INT, axis="M"), Size(Kind.INT, axis="H")]
+LEAVES += [Parameter(Kind.INT, name=name) for name in ("g", "w")]
+
+
+def apply(function: str, *arguments: Expr) -> Expr:
+    return Apply(Kind.INT, function=function, arguments=arguments)
+
+
+def grown(parts: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    pair = st.tuples(st.sampled_from(["+", "-", "*", "min", "max", "div", "mod"]), parts, parts)
+    quotient = st.tuples(parts, parts).map(lambda two: apply("*", apply("div", *two), two[1]))
+    condition = st.tuples(parts, parts).map(lambda two: Apply(Kind.BOOL, function="<", arguments=two))
+    return st.one_of(
+        pair.map(lambda given: apply(*given)),
+        st.tuples(st.sampled_from(["neg", "abs"]), parts).map(lambda given: apply(*given)),
+        st.tuples(condition, parts, parts).map(lambda given: apply("if", *given)),
+        st.tuples(parts, parts, parts).map(lambda given: apply("clamp", *given)),
+        quotient,
+    )
+
+
+EXPRESSIONS = st.recursive(st.sampled_from(LEAVES) | st.integers(-9, 9).map(integer), grown, max_leaves=8)
+LARGE = st.one_of(st.integers(-9, 9), st.integers(-(2**40), 2**40))
+
+
+@given(EXPRESSIONS, LARGE, st.integers(1, 2**33), st.integers(1, 64), LARGE, LARGE, st.data())
+def test_no_part_is_larger_than_its_magnitude(
+    expr: Expr, i: int, keys: int, heads: int, g: int, w: int, data: st.DataObject
+) -> None:
+    j, h = data.draw(st.integers(0, keys - 1)), data.draw(st.integers(0, heads - 1))
+    names = {"i": i, "j": j, "h": h, "M": keys, "H": heads, "g": g, "w": w}
+    sizes = {"reach": max(abs(i), keys), "H": heads, "abs(g)": abs(g), "abs(w)": abs(w)}
+    for part in distinct(expr):
+        try:
+            value = abs(int(evaluate(part, names)))
+        except ZeroDivisionError:
+            continue
+        if part.kind is Kind.INT:
+            bound = sum(count * math.prod(sizes[name] for name in key) for key, count in magnitude(part).items())
+            assert value <= bound, part
+
+
+def test_a_position_is_as_large_as_the_reach() -> None:
+    assert magnitude(variable("i")) == {REACH: 1}
+
+
+SPECS = {
+    "blocks": (
+        "attention far_blocks(far: int, s: int, g: int in [1, inf)) {"
+        " mask (i + s) div g == (j + s + far) div g and j >= 0 }"
+    ),
+    "window": "attention far_window(far: int, s: int, g: int) { mask i - j - far <= g and (i - s) mod 5 != j mod 3 }",
+    "heads": (
+        "attention far_heads(far: int, s: int, g: int) {"
+        " mask (i - far) * (h + 1) >= j * (h + 1) - g and (s + h) * i != 1 }"
+    ),
+    "product": "attention far_product(far: int, s: int, g: int) { mask ((i - far) * g + s) mod 7 <= (j * g) mod 5 }",
+}
+OFFSETS = [2**30 - 3, 2**31 - 4, 2**31 + 1, 2**32 + 5, -(2**31) - 2, 2**40]
+
+
+def check(name: str, backend: str, data: st.DataObject) -> None:
+    offset = data.draw(st.sampled_from(OFFSETS))
+    parameters = {"s": data.draw(st.sampled_from([0, 7, 2**31 - 2, -(2**33)])), "g": data.draw(st.integers(1, 40))}
+    if name == "product":
+        parameters["g"] = data.draw(st.sampled_from([3, 2**20 + 1, 2**31 + 3]))
+    kernel = attngen.build(SPECS[name], backend=backend, far=offset, **parameters)
+    queries, keys = data.draw(st.integers(1, 20)), data.draw(st.integers(1, 30))
+    q, k, v = torch.zeros(1, 3, queries, 1), torch.zeros(1, 1, keys, 1), torch.eye(keys)[None, None]
+    where = offset if data.draw(st.booleans()) else torch.tensor([offset])
+    seen = kernel(q, k, v, offset=where)
+    assert torch.equal(seen > 0, kernel.reference(q, k, v, offset=offset) > 0)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@FEW
+@given(data=st.data())
+def test_triton_is_exact_far_out(name: str, data: st.DataObject) -> None:
+    check(name, "triton", data)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@given(data=st.data())
+def test_cpp_is_exact_far_out(name: str, data: st.DataObject) -> None:
+    check(name, "cpp", data)
