@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Must be set before triton is imported. The tests that cross-compile do so in processes of their own.
 os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -14,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=25, **COMMON)
+# Whether a test fails, and not how small the example can be made.
+settings.register_profile("mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate))
 settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

@@ -71,7 +71,7 @@ def caught(fault: Fault, copy: Path) -> bool | None:
     if text.count(fault.right) != 1:
         return None
     path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "ci"}
+    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     path.write_text(text, encoding="utf-8")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.ir import nodes
-from attngen.ir.expr import Kind, Read, Variable, distinct, mentions, variables
+from attngen.ir.expr import Kind, Read, children, distinct, mentions, variables
 from attngen.ir.show import show_expr
-from attngen.schedule.guards import certain_divisors
+from attngen.schedule.guards import demands
 
 LETTERS = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
 """The size of each axis with a meaning."""
@@ -16,13 +16,13 @@ POSITIONS = ("i", "j", "n", "t")
 
 
 def check_lines(variant: nodes.Variant) -> list[str]:
-    """Checks of parameters, inputs, offset, assertions and divisors, in this order."""
+    """Checks of parameters, inputs, offset, assertions and demands of all pairs, in this order."""
     return [
-        *_parameters(variant),
+        *(line for given in variant.parameters for line in parameter_lines(variant, given)),
         *_inputs(variant),
         *_offset(variant),
         *_assertions(variant),
-        *_divisors(variant),
+        *_demands(variant),
     ]
 
 
@@ -56,26 +56,33 @@ def _range_test(bounds: nodes.Range, label: str, conjunction: str) -> str:
     return f" {conjunction} ".join(tests)
 
 
-def _parameters(variant: nodes.Variant) -> list[str]:
-    lines = []
-    for given in variant.parameters:
-        where = place(variant, given.span.line)
-        name = given.name
-        lines.append(f'_number("{variant.name}", "{name}", {name}, {given.kind.value}, "{where}")')
-        if test := _range_test(given.range, name, "and"):
-            lines.append(f'_within("{variant.name}", "{name}", {name}, {test}, "{range_text(given.range)}", "{where}")')
-    return lines
+def parameter_lines(variant: nodes.Variant, given: nodes.Parameter) -> list[str]:
+    """A parameter has its type, then its range."""
+    where = place(variant, given.span.line)
+    name = given.name
+    lines = [f'_number("{variant.name}", "{name}", {name}, {given.kind.value}, "{where}")']
+    if test := _range_test(given.range, name, "and"):
+        lines.append(f'_within("{variant.name}", "{name}", {name}, {test}, "{range_text(given.range)}", "{where}")')
+    return [*lines, f"{name} = float({name})"] if given.kind is Kind.FLOAT else lines
 
 
-def _divisors(variant: nodes.Variant) -> list[str]:
-    """No int is divided by 0."""
+def _demands(variant: nodes.Variant) -> list[str]:
+    """No int is divided by 0, and no element is read outside of an input, where the host can tell."""
     lines = []
-    for divisor in certain_divisors(variant) if isinstance(variant.body, nodes.Pairwise) else ():
-        test = PythonPrinter().tight(divisor, 6) + " != 0"
-        if mentions(divisor, "h"):
+    for part in demands(variant).values() if isinstance(variant.body, nodes.Pairwise) else ():
+        if isinstance(part, Read):
+            axes = variant.input(part.input).axes
+            own = [(index, axis) for index, axis in zip(part.indices, axes, strict=True) if axis not in LETTERS]
+            test = " and ".join(f"0 <= {PythonPrinter().tight(index, 6)} < {size_name(axis)}" for index, axis in own)
+            problem = f"`{show_expr(part)}` is outside of the input"
+        else:
+            divisor = children(part)[1]
+            test = f"{PythonPrinter().tight(divisor, 6)} != 0"
+            problem = f"`{show_expr(divisor)}` is 0, and an int is divided by it"
+        if mentions(part, "h"):
             test = f"all({test} for h in range(H))"
-        message = f"{variant.name}: `{show_expr(divisor)}` is 0, and an int is divided by it"
-        lines.append(f'_require({test}, "{message} ({place(variant, variant.span.line)})")')
+        line = (part.span if part.span.line else variant.span).line
+        lines.append(f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")')
     return lines
 
 
@@ -134,7 +141,7 @@ def _assertions(variant: nodes.Variant) -> list[str]:
     lines = []
     for assertion in variant.assertions:
         test = PythonPrinter().text(assertion.condition)
-        if any(isinstance(part, Variable) for part in distinct(assertion.condition)):
+        if mentions(assertion.condition, "h"):
             test = f"all({test} for h in range(H))"
         where = place(variant, assertion.span.line)
         lines.append(f'_require({test}, "{variant.name}: `{quotable(assertion.text)}` does not hold ({where})")')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attngen.ir.expr import Apply, Constant, Size
+from attngen.ir.expr import Apply, Constant, Expr, Size
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 
 PYTHON: Table = {
@@ -56,6 +56,20 @@ class PythonPrinter(Printer):
 
     def size(self, expr: Size) -> str:
         return size_name(expr.axis)
+
+
+def may_be_int(expr: Expr) -> bool:
+    """Whether the Python of a float expression may give an int, because promotion is left to Python."""
+    match expr:
+        case Apply(function="float"):
+            return True
+        case Apply(function="if", arguments=(_, then, otherwise)):
+            return may_be_int(then) or may_be_int(otherwise)
+        case Apply(function="min" | "max" | "clamp"):
+            return any(map(may_be_int, expr.arguments))
+        case Apply(function="+" | "-" | "*" | "neg" | "abs"):
+            return all(map(may_be_int, expr.arguments))
+    return False
 
 
 def size_name(axis: str) -> str:

@@ -50,4 +50,6 @@ def read_source(spec: str | Path) -> Source:
     if isinstance(spec, str) and "{" in spec:
         return Source("<text>", spec)
     path = Path(spec)
+    if path.is_dir():
+        raise FileNotFoundError(f"`{spec}` is neither a file nor the text of a spec")
     return Source(str(spec), path.read_text(encoding="utf-8"))

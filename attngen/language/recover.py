@@ -153,7 +153,7 @@ def _explain(source: Source, token: Token, wanted: set[str]) -> Diagnostic:
         f"{found} can't stand here",
         span,
         label=f"expected {words}" if words else "",
-        help=expected.way_out(token, wanted, before=source.text[: span.start]),
+        help=expected.way_out(token, wanted, before=source.text[: span.start], after=source.text[span.stop :]),
     )
 
 

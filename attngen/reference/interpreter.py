@@ -73,14 +73,17 @@ def _softmax(scope: Scope, softmax: nodes.Softmax, score: Tensor, values: Tensor
     logits = torch.where(live, score, -torch.inf)
     if softmax.sink is not None:
         column = _per_head(scope, softmax.sink).expand(*logits.shape[:-1], 1)
-        lse = torch.logsumexp(torch.cat([logits, column], -1), -1)
-    elif logits.shape[-1] == 0:
-        lse = logits.new_full(logits.shape[:-1], -torch.inf)
-    else:
-        lse = torch.logsumexp(logits, -1)
-    finite = torch.where(lse == -torch.inf, 0.0, lse)
-    weights = torch.exp(logits - finite[..., None])
-    return Result(weights @ values, lse, live)
+        logits = torch.cat([logits, column], -1)
+    if logits.shape[-1] == 0:
+        empty = logits.new_full(logits.shape[:-1], -torch.inf)
+        return Result(logits @ values, empty, live)
+    top = logits.amax(-1, keepdim=True)
+    top = torch.where(top == -torch.inf, 0.0, top)
+    # Relative to the largest: exp(score - lse) would lose log(total) where scores are huge.
+    weights = torch.exp(logits - top)
+    total = weights.sum(-1, keepdim=True)
+    share = weights[..., : live.shape[-1]] / torch.where(total == 0, 1.0, total)
+    return Result(share @ values, (top + total.log()).squeeze(-1), live)
 
 
 def _per_head(scope: Scope, expr: Expr) -> Tensor:

@@ -1,4 +1,4 @@
-"""The checks of generated functions for calls that none is generated for: the reference backend."""
+"""The checks of generated functions where none is called: at `build`, and for the reference backend."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from attngen.emit.checks import check_lines
+from attngen.emit.checks import check_lines, parameter_lines
 from attngen.emit.support import checks
+from attngen.errors import CallError
 from attngen.ir.nodes import Variant
+
+
+def check_parameters(variant: Variant, values: Mapping[str, int | float | bool]) -> None:
+    """What generated functions ask of their parameters: type and range.
+
+    Raises:
+        CallError: a value does not fit.
+    """
+    for given in variant.parameters:
+        try:
+            exec("\n".join(parameter_lines(variant, given)), {**vars(checks), **values})
+        except ValueError as error:
+            raise CallError(str(error)) from None
 
 
 def check_call(

@@ -7,19 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from attngen.analysis.picture import TileMap, tile_map
 from attngen.emit.backends import BACKENDS, Files, generate
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
-from attngen.ir.expr import distinct, size
 from attngen.ir.load import load
 from attngen.reference import Result, attention
-from attngen.runtime.checks import check_call
+from attngen.runtime.checks import check_call, check_parameters
 from attngen.runtime.explain import explain
 from attngen.runtime.module import import_function
+from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.plan import Plan, plan
 
@@ -43,7 +41,7 @@ def build(
 
     Raises:
         SpecError: the spec is wrong, or can't be compiled yet.
-        CallError: there is no such backend or parameter, or a parameter has no value.
+        CallError: there is no such backend or parameter, or a parameter has no value or one that does not fit.
     """
     variant = load(spec, name)
     if backend not in CHOICES:
@@ -59,6 +57,7 @@ def build(
         if value is None:
             raise CallError(f"{variant.name}: the parameter `{parameter.name}` needs a value ({parameter.span})")
         values[parameter.name] = value
+    check_parameters(variant, values)
     return Kernel(variant, values, backend)
 
 
@@ -163,6 +162,7 @@ class Kernel:
         H: int | None = None,
         offset: int | None = None,
         tile: tuple[int, int] = CPU_TILES,
+        **inputs: Tensor,
     ) -> Tensor:
         """What the kernel does with each tile: int8 [query tiles, key tiles]; 0 skips, 1 tests pairs, 2 is full.
 
@@ -171,15 +171,14 @@ class Kernel:
             head: which of the H heads; where the bounds depend on H, it must be given.
             offset: the position of query 0; M - N unless given.
             tile: queries and keys per tile.
+            inputs: those that the bounds depend on; of a batch, the first row counts.
 
         Raises:
-            CallError: the bounds depend on H, and it is not given.
+            CallError: the bounds depend on H or on an input that is not given, or a number makes no sense.
         """
-        if H is None and any(size("H") in distinct(step.value) for step in self.plan.walk.definitions):
-            raise CallError(f"{self.variant.name}: the tiles depend on the number of heads; give H")
-        heads = head + 1 if H is None else H
-        classes: TileMap = tile_map(self.plan.walk, self.parameters, N, M, head=head, H=heads, offset=offset, tile=tile)
-        return torch.tensor(classes.classes, dtype=torch.int8).reshape(classes.shape)
+        return tile_classes_of(
+            self.plan, self.parameters, N, M, head=head, H=H, offset=offset, tile=tile, inputs=inputs
+        )
 
     def explain(self) -> str:
         """Bounds, proofs and fallbacks, in words and formulas."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
 from attngen.ir import nodes
-from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, size
+from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, distinct, size
 from attngen.schedule.host import is_of_host
 
 MEANINGFUL = frozenset("b h i j n t c e".split())
@@ -18,35 +18,51 @@ MEANINGFUL = frozenset("b h i j n t c e".split())
 
 
 def outside(expr: Expr, variant: nodes.Variant) -> Expr:
-    """A predicate: evaluating `expr` reads an input outside, or divides by 0. `FALSE` if it can't."""
+    """A predicate: evaluating `expr` reads an input outside, or divides by 0. `FALSE` if it can't.
+
+    What is checked before the launch (`demands`) is taken for granted.
+    """
+    return _faults(expr, variant, frozenset(demands(variant)))
+
+
+def _faults(expr: Expr, variant: nodes.Variant, checked: frozenset[Expr]) -> Expr:
+    below = [_faults(child, variant, checked) for child in children(expr)]
     if isinstance(expr, Apply) and expr.function in ("and", "or"):
-        left, right = expr.arguments
+        left = expr.arguments[0]
         reached = left if expr.function == "and" else al.inverse(left)
-        return al.either(outside(left, variant), al.both(reached, outside(right, variant)))
+        return al.either(below[0], al.both(reached, below[1]))
     if isinstance(expr, Apply) and expr.function == "if":
-        condition, then, otherwise = expr.arguments
-        taken = al.choose(condition, outside(then, variant), outside(otherwise, variant))
-        return al.either(outside(condition, variant), taken)
-    total: Expr = FALSE
-    for child in children(expr):
-        total = al.either(total, outside(child, variant))
-    if isinstance(expr, Read):
-        return al.either(total, _own_axes(expr, variant))
-    return al.either(total, _divides_by_zero(expr, variant))
+        return al.either(below[0], al.choose(expr.arguments[0], below[1], below[2]))
+    fault = _own_fault(expr, variant)
+    found: Expr = FALSE
+    for part in below if fault in checked else [*below, fault]:
+        found = al.either(found, part)
+    return found
 
 
-def certain_divisors(variant: nodes.Variant) -> tuple[Expr, ...]:
-    """What divides ints in every pair, may be 0, and is known on the host: it is checked before the launch."""
+def demands(variant: nodes.Variant) -> dict[Expr, Expr]:
+    """Faults that the host knows and that every pair would have, with the division or read: checked before a launch."""
     body = variant.pairwise
-    found = {divisor: None for expr in (body.mask, body.score) for divisor in _certain(expr)}
-    facts = Facts.of(variant)
-    return tuple(divisor for divisor in found if is_of_host(divisor) and not facts.at_least(divisor, 1))
+    found: dict[Expr, Expr] = {}
+    for part in (*_certain(body.mask), *_certain(body.score)):
+        fault = _own_fault(part, variant)
+        if fault != FALSE and is_of_host(fault):
+            found.setdefault(fault, part)
+    return found
+
+
+def suspects(variant: nodes.Variant) -> Iterator[Expr]:
+    """The reads and divisions that may have no value, beyond those that are checked before the launch."""
+    checked = demands(variant)
+    body = variant.pairwise
+    for part in (*distinct(body.mask), *distinct(body.score)):
+        if _own_fault(part, variant) not in (FALSE, *checked):
+            yield part
 
 
 def _certain(expr: Expr) -> Iterator[Expr]:
-    """The divisors that no condition can keep from being looked at."""
-    if isinstance(expr, Apply) and expr.function in ("div", "mod"):
-        yield expr.arguments[1]
+    """The parts that no condition can keep from being looked at."""
+    yield expr
     reached = children(expr)
     if isinstance(expr, Apply) and expr.function in ("and", "or", "if"):
         reached = reached[:1]
@@ -57,27 +73,25 @@ def _certain(expr: Expr) -> Iterator[Expr]:
 
 
 def _settled_on_host(condition: Expr) -> bool:
-    """Whether a condition may be there to guard against a 0: it asks for nothing but parameters, sizes and h."""
+    """Whether a condition may be there to guard against a fault: it asks for nothing but parameters, sizes and h."""
     if isinstance(condition, Apply) and condition.function in ("and", "or", "not"):
         return any(map(_settled_on_host, condition.arguments))
     return is_of_host(condition)
 
 
-def _divides_by_zero(expr: Expr, variant: nodes.Variant) -> Expr:
-    """By something that is not checked before the launch."""
-    if not isinstance(expr, Apply) or expr.function not in ("div", "mod"):
-        return FALSE
-    divisor = expr.arguments[1]
-    if Facts.of(variant).at_least(divisor, 1) or divisor in certain_divisors(variant):
-        return FALSE
-    return Apply(Kind.BOOL, function="==", arguments=(divisor, al.ZERO))
+def _own_fault(expr: Expr, variant: nodes.Variant) -> Expr:
+    """When a division or a read has no value, its parts having one; `FALSE` if never."""
+    if isinstance(expr, Apply) and expr.function in ("div", "mod"):
+        divisor = expr.arguments[1]
+        return FALSE if Facts.of(variant).at_least(divisor, 1) else _compared("==", divisor, al.ZERO)
+    fault: Expr = FALSE
+    if isinstance(expr, Read):
+        for axis, index in zip(variant.input(expr.input).axes, expr.indices, strict=True):
+            if axis not in MEANINGFUL:
+                beyond = al.either(_compared("<", index, al.ZERO), _compared(">=", index, size(axis)))
+                fault = al.either(fault, beyond)
+    return fault
 
 
-def _own_axes(read: Read, variant: nodes.Variant) -> Expr:
-    total: Expr = FALSE
-    for axis, index in zip(variant.input(read.input).axes, read.indices, strict=True):
-        if axis not in MEANINGFUL:
-            below = Apply(Kind.BOOL, function="<", arguments=(index, al.ZERO))
-            above = Apply(Kind.BOOL, function=">=", arguments=(index, size(axis)))
-            total = al.either(total, al.either(below, above))
-    return total
+def _compared(symbol: str, left: Expr, right: Expr) -> Expr:
+    return Apply(Kind.BOOL, function=symbol, arguments=(left, right))

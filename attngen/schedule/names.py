@@ -24,7 +24,7 @@ KERNEL_NAMES = frozenset(
     "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault "
     "first_row first_key new_top column count skip "
     # what is fixed in Triton kernels
-    "D_PADDED E_PADDED FULL UPCAST WIDE range "
+    "D_PADDED E_PADDED FULL UPCAST WIDE range bad "
     # what is fixed in C++ kernels
     "BFloat16 Call Element Full Half Input NOTHING Partial Rows Workspace assign attend channel exp2_fast floor_mod "
     "forward inside offsets share sum to_float value weight "

@@ -14,7 +14,7 @@ from attngen.analysis.bounds import Bounds, key_bounds
 from attngen.analysis.walk import Range, key_walk
 from attngen.errors import SpecError
 from attngen.ir import nodes
-from attngen.ir.expr import TRUE, Expr, Kind, Read, distinct
+from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct
 from attngen.passes import simplify
 from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
@@ -59,6 +59,16 @@ class Plan:
     @property
     def masked(self) -> bool:
         return self.mask.result != TRUE
+
+    @property
+    def checked(self) -> bool:
+        """Whether a pair can be at fault."""
+        return self.fault.result != FALSE
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """All that is computed for pairs."""
+        return (self.mask, self.score, self.fault)
 
 
 def plan(variant: nodes.Variant) -> Plan:
@@ -141,6 +151,6 @@ def _namer(variant: nodes.Variant) -> Namer:
 
 def reads(plan: Plan) -> tuple[Read, ...]:
     """Every element of an input that the kernel reads, each once."""
-    values = [statement.value for statement in (*plan.mask.statements, *plan.score.statements)]
+    values = [value for tile in plan.tiles for value in (*(s.value for s in tile.statements), tile.result)]
     found = {part: None for value in values for part in distinct(value) if isinstance(part, Read)}
     return tuple(found)

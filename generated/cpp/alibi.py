@@ -85,8 +85,7 @@ def alibi(
     reals: list[float] = [
         scale_log2,
     ]
-    fault = _call(f"alibi_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "alibi: a pair divides an int by 0")
+    _call(f"alibi_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
     return (y, lse) if return_lse else y
 
 

@@ -73,8 +73,7 @@ def causal(
     reals: list[float] = [
         scale_log2,
     ]
-    fault = _call(f"causal_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
-    _require(not fault, "causal: a pair divides an int by 0")
+    _call(f"causal_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
     return (y, lse) if return_lse else y
 
 

@@ -319,6 +319,7 @@ def gemma2_local(
     _number("gemma2_local", "window", window, int, "gemma2_local.attn:2")
     _within("gemma2_local", "window", window, window >= 1, "[1, inf)", "gemma2_local.attn:2")
     _number("gemma2_local", "cap", cap, float, "gemma2_local.attn:2")
+    cap = float(cap)
     _within("gemma2_local", "cap", cap, cap > 0.0, "(0, inf)", "gemma2_local.attn:2")
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
@@ -429,7 +430,7 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
-    short = kind is not int or -(2**63) <= value < 2**63
+    short = isinstance(value, float) or -(2**63) <= value < 2**63
     _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
 
 

@@ -406,7 +406,7 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
-    short = kind is not int or -(2**63) <= value < 2**63
+    short = isinstance(value, float) or -(2**63) <= value < 2**63
     _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
 
 

@@ -309,6 +309,7 @@ def softcap(
     runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
     _require(runs, "softcap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("softcap", "cap", cap, float, "softcap.attn:2")
+    cap = float(cap)
     _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
@@ -418,7 +419,7 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
-    short = kind is not int or -(2**63) <= value < 2**63
+    short = isinstance(value, float) or -(2**63) <= value < 2**63
     _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
 
 

@@ -144,6 +144,16 @@ HELP = {
     "attention a { score size(i) }": "the lengths of `i`, `j` and `n` are N, M and M",
     "attention a { score dot(q[c, c], k) }": "write `row[channel]`",
     "attention a { score kk[0] }": "did you mean `k`?",
+    "attention a { score bias[h, i, j] }": "declare it: `input bias[h, i, j]: float`",
+    "attention a { score table[h, i - j] }": "declare it: `input table[h, m]: float`",
+    "attention a { score lengths[b, i] }": "declare it: `input lengths[b, n]: float`",
+    "attention a { input doc[b, n]: int mask doc[i] == 0 }": "write `doc[b, i]`",
+    "attention a { score dot(q[i], k) }": "write `q`, as in `dot(q, k)`",
+    "attention a { mask True }": "write `true`",
+    "attention a { score where(i > j, 1.0, 0.0) }": "a choice is written `if condition then a else b`",
+    "attention a { score softmax(dot(q, k)) }": (
+        "softmax over the keys is what a `score` has anyway; `normalize` names another normalizer"
+    ),
     "attention a { input x[b, N]: int mask x[b, i] == 0 }": (
         "`b h i j n t c e` have a meaning (`n`: any position); any other name is an axis of its own"
     ),

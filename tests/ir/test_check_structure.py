@@ -172,6 +172,12 @@ attention a { sink 2 * distance }
 let x = 1
 ^ E0309
 """,
+    "fractions of ints compared": """
+attention a(group: int) {
+  mask i / group == j / group and i / 2.5 == 1.0
+       ^^^^^^^^^^^^^^^^^^^^^^ W0202
+}
+""",
     "unused": """
 attention a(window: int, unused: int) {
                          ^^^^^^ W0201

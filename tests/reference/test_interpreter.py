@@ -260,3 +260,11 @@ def test_reads_outside_count_only_where_the_value_does(clauses: str) -> None:
         run(text, inputs=table)
     reason = "divided by zero" if "4 div" in clauses else ("its channels" if "dot" in clauses else "`table`")
     assert reason in str(error.value)
+
+
+def test_huge_scores_keep_their_shares() -> None:
+    """log(total) is lost in lse = 1e17 + log(total); the shares must not be."""
+    huge = "100000000000000000.0"
+    ones = torch.ones(1, 1, 3, 2)
+    result = run(f"attention a {{ score {huge} + 0.0 * dot(q, k)  sink {huge} }}", (ones, ones, ones))
+    assert torch.allclose(result.y, torch.full_like(result.y, 0.75, dtype=torch.float64))

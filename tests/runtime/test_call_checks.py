@@ -96,24 +96,6 @@ def test_parameters_are_checked(backend: str, parameters: dict[str, Any], messag
         call(backend, parameters)
 
 
-def test_an_index_outside_of_its_axis_is_found_on_the_cpu() -> None:
-    doc = torch.zeros(1, 6, dtype=torch.int64)
-    with pytest.raises(ValueError, match="reads table outside of an axis"):
-        call("cpp", doc=doc, table=torch.zeros(1, 2))
-    with pytest.raises(attngen.CallError, match="`table`"):
-        call("reference", doc=doc, table=torch.zeros(1, 2))
-
-
-def test_dividing_by_zero_is_an_error_and_not_a_crash() -> None:
-    kernel = attngen.build("attention a { mask i div j == 1 }", backend="cpp")
-    with pytest.raises(ValueError, match="a pair divides an int by 0"):
-        kernel(rows(), rows(), rows())
-    guarded = attngen.build("attention a { mask j > 0 and i div j == 1 }", backend="cpp")
-    assert torch.allclose(
-        guarded(rows(), rows(), rows()).double(), guarded.reference(rows(), rows(), rows()), atol=1e-6
-    )
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -173,3 +155,43 @@ def test_the_tiles_of_a_head_need_the_number_of_heads_where_the_mask_does() -> N
     with pytest.raises(attngen.CallError, match="give H"):
         kernel.tiles(16, 16)
     assert kernel.tiles(16, 16, head=0, H=2, tile=(8, 8)).tolist() == [[1, 0], [2, 1]]
+
+
+def test_the_tiles_of_a_head_need_the_inputs_that_the_bounds_read() -> None:
+    kernel = attngen.build("attention a { input width[h]: int  mask j <= i and i - j < width[h] }")
+    with pytest.raises(attngen.CallError, match=r"depend on the input `width`; give it \(<text>:1:21\)"):
+        kernel.tiles(8, 8)
+    maps = [kernel.tiles(8, 8, head, H=4, tile=(4, 4), width=torch.tensor([2, 9])).tolist() for head in (1, 2)]
+    assert maps == [[[1, 0], [1, 1]], [[1, 0], [2, 1]]]  # heads 0 and 1 share the first element
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": 4, "H": 4}, "a: there is no head 4 of 4"),
+        ({"N": -1}, "a: -1 queries and 8 keys in tiles of 4 by 4 make no map"),
+        ({"tile": (0, 4)}, "a: 8 queries and 8 keys in tiles of 0 by 4 make no map"),
+    ],
+)
+def test_tiles_of_nonsense_are_refused(changes: dict[str, Any], message: str) -> None:
+    kernel = attngen.build("attention a { mask j <= i }")
+    with pytest.raises(attngen.CallError, match=re.escape(message)):
+        kernel.tiles(**{"N": 8, "M": 8, "tile": (4, 4), **changes})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1, "a: group is 1, not in [2, inf) (<text>:1)"),
+        (2.5, "a: group is 2.5; it must be an int (<text>:1)"),
+        (2**70, f"a: group is {2**70}; it must have 64 bits (<text>:1)"),
+    ],
+)
+def test_parameters_are_checked_when_the_kernel_is_built(value: Any, message: str) -> None:
+    with pytest.raises(attngen.CallError, match=re.escape(message)):
+        attngen.build(SPEC, group=value)
+
+
+def test_a_spec_is_a_file_or_a_text() -> None:
+    with pytest.raises(FileNotFoundError, match="`` is neither a file nor the text of a spec"):
+        attngen.build("")

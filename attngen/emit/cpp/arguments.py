@@ -42,8 +42,7 @@ def arguments(plan: Plan) -> list[Argument]:
 
 
 def _parts(plan: Plan) -> list[object]:
-    tiles = (plan.mask, plan.score, plan.fault)
-    values = [s.value for tile in tiles for s in tile.statements] + [tile.result for tile in tiles]
+    values = [s.value for tile in plan.tiles for s in tile.statements] + [tile.result for tile in plan.tiles]
     values += [s.value for s in plan.head] + ([plan.sink] if plan.sink is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
 
@@ -53,9 +52,8 @@ def input_type(plan: Plan, name: str) -> str:
     kind = plan.variant.input(name).kind
     if kind is not Kind.FLOAT:
         return "uint8_t" if kind is Kind.BOOL else "int64_t"
-    tiles = (plan.mask, plan.score, plan.fault)
-    exact = {r.input for t in tiles for s in t.statements if s.exact for r in distinct(s.value) if isinstance(r, Read)}
-    return "double" if name in exact else "float"
+    exact = (part for tile in plan.tiles for s in tile.statements if s.exact for part in distinct(s.value))
+    return "double" if any(isinstance(part, Read) and part.input == name for part in exact) else "float"
 
 
 def _input(plan: Plan, given: Input) -> Argument:

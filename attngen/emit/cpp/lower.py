@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from attngen.emit.checks import LETTERS
 from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.reads import KernelPrinter
-from attngen.emit.face import face, host_lines
+from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
-from attngen.ir.expr import FALSE, Expr, Kind
+from attngen.ir.expr import Expr, Kind
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
@@ -68,21 +67,18 @@ class _Lowering:
         return {**values, "functions": _functions(shown)}
 
     def launcher_values(self) -> dict[str, object]:
-        own = {axis for given in self.plan.variant.inputs for axis in given.axes if axis not in LETTERS}
-        names = ", ".join(given.name for given in self.plan.variant.inputs if own & set(given.axes))
         return {
             "host_lines": laid_out(host_lines(self.plan.host), 4),
             "tensors": [item for argument in self.arguments for item in argument.tensors],
             "integers": [item for argument in self.arguments for item in argument.integers],
             "reals": [item for argument in self.arguments for item in argument.reals],
-            "fault": " or ".join([*([f"reads {names} outside of an axis"] if names else []), "divides an int by 0"]),
+            "fault": fault_text(self.plan) if self.plan.checked else "",
         }
 
     # statements
 
     def _of_key(self) -> frozenset[str]:
-        tiles = (self.plan.mask, self.plan.score, self.plan.fault)
-        return frozenset(statement.name for tile in tiles for statement in tile.at(Level.KEY))
+        return frozenset(statement.name for tile in self.plan.tiles for statement in tile.at(Level.KEY))
 
     def _text(self, expr: Expr, exact: bool) -> str:
         return KernelPrinter(self.plan, exact, self._of_key()).text(expr)
@@ -93,7 +89,7 @@ class _Lowering:
     def _key_lines(self) -> list[str]:
         """Values of keys, kept in arrays for the rows of the tile."""
         lines: list[str] = []
-        for tile, always in ((self.plan.score, True), (self.plan.mask, self._checked()), (self.plan.fault, True)):
+        for tile, always in ((self.plan.score, True), (self.plan.mask, self.plan.checked), (self.plan.fault, True)):
             statements = tile.at(Level.KEY)
             if not statements:
                 continue
@@ -103,12 +99,8 @@ class _Lowering:
             lines += loop if always else ["if (!FULL) {", *_deeper(loop), "}"]
         return lines
 
-    def _checked(self) -> bool:
-        return self.plan.fault.result != FALSE
-
     def _query_lines(self) -> list[str]:
-        tiles = (self.plan.mask, self.plan.score, self.plan.fault)
-        return [self._line(s) for tile in tiles for s in tile.at(Level.QUERY)]
+        return [self._line(s) for tile in self.plan.tiles for s in tile.at(Level.QUERY)]
 
     def _score_lines(self) -> list[str]:
         score = self._text(self.plan.score.result, exact=False)
@@ -117,16 +109,16 @@ class _Lowering:
     def _mask_lines(self) -> list[str]:
         """A loop over the pairs of a row that are not known to be live; over all, where reads must be checked."""
         plan = self.plan
-        if not plan.masked and not self._checked():
+        if not plan.masked and not plan.checked:
             return []
         lines = [self._line(s) for tile in (plan.mask, plan.fault) for s in tile.at(Level.PAIR)]
-        if self._checked():
+        if self.plan.checked:
             lines.append(f"fault |= {self._text(plan.fault.result, exact=True)};")
         if plan.masked:
             live = self._text(plan.mask.result, exact=True)
             lines += [f"const bool live = {live};", "if (!live) scores[x] = NOTHING;"]
         loop = _loop(["[[maybe_unused]] const int64_t j = first_key + x;", *laid_out_cpp(lines, 10)])
-        return loop if self._checked() else ["if (!FULL) {", *_deeper(loop), "}"]
+        return loop if self.plan.checked else ["if (!FULL) {", *_deeper(loop), "}"]
 
 
 def _loop(lines: list[str]) -> list[str]:

@@ -82,7 +82,7 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
     _require(value == value, f"{name}: {label} is NaN ({place})")
-    short = kind is not int or -(2**63) <= value < 2**63
+    short = isinstance(value, float) or -(2**63) <= value < 2**63
     _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
 
 
@@ -142,3 +142,11 @@ def _data(
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
+
+
+def _no_fault(name: str, fault: Tensor, what: str) -> None:
+    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
+    if fault.is_cuda:
+        torch._assert_async(fault == 0, f"{name}: a pair {what}")
+    else:
+        _require(not fault.item(), f"{name}: a pair {what}")

@@ -22,7 +22,8 @@ def kernel_arguments(plan: Plan) -> list[Argument]:
     for name in dict.fromkeys(read.input for read in reads(plan)):
         found += _of_input(plan, name)
     found += [(f"{value.name}_ptr" if _in_memory(value) else value.name, value.name) for value in plan.host]
-    return found + [(name, name) for name in own_sizes(plan, _all(plan))]
+    found += [(name, name) for name in own_sizes(plan, _all(plan))]
+    return [*found, ("fault_ptr", "fault")] if plan.checked else found
 
 
 def constants(plan: Plan) -> list[str]:
@@ -33,14 +34,15 @@ def constants(plan: Plan) -> list[str]:
 
 def visit_arguments(plan: Plan) -> list[str]:
     """What the visit of one key tile uses of all that."""
-    tiles = (plan.mask, plan.score)
-    exprs = [s.value for t in tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in tiles]
+    exprs = [s.value for t in plan.tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in plan.tiles]
     used = frozenset[str]().union(*map(variables, exprs))
     read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
     found: list[str] = [name for name in ("i", "b", "h") if name in used]
     if read:
         found = list(dict.fromkeys([*found, "rows", "b", "h"]))
-    local = [s.name for s in plan.head] + [s.name for tile in tiles for s in tile.at(Level.QUERY)]
+    if plan.checked:
+        found = list(dict.fromkeys([*found, "rows", "fault_ptr"]))
+    local = [s.name for s in plan.head] + [s.name for tile in plan.tiles for s in tile.at(Level.QUERY)]
     tables = sorted(value.name for value in plan.host)
     found += [name for name in dict.fromkeys([*local, *tables]) if name in used]
     for name in read:
@@ -102,8 +104,8 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 
 def _all(plan: Plan) -> list[Expr]:
-    values = [s.value for s in (*plan.head, *plan.mask.statements, *plan.score.statements)]
-    return [*values, plan.mask.result, plan.score.result, *([plan.sink] if plan.sink is not None else [])]
+    values = [s.value for s in (*plan.head, *(s for tile in plan.tiles for s in tile.statements))]
+    return [*values, *(tile.result for tile in plan.tiles), *([plan.sink] if plan.sink is not None else [])]
 
 
 def _parts(exprs: Iterable[Expr]) -> set[Expr]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attngen.analysis.walk import PartialRun
-from attngen.emit.face import face, host_lines
+from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
@@ -42,14 +42,15 @@ def _values(plan: Plan) -> dict[str, object]:
         "constants_passed": constants,
         "widened": args.widened(plan),
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
-        "query_lines": laid_out(_lines(plan, (plan.mask, plan.score), Level.QUERY), 4),
-        "score_lines": laid_out([*_lines(plan, (plan.score,), Level.KEY, Level.PAIR), f"logit = {_score(plan)}"], 4),
+        "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
+        "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         "initial_lines": _initial_lines(plan),
         "partial_runs": [_partial(run) for run in plan.walk.partial],
         "full_runs": [(run.start, run.stop) for run in plan.walk.full],
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
         "wide": wide_test(plan),
+        "fault": fault_text(plan) if plan.checked else "",
     }
 
 
@@ -65,9 +66,23 @@ def _lines(plan: Plan, tiles: tuple[Tile, ...], *levels: Level) -> list[str]:
     return list(dict.fromkeys(_line(plan, s) for tile in tiles for s in tile.at(*levels)))
 
 
+def _score_lines(plan: Plan) -> list[str]:
+    return [*_lines(plan, (plan.score,), Level.KEY, Level.PAIR), f"logit = {_score(plan)}"]
+
+
+def _fault_lines(plan: Plan) -> list[str]:
+    """Every visited pair is looked at, those of full tiles too; what the mask computes for pairs stands here."""
+    bad = f"({_text(plan, plan.fault.result, True)}) & (rows[:, None] < N) & (j < M)"
+    return [
+        *_lines(plan, (plan.mask, plan.fault), Level.KEY, Level.PAIR),
+        f"bad = {bad}",
+        "tl.store(fault_ptr + tl.zeros_like(tl.cast(bad, tl.int32)), 1, mask=bad)",
+    ]
+
+
 def _mask_lines(plan: Plan) -> list[str]:
     live = f"{_text(plan, plan.mask.result, True, 8)} & (j < M)" if plan.masked else "j < M"
-    lines = _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
+    lines = [] if plan.checked else _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
     return [*lines, f"live = {live}", 'logit = tl.where(live, logit, float("-inf"))']
 
 
@@ -101,8 +116,8 @@ def _partial(run: PartialRun) -> tuple[str, str, list[str]]:
 
 def _jit_support(plan: Plan) -> str:
     """The device functions that the kernel calls."""
-    lines = [*(_line(plan, s) for s in plan.head), *_lines(plan, (plan.mask, plan.score), *Level)]
-    lines += [*_mask_lines(plan), _score(plan), *_initial_lines(plan)]
+    lines = [*(_line(plan, s) for s in plan.head), *_lines(plan, plan.tiles, *Level)]
+    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan), *_initial_lines(plan)]
     used = [name for name in SUPPORT if any(f"{name}(" in line for line in lines)]
     return functions("attngen.emit.triton", "support.py", ["_dot", *used])
 

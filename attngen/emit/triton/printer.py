@@ -63,6 +63,9 @@ class TritonPrinter(Printer):
         if expr.function == "or":  # `a | (b & c)`: nobody should have to know which binds tighter
             sides = (self.tight(side, 6 if _is_or(side) else 9) for side in expr.arguments)
             return " | ".join(sides), 6
+        if expr.function == "^" and expr.arguments[1].kind is Kind.INT:  # Python's own ints have no dtype
+            exponent = Apply(Kind.FLOAT, function="float", arguments=expr.arguments[1:])
+            expr = Apply(expr.kind, function="^", arguments=(expr.arguments[0], exponent))
         return super().apply(expr)
 
     def constant(self, expr: Constant) -> tuple[str, int]:

@@ -51,7 +51,7 @@ class KernelPrinter(TritonPrinter):
 
 
 def _level(expr: Expr, plan: Plan) -> Level:
-    levels = {s.name: s.level for tile in (plan.mask, plan.score) for s in tile.statements}
+    levels = {s.name: s.level for tile in plan.tiles for s in tile.statements}
     found = 0
     for name in variables(expr):
         found |= levels.get(name, {"i": Level.QUERY, "j": Level.KEY}.get(name, Level.HEAD))

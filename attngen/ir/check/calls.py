@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from attngen.ir.check.elaborate import Elaborator
 
 
+ELSEWHERE = {
+    "where": "a choice is written `if condition then a else b`",
+    "select": "a choice is written `if condition then a else b`",
+    "softmax": "softmax over the keys is what a `score` has anyway; `normalize` names another normalizer",
+    "pow": "powers are written `x ^ y`",
+    "matmul": "the product of two rows is `dot(x, y)`",
+    "sum": "the product of two rows, summed over channels, is `dot(x, y)`",
+    "int": "`floor(x)` rounds down, `ceil(x)` up",
+    "round": "`floor(x + 0.5)` rounds to the nearest",
+    "float": "ints become floats by themselves",
+    "len": "N and M are the numbers of queries and keys; `size(axis)` is that of an own axis",
+}
+"""What people know by other names."""
+
+
 def call(elaborator: Elaborator, node: ast.Call, names: Scope) -> Expr | None:
     """A call, by what its name means; the arguments of a wrong one are checked as well."""
     name, report = node.function.text, elaborator.report
@@ -89,5 +104,9 @@ def _no_function(node: ast.Call, names: Scope, report: Report) -> None:
         help = f"`{name}` is a value"
     else:
         own = [known for known, binding in bound.items() if isinstance(binding, Definition) and binding.parameters]
-        help = suggest(name, [*FUNCTION_NAMES, *own]) or "functions of your own are `def name(x) = ...`"
+        help = (
+            ELSEWHERE.get(name)
+            or suggest(name, [*FUNCTION_NAMES, *own])
+            or "functions of your own are `def name(x) = ...`"
+        )
     report.error("E0206", f"there is no function `{name}`", node.function.span, help=help)

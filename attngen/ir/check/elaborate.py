@@ -146,6 +146,8 @@ class Elaborator:
             message, help = f"`{name}` is a function", f"write `{name}(...)`"
         elif name in names.own_axes():
             message, help = f"`{name}` is an axis, not a value", f"`size({name})` is its length"
+        elif name in ("True", "False"):
+            help = f"write `{name.lower()}`"
         self.report.error("E0201", message, span, help=help)
 
     # definitions

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attngen.errors import Span
+from attngen.errors import Span, suggest
 from attngen.ir import nodes
-from attngen.ir.check.report import Report
-from attngen.ir.check.scope import CHANNELS, Scope
+from attngen.ir.check.report import Report, written
+from attngen.ir.check.scope import CHANNELS, POSITIONS, ROWS, VALUES, Scope
 from attngen.ir.check.typing import an, described, listed_axes
 from attngen.ir.expr import Expr, Kind, Read, Rechannel, Variable
 from attngen.language import ast
@@ -32,14 +32,26 @@ def index(elaborator: Elaborator, node: ast.Index, names: Scope) -> Expr | None:
     binding = names.find(node.name.text)
     if not isinstance(binding, nodes.Input):
         indices = elaborator.exprs(node.indices, names)
+        if binding is None and node.name.text not in VALUES:
+            _undeclared(node, names, elaborator.report)
+            return None
         row = elaborator.name(node.name.text, node.name.span, names)
         return None if row is None else _rechannel(node, row, indices, elaborator.report)
     axes = _axes_for(binding, len(node.indices))
     indices = []
-    for number, written in enumerate(node.indices):
-        channel = _own_channel(written, axes[number] if number < len(axes) else "", names)
-        indices.append(channel or elaborator.expr(written, names))
+    for number, given in enumerate(node.indices):
+        channel = _own_channel(given, axes[number] if number < len(axes) else "", names)
+        indices.append(channel or elaborator.expr(given, names))
     return read(binding, indices, node.span, elaborator.report)
+
+
+def _undeclared(node: ast.Index, names: Scope, report: Report) -> None:
+    """A name that nothing has, with indices: most likely an input."""
+    name = node.name.text
+    axes = [one.text if isinstance(one, ast.Name) else "m" for one in node.indices]
+    axes = ["n" if axis in ("i", "j") and axes.count("i") + axes.count("j") == 1 else axis for axis in axes]
+    help = suggest(name, [*names.names(), *ROWS]) or f"declare it: `input {name}[{', '.join(axes)}]: float`"
+    report.error("E0201", f"nothing is called `{name}`", node.name.span, help=help)
 
 
 def read(given: nodes.Input, indices: Sequence[Expr | None], span: Span, report: Report) -> Expr | None:
@@ -80,7 +92,8 @@ def _own_channel(written: ast.Expr, axis: str, names: Scope) -> Expr | None:
 def _wrong_count(given: nodes.Input, count: int, span: Span, report: Report) -> None:
     axes = ", ".join(given.axes)
     plain = _without_channels(given)
-    help = f"write `{given.name}[{axes}]`"
+    indices = ", ".join("i" if axis == "n" else axis for axis in given.axes)
+    help = f"write `{given.name}[{indices}]`"
     if plain != given.axes:
         row = f"[{', '.join(plain)}]" if plain else ""
         help += f", or the row `{given.name}{row}`"
@@ -95,7 +108,7 @@ def _fitting(given: nodes.Input, axis: str, index: Expr | None, report: Report) 
     if allowed is None or (isinstance(index, Variable) and index.name in allowed):
         return index
     places = " or ".join(f"`{name}`" for name in allowed)
-    message = f"the axis `{axis}` of `{given.name}` is read at {places}"
+    message = f"the axis `{axis}` of `{given.name}` must be read at {places}, not at `{written(index.span)}`"
     help = "an axis with a name of your own takes any integer expression"
     if axis in CHANNELS:
         help = "to read a row at another channel, give it a name with `let` and write `row[channel]`"
@@ -122,5 +135,10 @@ def _rechannel(node: ast.Index, row: Expr, indices: Sequence[Expr | None], repor
         return None
     index = indices[0]
     if index is None or not _is_int(index, report):
+        return None
+    if isinstance(index, Variable) and index.name in POSITIONS:
+        name = node.name.text
+        message = f"`{name}` is a row already, and this would be its channel number {index.name}"
+        report.error("E0211", message, node.span, help=f"write `{name}`, as in `dot(q, k)`")
         return None
     return Rechannel(row.kind, index.channels, span=node.span, row=row, axis=row.channels[0], index=index)

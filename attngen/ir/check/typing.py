@@ -100,6 +100,7 @@ def _promoted(arguments: tuple[Expr, ...]) -> tuple[Expr, ...]:
 def _alike(use: Use, arguments: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
     left, right = arguments
     if left.kind is right.kind:
+        _warn_of_quotients(use, arguments)
         return arguments
     message = f"`{written(use.span)}` compares {an(left.kind)} with {an(right.kind)}"
     odd = right if right.kind is not Kind.INT else left
@@ -109,6 +110,15 @@ def _alike(use: Use, arguments: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
         odd, help = literals[0], f"write `{literals[0].value}.0`"
     use.report.error("E0203", message, odd.span, label=described(odd), help=help)
     return None
+
+
+def _warn_of_quotients(use: Use, arguments: tuple[Expr, ...]) -> None:
+    """`i / group == j / group` is legal, and hardly ever meant."""
+    quotients = [side for side in arguments if isinstance(side, Apply) and side.function == "/"]
+    of_ints = any(all(map(_is_promoted, quotient.arguments)) for quotient in quotients)
+    if use.name in ("==", "!=") and of_ints:
+        message = f"`{written(use.span)}` compares fractions of ints"
+        use.report.warning("W0202", message, use.span, help="floor division is written `a div b`")
 
 
 def _choice(use: Use, arguments: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
@@ -182,7 +192,11 @@ def _culprit(expr: Expr) -> Expr:
 
 def _is_pliant(expr: Expr) -> bool:
     """Whether an operand follows the kind of the other one: a number, or what was promoted."""
-    return isinstance(expr, Constant) or (isinstance(expr, Apply) and expr.function == "float")
+    return isinstance(expr, Constant) or _is_promoted(expr)
+
+
+def _is_promoted(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function == "float"
 
 
 def _way_to_int(expr: Expr) -> str:

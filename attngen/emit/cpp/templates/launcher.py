@@ -96,8 +96,12 @@ def __variant__(
         __argument__,
         # % endfor
     ]
+    # % if fault
     fault = _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
     _require(not fault, "__variant__: a pair __fault__")
+    # % else
+    _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
+    # % endif
     return (y, lse) if return_lse else y
 
 

@@ -308,6 +308,9 @@ def __variant__(
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+    # % if fault
+    fault = torch.zeros(1, dtype=torch.int32, device=q.device)
+    # % endif
     kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
@@ -344,6 +347,9 @@ def __variant__(
                 WIDE=__wide__,
                 **options,
             )
+    # % if fault
+    _no_fault("__variant__", fault, "__fault__")
+    # % endif
     return (y, lse) if return_lse else y
 
 

@@ -133,3 +133,22 @@ def test_what_launchers_compute(name: str, data: st.DataObject) -> None:
 def test_constants_are_written_in_full() -> None:
     assert PythonPrinter().text(Constant(Kind.FLOAT, value=0.1)) == "0.1"
     assert PythonPrinter().text(Constant(Kind.FLOAT, value=-1e-30)) == "-1e-30"
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+@pytest.mark.parametrize("exponent", [-2, 0, 1, 3, 7])
+def test_an_int_parameter_as_an_exponent(backend: str, exponent: int) -> None:
+    text = "attention a(p: int) { score dot(q, k) ^ p + (i + 0.5) ^ (p + 1)  mask j <= i and (j - 1.5) ^ p < 100.0 }"
+    kernel = attngen.build(text, backend=backend, p=exponent)
+    rows = torch.linspace(0.5, 1.5, 1 * 2 * 6 * 8).reshape(1, 2, 6, 8)
+    y = kernel(rows, rows, rows)
+    assert torch.allclose(y.double(), kernel.reference(rows, rows, rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_a_float_parameter_takes_an_int(backend: str) -> None:
+    text = "attention a(p: float, r: int) { score dot(q, k) ^ p + abs(min(r, 3)) ^ dot(q, k) }"
+    kernel = attngen.build(text, backend=backend, p=2, r=1)
+    rows = torch.linspace(0.5, 1.5, 1 * 2 * 6 * 8).reshape(1, 2, 6, 8)
+    y = kernel(rows, rows, rows)
+    assert torch.allclose(y.double(), kernel.reference(rows, rows, rows), atol=1e-5)
