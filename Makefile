@@ -16,7 +16,7 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/attngen fmt --check specs/*.attn
+	$(VENV)/bin/attngen fmt --check specs/*.attn attngen/language/prelude/*.attn
 	$(VENV)/bin/attngen compile --check specs/*.attn
 
 generated: $(READY)

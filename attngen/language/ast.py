@@ -132,7 +132,7 @@ class Hint(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item(Node):
-    """What comments attach to: lines before it, and the rest of its last line."""
+    """What comments attach to: lines before it (empty ones are blank), and the rest of its last line."""
 
     leading: tuple[str, ...] = ()
     trailing: str = ""

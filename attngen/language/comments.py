@@ -1,4 +1,7 @@
-"""Comments find the item that they speak of: the one whose last line they end, or else the next one."""
+"""Comments find the item that they speak of: the one whose last line they end, or else the next one.
+
+An empty comment stands for a blank line behind a comment: it keeps paragraphs apart.
+"""
 
 from __future__ import annotations
 
@@ -61,10 +64,11 @@ def _place(items: Sequence[Placed], comments: Sequence[Span]) -> tuple[list[Plac
             continue
         following = 0 if last is None else last + 1
         if following == len(items):
-            closing.append(_text(comment))
+            closing += _paragraph(comment)
         else:
-            placed[following] = replace(placed[following], leading=(*placed[following].leading, _text(comment)))
-    return placed, tuple(closing)
+            leading = (*placed[following].leading, *_paragraph(comment))
+            placed[following] = replace(placed[following], leading=leading)
+    return placed, tuple(closing[:-1] if closing and not closing[-1] else closing)
 
 
 def _take(comments: list[Span], start: int, stop: int) -> list[Span]:
@@ -72,6 +76,13 @@ def _take(comments: list[Span], start: int, stop: int) -> list[Span]:
     inside = [comment for comment in comments if start <= comment.start < stop]
     comments[:] = [comment for comment in comments if comment not in inside]
     return inside
+
+
+def _paragraph(comment: Span) -> list[str]:
+    """A comment on lines of its own, and the blank line behind it, if there is one."""
+    rest = comment.source.text[comment.stop :]
+    blank = re.match(r"[ \t]*\n[ \t]*\n", rest) is not None
+    return [_text(comment), *[""] * blank]
 
 
 def _text(comment: Span) -> str:

@@ -6,6 +6,7 @@ before its loosest operators.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from attngen.language import ast
@@ -32,7 +33,9 @@ def format_file(file: ast.File) -> str:
     blocks: list[str] = []
     previous: ast.Item | None = None
     for item in file.items:
-        if previous is not None and (isinstance(item, ast.Attention) or type(item) is not type(previous)):
+        if previous is not None and (
+            item.leading or isinstance(item, ast.Attention) or type(item) is not type(previous)
+        ):
             blocks.append("")
         blocks += _item(item)
         previous = item
@@ -75,7 +78,7 @@ def _attention(attention: ast.Attention) -> list[str]:
     for clause, word in zip(attention.clauses, words, strict=True):
         _, start, value = _parts(clause)
         lines += _commented(clause, _laid_out(f"{word:<{pad}} {start}", value, INDENT), INDENT)
-    lines += [INDENT + comment for comment in attention.closing]
+    lines += _indented(attention.closing, INDENT)
     lines.append("}")
     return _commented(attention, lines)
 
@@ -93,7 +96,11 @@ def _head(attention: ast.Attention) -> list[str]:
 def _commented(item: ast.Item, lines: list[str], indent: str = "") -> list[str]:
     if item.trailing:
         lines = [*lines[:-1], f"{lines[-1]}  {item.trailing}"]
-    return [indent + comment for comment in item.leading] + lines
+    return _indented(item.leading, indent) + lines
+
+
+def _indented(comments: Iterable[str], indent: str) -> list[str]:
+    return [indent + comment if comment else "" for comment in comments]
 
 
 def _parts(item: ast.Item) -> tuple[str, str, ast.Expr | None]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 
 from lark import Lark, Token, Tree, UnexpectedInput
 
 from attngen.errors import Diagnostic, Source, Span, SpecError
+from attngen.folders import cache_folder
 from attngen.language import ast, recover
 from attngen.language.build import TreeBuilder
 from attngen.language.comments import attach, find
@@ -18,9 +21,12 @@ MAX_DEPTH = 100
 
 @cache
 def grammar() -> Lark:
-    """The LALR parser. Building its tables takes some 50 ms, once per process."""
+    """The LALR parser. Building its tables takes some 100 ms, so lark keeps them in the user's cache, by content."""
     text = files("attngen.language").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", lexer="basic", maybe_placeholders=True, propagate_positions=True)
+    kept = cache_folder() / f"grammar-{hashlib.sha256(text.encode()).hexdigest()[:12]}.lark"
+    with suppress(OSError):  # a read-only home: then lark builds them each time
+        kept.parent.mkdir(parents=True, exist_ok=True)
+    return Lark(text, parser="lalr", lexer="basic", maybe_placeholders=True, propagate_positions=True, cache=str(kept))
 
 
 def parse(source: Source) -> ast.File:

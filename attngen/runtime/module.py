@@ -12,15 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import platformdirs
-
 from attngen.emit.backends import Files
-
-
-def cache_folder() -> Path:
-    """$ATTNGEN_CACHE, or the user's cache folder for attngen."""
-    given = os.environ.get("ATTNGEN_CACHE")
-    return Path(given) if given else Path(platformdirs.user_cache_dir("attngen"))
+from attngen.folders import cache_folder
 
 
 def import_function(files: Files, name: str) -> Callable[..., Any]:

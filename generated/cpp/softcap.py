@@ -62,8 +62,8 @@ def softcap(
     scale = _scale("softcap", scale, D)
     offset = _offset("softcap", offset, B, M - N, q.device)
     _number("softcap", "cap", cap, float, "softcap.attn:2")
-    cap = float(cap)
     _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
+    cap = float(cap)
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
     y = torch.empty((B, H, N, E), dtype=q.dtype)

@@ -319,8 +319,8 @@ def gemma2_local(
     _number("gemma2_local", "window", window, int, "gemma2_local.attn:2")
     _within("gemma2_local", "window", window, window >= 1, "[1, inf)", "gemma2_local.attn:2")
     _number("gemma2_local", "cap", cap, float, "gemma2_local.attn:2")
-    cap = float(cap)
     _within("gemma2_local", "cap", cap, cap > 0.0, "(0, inf)", "gemma2_local.attn:2")
+    cap = float(cap)
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.

@@ -309,8 +309,8 @@ def softcap(
     runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
     _require(runs, "softcap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("softcap", "cap", cap, float, "softcap.attn:2")
-    cap = float(cap)
     _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
+    cap = float(cap)
     cap_log2 = 1.4426950408889634 * cap
     scale_over_cap = scale / cap
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.

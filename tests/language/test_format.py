@@ -194,3 +194,11 @@ def test_comments_inside_a_clause_or_a_header_move_above_it() -> None:
 def test_nothing_is_formatted_to_nothing() -> None:
     assert formatted(" \n\t") == ""
     assert formatted("# alone  \n") == "# alone\n"
+
+
+def test_paragraphs_of_comments_stay_apart() -> None:
+    text = "# The file.\n\n# One.\nlet one = 1\nlet two = 2\n\n# Three.\nlet three = 3\n\n# The\n\n# end.\n"
+    assert formatted(text) == text
+    assert formatted(text.replace("\n\n", "\n \n\n\n").replace("let three", "\nlet three")) == text.replace(
+        "# Three.\n", "# Three.\n\n"
+    )

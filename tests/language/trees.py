@@ -78,7 +78,9 @@ parameters = st.builds(ast.Parameter, words, words, values, st.one_of(st.none(),
 comment_texts = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=12)
 comments = comment_texts.map(lambda text: f"#{text}".rstrip())
 doc_texts = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]), max_size=20)
-leadings = tuples_of(comments, most=2)
+paragraphs = st.one_of(comments.map(lambda text: (text,)), comments.map(lambda text: (text, "")))
+leadings = tuples_of(paragraphs, most=2).map(lambda parts: sum(parts, ()))
+closings = leadings.map(lambda texts: texts[:-1] if texts and not texts[-1] else texts)
 commented = {"leading": leadings, "trailing": st.one_of(st.just(""), comments)}
 
 lets = st.builds(ast.Let, words, expressions, **commented)
@@ -104,6 +106,6 @@ clauses = st.one_of(
     st.builds(ast.Schedule, tuples_of(hints), **commented),
 )
 attentions = st.builds(
-    ast.Attention, words, tuples_of(parameters), tuples_of(clauses, most=4), closing=leadings, **commented
+    ast.Attention, words, tuples_of(parameters), tuples_of(clauses, most=4), closing=closings, **commented
 )
-files = st.builds(ast.File, tuples_of(st.one_of(lets, defs, attentions)), closing=leadings)
+files = st.builds(ast.File, tuples_of(st.one_of(lets, defs, attentions)), closing=closings)
