@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[test,dev]'
 	touch $(READY)
 
-# Plants deliberate faults and sees that tests catch each; some minutes.
+# Plants deliberate faults and sees that tests catch each; half an hour.
 mutants: $(READY)
 	$(PYTHON) tests/mutants.py
 

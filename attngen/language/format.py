@@ -10,22 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from attngen.language import ast
+from attngen.language.format_expr import SUM, WIDTH, flat, format_expr, laid_out
 
-WIDTH = 100
 INDENT = "  "
-
-LOOSEST, OR, AND, NOT, COMPARE, SUM, TERM, NEGATE, POWER, ATOM = range(10)
-BINARY = {
-    "or": OR,
-    "and": AND,
-    "+": SUM,
-    "-": SUM,
-    "*": TERM,
-    "/": TERM,
-    "div": TERM,
-    "mod": TERM,
-    "^": POWER,
-}
 
 
 def format_file(file: ast.File) -> str:
@@ -54,19 +41,11 @@ def format_clauses(attention: ast.Attention) -> list[str]:
     return [line.removeprefix(INDENT) for line in lines[1:-1]]
 
 
-def format_expr(expr: ast.Expr) -> str:
-    """An expression on one line."""
-    return _flat(expr, LOOSEST)
-
-
-# ------------------------------------------------------------------------------------------------ items
-
-
 def _item(item: ast.Item) -> list[str]:
     if isinstance(item, ast.Attention):
         return _attention(item)
     word, head, value = _parts(item)
-    return _commented(item, _laid_out(f"{word} {head}", value, indent=""))
+    return _commented(item, laid_out(f"{word} {head}", value, indent=""))
 
 
 def _attention(attention: ast.Attention) -> list[str]:
@@ -77,7 +56,7 @@ def _attention(attention: ast.Attention) -> list[str]:
     pad = max((len(word) for word in words if len(word) <= len("weight")), default=0)
     for clause, word in zip(attention.clauses, words, strict=True):
         _, start, value = _parts(clause)
-        lines += _commented(clause, _laid_out(f"{word:<{pad}} {start}", value, INDENT), INDENT)
+        lines += _commented(clause, laid_out(f"{word:<{pad}} {start}", value, INDENT), INDENT)
     lines += _indented(attention.closing, INDENT)
     lines.append("}")
     return _commented(attention, lines)
@@ -144,7 +123,7 @@ def _input(item: ast.Input) -> str:
     if isinstance(item.range, ast.Range):
         bounds = f" {_range(item.range)}"
     elif item.range is not None:
-        bounds = f" {item.range.operator} {_flat(item.range.value, SUM)}"
+        bounds = f" {item.range.operator} {flat(item.range.value, SUM)}"
     flag = "" if item.flag is None else f" {item.flag.text}"
     return f"{item.name.text}[{axes}]: {item.type.text}{bounds}{flag}"
 
@@ -156,110 +135,3 @@ def _range(bounds: ast.Range) -> str:
 
 def _hints(hints: tuple[ast.Hint, ...]) -> str:
     return ", ".join(hint.name.text + ("" if hint.value is None else f" = {format_expr(hint.value)}") for hint in hints)
-
-
-# ------------------------------------------------------------------------------------------ expressions
-
-
-def _flat(expr: ast.Expr, outer: int) -> str:
-    """One line; parenthesised if it binds looser than its surroundings `outer` ask."""
-    pieces, level = _pieces(expr)
-    text = "".join(piece if isinstance(piece, str) else _flat(*piece) for piece in pieces)
-    return f"({text})" if level < outer else text
-
-
-Piece = str | tuple[ast.Expr, int]
-
-
-def _pieces(expr: ast.Expr) -> tuple[list[Piece], int]:
-    """Text and operands (each with the tightness that its place asks) in order, and the tightness of the whole."""
-    match expr:
-        case ast.Number() | ast.Name():
-            return [expr.text], ATOM
-        case ast.Truth():
-            return ["true" if expr.value else "false"], ATOM
-        case ast.Call():
-            return [expr.function.text, "(", *_listed(expr.arguments), ")"], ATOM
-        case ast.Index():
-            return [expr.name.text, "[", *_listed(expr.indices), "]"], ATOM
-        case ast.Unary("not"):
-            return ["not ", (expr.operand, NOT)], NOT
-        case ast.Unary():
-            return ["-", (expr.operand, NEGATE)], NEGATE
-        case ast.Binary("^"):
-            return [(expr.left, ATOM), " ^ ", (expr.right, NEGATE)], POWER
-        case ast.Binary():
-            level = BINARY[expr.operator]
-            left, right = _operand_levels(expr)
-            return [(expr.left, left), f" {expr.operator} ", (expr.right, right)], level
-        case ast.Compare():
-            chain: list[Piece] = [(expr.operands[0], SUM)]
-            for operator, operand in zip(expr.operators, expr.operands[1:], strict=True):
-                chain += [f" {operator} ", (operand, SUM)]
-            return chain, COMPARE
-        case ast.Conditional():
-            condition = (expr.condition, OR)
-            then: Piece = (expr.then, OR)
-            return ["if ", condition, " then ", then, " else ", (expr.otherwise, LOOSEST)], LOOSEST
-
-
-def _operand_levels(expr: ast.Binary) -> tuple[int, int]:
-    """How tight the operands must bind; beyond the grammar's needs, mixed `and`/`or` and `div`/`*` get parentheses."""
-    level = BINARY[expr.operator]
-    if expr.operator == "or":
-        return (OR if isinstance(expr.left, ast.Binary) and expr.left.operator == "or" else NOT), NOT
-    if level == TERM and isinstance(expr.left, ast.Binary) and BINARY[expr.left.operator] == TERM:
-        pair = {expr.operator, expr.left.operator}
-        return (TERM if pair <= {"*", "/"} else NEGATE), NEGATE
-    return level, level + 1
-
-
-def _listed(expressions: tuple[ast.Expr, ...]) -> list[Piece]:
-    pieces: list[Piece] = []
-    for expression in expressions:
-        pieces += [", "] * bool(pieces) + [(expression, LOOSEST)]
-    return pieces
-
-
-def _laid_out(head: str, value: ast.Expr | None, indent: str) -> list[str]:
-    """`head` and its expression, broken over lines aligned under the expression if one line is too short."""
-    start = indent + head
-    if value is None:
-        return [start.rstrip()]
-    return _broken(start, value, LOOSEST, tail="")
-
-
-def _broken(start: str, expr: ast.Expr, outer: int, tail: str) -> list[str]:
-    """Lines that hold `start`, the expression and `tail`; every line after the first is aligned behind `start`."""
-    flat = start + _flat(expr, outer) + tail
-    _, level = _pieces(expr)
-    if len(flat) <= WIDTH or level == ATOM or level >= NEGATE:
-        return [flat]
-    if level < outer:
-        start, tail = start + "(", ")" + tail
-    lines: list[str] = []
-    margin = " " * len(start)
-    for chunk in _chunks(expr, level):
-        prefix = (start if not lines else margin) + chunk[0]
-        lines += _broken(prefix, chunk[1], chunk[2], "")
-    lines[-1] += tail
-    return lines
-
-
-def _chunks(expr: ast.Expr, level: int) -> list[tuple[str, ast.Expr, int]]:
-    """The operands of one chain of equally tight operators, each behind its operator."""
-    if isinstance(expr, ast.Conditional):
-        return [
-            ("if ", expr.condition, OR),
-            ("then ", expr.then, OR),
-            ("else ", expr.otherwise, LOOSEST),
-        ]
-    if isinstance(expr, ast.Binary) and expr.operator != "^":
-        left, right = _operand_levels(expr)
-        same = isinstance(expr.left, ast.Binary) and BINARY[expr.left.operator] == level == left
-        chain = _chunks(expr.left, level) if same else [("", expr.left, left)]
-        return [*chain, (f"{expr.operator} ", expr.right, right)]
-    if isinstance(expr, ast.Compare):
-        rest = zip(expr.operators, expr.operands[1:], strict=True)
-        return [("", expr.operands[0], SUM), *((f"{op} ", operand, SUM) for op, operand in rest)]
-    return [("not ", expr.operand, NOT)] if isinstance(expr, ast.Unary) else [("", expr, level)]

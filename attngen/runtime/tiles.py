@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import torch
 from torch import Tensor
 
 from attngen.analysis.picture import TileMap, tile_map
 from attngen.errors import CallError
-from attngen.ir.evaluate import Number
+from attngen.ir.evaluate import Number, Reader
 from attngen.ir.expr import Expr, Read, Size, distinct, size
+from attngen.ir.nodes import Variant
 from attngen.schedule.guards import MEANINGFUL
 from attngen.schedule.plan import Plan
 
@@ -32,8 +33,8 @@ def tile_classes_of(
     Raises:
         CallError: a number makes no sense, or the bounds depend on what is not given.
     """
-    variant = plan.variant
     used = set[Expr]().union(*(distinct(step.value) for step in plan.walk.definitions))
+    variant = plan.variant
     if H is None and size("H") in used:
         raise CallError(f"{variant.name}: the tiles depend on the number of heads; give H")
     heads = head + 1 if H is None else H
@@ -41,24 +42,37 @@ def tile_classes_of(
         raise CallError(f"{variant.name}: there is no head {head} of {heads}")
     if min(N, M) < 0 or min(tile) < 1:
         raise CallError(f"{variant.name}: {N} queries and {M} keys in tiles of {tile[0]} by {tile[1]} make no map")
+    _check_given(variant, used, inputs)
+    names = {**_own_sizes(variant, inputs), **parameters}
+    read = _reader(variant, heads, inputs)
+    found: TileMap = tile_map(plan.walk, names, N, M, head=head, H=heads, offset=offset, tile=tile, read=read)
+    return torch.tensor(found.classes, dtype=torch.int8).reshape(found.shape)
+
+
+def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor]) -> None:
+    read = {part.input for part in used if isinstance(part, Read)}
     axes = {part.axis for part in used if isinstance(part, Size)}
     for given in variant.inputs:
-        needed = any(isinstance(part, Read) and part.input == given.name for part in used)
-        if (needed or axes & set(given.axes)) and given.name not in inputs:
+        if (given.name in read or axes & set(given.axes)) and given.name not in inputs:
             raise CallError(f"{variant.name}: the tiles depend on the input `{given.name}`; give it ({given.span})")
+
+
+def _own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Number]:
     sizes: dict[str, Number] = {}
     for name, tensor in inputs.items():
         lengths = zip(variant.input(name).axes, tensor.shape, strict=True)
         sizes |= {axis: length for axis, length in lengths if axis not in MEANINGFUL}
+    return sizes
+
+
+def _reader(variant: Variant, heads: int, inputs: Mapping[str, Tensor]) -> Reader:
+    """Elements as kernels read them: heads are shared, and an index is kept inside."""
 
     def read(name: str, place: tuple[int, ...]) -> Number:
-        """An element, as kernels read it: heads are shared, and an index is kept inside."""
         tensor, at = inputs[name], []
-        for axis, index, length in zip(variant.input(name).axes, place, inputs[name].shape, strict=True):
+        for axis, index, length in zip(variant.input(name).axes, place, tensor.shape, strict=True):
             at.append(index * length // heads if axis == "h" else min(max(index, 0), length - 1))
         element: Number = tensor[tuple(at)].item()
         return element
 
-    names = {**sizes, **parameters}
-    found: TileMap = tile_map(plan.walk, names, N, M, head=head, H=heads, offset=offset, tile=tile, read=read)
-    return torch.tensor(found.classes, dtype=torch.int8).reshape(found.shape)
+    return read

@@ -8,7 +8,8 @@ from trees import expressions, files
 
 from attngen.errors import Source
 from attngen.language import ast
-from attngen.language.format import WIDTH, format_expr, format_file
+from attngen.language.format import format_file
+from attngen.language.format_expr import WIDTH, format_expr
 from attngen.language.parse import parse
 
 
