@@ -163,4 +163,26 @@ CASES = {
         inputs=given(mark=lambda generator, sizes: torch.rand(sizes["j"], generator=generator) < 0.2),
         inside=True,
     ),
+    "sigmoid": Case(
+        "attention sigmoid_(bias: float) { weight sigmoid(scale * dot(q, k) + bias) mask j <= i normalize none }",
+        {"bias": st.floats(-2, 2)},
+    ),
+    "squared_relu": Case("attention squared_relu { weight relu(scale * dot(q, k)) ^ 2 normalize none }"),
+    "averaged": Case(
+        "attention averaged(w: int in [1, inf)) {"
+        " weight 1 mask 0 <= i - j < w and (i + j) mod 3 != 0 normalize count }",
+        {"w": window},
+    ),
+    "counted": Case("attention counted { weight dot(q, k) mask j < i - 2 normalize count }"),
+    "summed": Case(
+        "attention summed(eps: float) {"
+        " weight exp(scale * dot(q, k)) mask j <= i or j mod 5 == 0 normalize sum(eps * 2) }",
+        {"eps": st.floats(0.1, 3)},
+    ),
+    "summed_scores": Case("attention summed_scores { score scale * dot(q, k) mask abs(i - j) > 4 normalize sum(0.5) }"),
+    "decaying": Case(
+        "attention decaying { input gamma[h]: float in (0, 1]"
+        " weight scale * dot(q, k) * gamma[h] ^ (i - j) mask j <= i normalize none }",
+        inputs=given(gamma=lambda generator, sizes: 1 - slopes(generator, sizes)),
+    ),
 }

@@ -62,12 +62,12 @@ class Expected:
     """y, log-sum-exp and mask in float64; the errors of each sample of the yardstick; and the scale of each row."""
 
     y: Tensor
-    lse: Tensor
+    lse: Tensor | None
     live: Tensor
     y_error: Tensor
-    lse_error: Tensor
+    lse_error: Tensor | None
     y_scale: Tensor
-    lse_scale: Tensor
+    lse_scale: Tensor | None
     dtype: torch.dtype
 
 
@@ -83,47 +83,76 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         scale=call.scale,
         offset=call.offset,
     )
-    assert lse is not None
-    score, _, values = _parts(variant, call)
+    score, extra, values = _parts(variant, call)
     samples = [_rough(variant, call, score, live, seed) for seed in range(min(SAMPLES, 1 + 256 // max(1, y.numel())))]
-    finite = torch.where(lse == -torch.inf, 0.0, lse)
-    logits = torch.where(live, score, -torch.inf)
-    weights = torch.exp(logits - finite[..., None])
-    parts = torch.where(weights > 0, weights * (logits.abs() - weights.clamp(min=1e-300).log()), 0.0)
+    y_scale, lse_scale = _scales(variant.pairwise, score, extra, values, live, lse)
     return Expected(
         y=y,
         lse=lse,
         live=live,
         y_error=torch.stack([_error(rough_y.to(call.q.dtype), y) for rough_y, _ in samples]),
-        lse_error=torch.stack([_error(rough_lse, lse) for _, rough_lse in samples]),
-        y_scale=(weights @ values.abs()).expand_as(y),
-        lse_scale=parts.sum(-1) + lse.nan_to_num(neginf=0.0).abs(),
+        lse_error=None
+        if lse is None
+        else torch.stack([_error(rough, lse) for _, rough in samples if rough is not None]),
+        y_scale=y_scale.expand_as(y),
+        lse_scale=lse_scale,
         dtype=call.q.dtype,
     )
 
 
-def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def _scales(
+    body: nodes.Pairwise, score: Tensor, extra: Tensor | None, values: Tensor, live: Tensor, lse: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """What y and the log-sum-exp of each row are the sums of, in magnitude."""
+    if lse is None:
+        weights = (score.exp() if body.logit else score).abs()
+        return _weighted(body.normalization, weights, extra, values.abs(), live), None
+    finite = torch.where(lse == -torch.inf, 0.0, lse)
+    logits = torch.where(live, score, -torch.inf)
+    weights = torch.exp(logits - finite[..., None])
+    parts = torch.where(weights > 0, weights * (logits.abs() - weights.clamp(min=1e-300).log()), 0.0)
+    return weights @ values.abs(), parts.sum(-1) + lse.nan_to_num(neginf=0.0).abs()
+
+
+def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
     """y and log-sum-exp in float32; each seed adds channels and keys in another order."""
     generator = torch.Generator().manual_seed(seed)
     channels = torch.randperm(call.q.shape[-1], generator=generator)
     keys = torch.randperm(call.k.shape[-2], generator=generator)
     with InFloat32():
-        rough, sink, values = _parts(variant, replace(call, q=call.q[..., channels], k=call.k[..., channels]))
+        rough, extra, values = _parts(variant, replace(call, q=call.q[..., channels], k=call.k[..., channels]))
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
     rough = torch.where(decided, score.float(), rough)
-    return _softmax(rough[..., keys], sink, values[..., keys, :], live[..., keys])
+    body, rough, values, live = variant.pairwise, rough[..., keys], values[..., keys, :], live[..., keys]
+    if isinstance(body.normalization, nodes.Softmax):
+        return _softmax(rough, extra, values, live)
+    return _weighted(body.normalization, rough.exp() if body.logit else rough, extra, values, live), None
 
 
 def _parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Score, sink and values, in the precision of the surroundings."""
+    """Score, sink or eps, and values, in the precision of the surroundings."""
     scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
     body = variant.pairwise
-    assert isinstance(body.normalization, nodes.Softmax)
     score = scope.evaluate(body.score)
-    sink = None if body.normalization.sink is None else scope.evaluate(body.normalization.sink)
-    per_head = None if sink is None else scope.per_head(sink.tensor, sink.axes)
+    match body.normalization:
+        case nodes.Softmax(sink=extra) | nodes.Sum(eps=extra) if extra is not None:
+            value = scope.evaluate(extra)
+            per_head = scope.per_head(value.tensor, value.axes)
+        case _:
+            per_head = None
     return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
+
+
+def _weighted(
+    normalization: nodes.Normalization, weights: Tensor, eps: Tensor | None, values: Tensor, live: Tensor
+) -> Tensor:
+    """As one writes it in PyTorch, without a softmax."""
+    weights = torch.where(live, weights, 0.0)
+    y = weights @ values
+    if isinstance(normalization, nodes.Sum):
+        return torch.where(live.any(-1, keepdim=True), y / (weights.sum(-1, keepdim=True) + eps), 0.0)
+    return y / live.sum(-1, keepdim=True).clamp(min=1) if isinstance(normalization, nodes.Count) else y
 
 
 def _softmax(score: Tensor, sink: Tensor | None, values: Tensor, live: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,26 +172,32 @@ def _error(rough: Tensor, exact: Tensor) -> Tensor:
     return torch.where(rough == exact, 0.0, (rough.double() - exact).abs())
 
 
-def ratios(wanted: Expected, y: Tensor, lse: Tensor) -> dict[str, float]:
+def ratios(wanted: Expected, y: Tensor, lse: Tensor | None) -> dict[str, float]:
     """The errors of a kernel as parts of what they may be, each the worst of all rows: up to 1 is fine."""
     found = {}
     factor = FACTOR[wanted.dtype]
-    y_error, lse_error = _error(y, wanted.y), _error(lse, wanted.lse)
+    y_error = _error(y, wanted.y)
     ulp = 2 * torch.finfo(wanted.dtype).eps * _binade(wanted.y_scale)
     found["y max"] = _worst(y_error, factor * _largest(wanted.y_error) + ulp)
     if y.shape[-1] >= CHANNELS:
         means = wanted.y_error.square().mean((0, -1)).sqrt()
         found["y rms"] = _worst(_mean_square(y_error), factor * _largest(means) + _mean_square(ulp))
-    lse_ulp = 2 * torch.finfo(torch.float32).eps * _binade(wanted.lse_scale)
-    found["lse max"] = _worst(lse_error, FACTOR[torch.float32] * _largest(wanted.lse_error) + lse_ulp)
+    if lse is not None:
+        assert wanted.lse is not None and wanted.lse_scale is not None and wanted.lse_error is not None
+        lse_ulp = 2 * torch.finfo(torch.float32).eps * _binade(wanted.lse_scale)
+        allowed = FACTOR[torch.float32] * _largest(wanted.lse_error) + lse_ulp
+        found["lse max"] = _worst(_error(lse, wanted.lse), allowed)
     return found
 
 
-def assert_close(wanted: Expected, y: Tensor, lse: Tensor) -> None:
+def assert_close(wanted: Expected, y: Tensor, lse: Tensor | None) -> None:
     """A kernel's y and log-sum-exp are as right as their dtype allows."""
-    assert y.dtype == wanted.dtype and lse.dtype == torch.float32
-    assert y.shape == wanted.y.shape and lse.shape == wanted.lse.shape
-    assert torch.equal(lse == -torch.inf, wanted.lse == -torch.inf), "log-sum-exp is -inf exactly where a row is empty"
+    assert y.dtype == wanted.dtype and y.shape == wanted.y.shape
+    assert (lse is None) == (wanted.lse is None)
+    if lse is not None and wanted.lse is not None:
+        assert lse.dtype == torch.float32 and lse.shape == wanted.lse.shape
+        empty = torch.equal(lse == -torch.inf, wanted.lse == -torch.inf)
+        assert empty, "log-sum-exp is -inf exactly where a row is empty"
     found = ratios(wanted, y, lse)
     assert all(ratio <= 1 for ratio in found.values()), found
 

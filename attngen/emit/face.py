@@ -19,6 +19,20 @@ from attngen.version import __version__
 
 SUPPORT = ("_require", "_number", "_within", "_input", "_data", "_not_empty", "_offset_inside")
 
+SOFTMAX = {
+    "returned": "Tensor | tuple[Tensor, Tensor]",
+    "also_lse": "; with return_lse, also lse",
+    "outputs": "(y, lse) if return_lse else y",
+    "visit_summary": "scores in base two, running maximum (top), sum (total) and weighted values (acc)",
+}
+"""What a softmax gives back: its rows have a log-sum-exp."""
+WEIGHTS = {
+    "returned": "Tensor",
+    "also_lse": "",
+    "outputs": "y",
+    "visit_summary": "weights, and what they make of the values (acc)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -32,6 +46,7 @@ class Face:
     arguments: list[str]
     checks: list[str]
     support: str
+    results: dict[str, str]
 
     def values(self) -> dict[str, object]:
         """By the names that templates use."""
@@ -44,6 +59,7 @@ class Face:
             "argument_docs": self.arguments,
             "checks": laid_out(self.checks, 4),
             "support": self.support,
+            **self.results,
         }
 
 
@@ -62,6 +78,7 @@ def face(plan: Plan) -> Face:
         arguments=_arguments(variant),
         checks=checks,
         support=functions("attngen.emit.support", "checks.py", used | {"_sizes", "_scale", "_offset"}),
+        results=SOFTMAX if plan.softmax else WEIGHTS,
     )
 
 

@@ -82,6 +82,12 @@ class Kernel:
         values = "".join(f", {name}={value}" for name, value in self.parameters.items())
         return f"<attngen kernel {self.variant.name}{values}, backend={self.backend}>"
 
+    @property
+    def has_lse(self) -> bool:
+        """Whether rows have a log-sum-exp: those of a softmax."""
+        body = self.variant.body
+        return isinstance(body, nodes.Pairwise) and isinstance(body.normalization, nodes.Softmax)
+
     @cached_property
     def plan(self) -> Plan:
         """Every decision of the kernel."""
@@ -114,6 +120,8 @@ class Kernel:
             ValueError: an argument does not fit (`CallError`, where a name is unknown or missing).
         """
         self._check_names(inputs)
+        if return_lse and not self.has_lse:
+            raise CallError(f"{self.variant.name}: only a softmax has a log-sum-exp ({self.variant.span})")
         backend = self._backend_for(q)
         if backend == "reference":
             check_call(self.variant, q, k, v, scale=scale, offset=offset, inputs=inputs, parameters=self.parameters)
@@ -121,8 +129,8 @@ class Kernel:
             y, lse = result if return_lse else (result, None)
             y = y.to(q.dtype)
             return (y, None if lse is None else lse.float()) if return_lse else y
-        function = self._function(backend)
-        return function(q, k, v, scale=scale, offset=offset, return_lse=return_lse, **inputs, **self.parameters)
+        options: dict[str, Any] = {"return_lse": True} if return_lse else {}
+        return self._function(backend)(q, k, v, scale=scale, offset=offset, **options, **inputs, **self.parameters)
 
     def reference(
         self,

@@ -1,8 +1,8 @@
 """The plan of a streaming kernel: every decision, none of them left to a backend or a template.
 
-    walk (which key tiles, which of them full)  ->  score and mask of a tile  ->  online softmax  ->  y, lse
+    walk (which key tiles, which of them full)  ->  score and mask of a tile  ->  weights of the rows  ->  y
 
-Positions and masks are exact (integers and float64); scores are float32 and in base two.
+Positions and masks are exact (integers and float64); scores are float32, and in base two where they are exponents.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A streaming kernel: per (batch row, head, query tile), a walk over key tiles with a running softmax.
+    """A streaming kernel: per (batch row, head, query tile), a walk over key tiles that sums weighted values.
 
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
-    where every pair is live; `sink` is a logit in base two, or `None`. `fault` holds for a pair
-    whose value would need an element outside of an input; its result is `FALSE` if none can.
+    where every pair is live. `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
+    What `normalization` holds is lowered, a sink in base two. `fault` holds for a pair whose value would need an
+    element outside of an input; its result is `FALSE` if none can.
     """
 
     variant: nodes.Variant
@@ -53,12 +54,26 @@ class Plan:
     head: tuple[Statement, ...]
     mask: Tile
     score: Tile
-    sink: Expr | None
+    logit: bool
+    normalization: nodes.Normalization
     fault: Tile
 
     @property
     def masked(self) -> bool:
         return self.mask.result != TRUE
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the rows need a running maximum, and have a log-sum-exp."""
+        return isinstance(self.normalization, nodes.Softmax)
+
+    @property
+    def once_per_row(self) -> Expr | None:
+        """What the normalization needs beside the weights: a sink, or what is added to a sum."""
+        match self.normalization:
+            case nodes.Softmax(sink=extra) | nodes.Sum(eps=extra):
+                return extra
+        return None
 
     @property
     def checked(self) -> bool:
@@ -96,7 +111,7 @@ def plan(variant: nodes.Variant) -> Plan:
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(_fault(simple), exact=True)
     faulty = faults.lowered(fault, [fault])
-    scores, score, sink = _scores(body, hoisting, exact)
+    scores, score, normalization = _scores(body, hoisting, exact)
     statements = (*exact.statements, *scores, *faults.statements)
     return Plan(
         variant=simple,
@@ -106,7 +121,8 @@ def plan(variant: nodes.Variant) -> Plan:
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
         score=Tile(scores, score),
-        sink=sink,
+        logit=body.logit,
+        normalization=normalization,
         fault=Tile(tuple(faults.statements), faulty),
     )
 
@@ -119,23 +135,28 @@ def _fault(variant: nodes.Variant) -> Expr:
 
 def _scores(
     body: nodes.Pairwise, hoisting: Hoisting, exact: Sequence
-) -> tuple[tuple[Statement, ...], Expr, Expr | None]:
-    """The statements of the score, then score and sink in base two; ints are shared with the mask."""
+) -> tuple[tuple[Statement, ...], Expr, nodes.Normalization]:
+    """The statements of the score, the score, and the normalization; ints are shared with the mask."""
     early = (Level.HEAD, Level.QUERY)  # what the mask computes for keys and pairs, it computes in partial tiles only
     shared = {
         expr: name for expr, name in exact.known.items() if _has_no_float(expr) and exact.levels[name.name] in early
     }
     indices = Sequence(exact.namer, exact=True, known=dict(shared), levels=dict(exact.levels))
-    softmax = body.normalization
-    assert isinstance(softmax, nodes.Softmax)
-    score = exact_decisions(with_product(in_base_two(body.score)), indices, hoisting)
-    score = hoisting.hoisted(score, exact=False)
-    sink = None if softmax.sink is None else hoisting.hoisted(in_base_two(softmax.sink), exact=False)
+    weight = in_base_two(body.score) if body.logit else body.score
+    score = hoisting.hoisted(exact_decisions(with_product(weight), indices, hoisting), exact=False)
     sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))
-    roots = [score] if sink is None else [score, sink]
-    lowered = sequence.lowered(score, roots)
-    lowered_sink = None if sink is None else sequence.lowered(sink, roots)
-    return (*indices.statements, *sequence.statements), lowered, lowered_sink
+    match body.normalization:
+        case nodes.Softmax(sink=extra) if extra is not None:
+            extra = hoisting.hoisted(in_base_two(extra), exact=False)
+            roots = [score, extra]
+            lowered = sequence.lowered(score, roots)
+            normalization: nodes.Normalization = nodes.Softmax(sequence.lowered(extra, roots))
+        case nodes.Sum(eps=extra):
+            lowered = sequence.lowered(score, [score])
+            normalization = nodes.Sum(hoisting.hoisted(extra, exact=False))
+        case normalization:
+            lowered = sequence.lowered(score, [score])
+    return (*indices.statements, *sequence.statements), lowered, normalization
 
 
 def _has_no_float(expr: Expr) -> bool:

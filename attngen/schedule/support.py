@@ -23,9 +23,6 @@ def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
             ),
         )
     body = variant.body
-    if not isinstance(body.normalization, nodes.Softmax):
-        yet = "only scores under softmax can be compiled yet"
-        return (_not_yet("E0404", yet, body.score.span if body.score.span.stop else variant.span),)
     return tuple(_in_score(with_product(body.score)) + _in_mask(body.mask))
 
 

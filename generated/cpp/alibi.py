@@ -71,7 +71,9 @@ def alibi(
     lse = torch.empty((B, H, N), dtype=torch.float32)
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y, lse, offsets),
+        *(q, k, v, y),
+        lse,
+        offsets,
         (slope := slope.to(torch.float32)),
     ]
     integers = [

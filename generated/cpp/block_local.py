@@ -66,7 +66,9 @@ def block_local(
     lse = torch.empty((B, H, N), dtype=torch.float32)
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y, lse, offsets),
+        *(q, k, v, y),
+        lse,
+        offsets,
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

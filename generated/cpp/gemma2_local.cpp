@@ -148,7 +148,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   std::fill_n(space.top.begin(), rows, NOTHING);
   std::fill_n(space.total.begin(), rows, 0.0f);
 
-  // One key tile: scores in base two, then the running maximum, sum and weighted values.
+  // One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc).
   auto visit = [&](int64_t key_tile, auto kind) {
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
@@ -223,8 +223,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     const int64_t row = (b * H + h) * N + first_row + r;
     const float total = space.total[r];
     const float share = total == 0.0f ? 0.0f : 1.0f / total;
-    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
     call.lse[row] = total == 0.0f ? NOTHING : (space.top[r] + std::log2(total)) * 0.69314718f;
+    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
   }
   return fault;
 }

@@ -108,16 +108,16 @@ def _visit(
         pair_difference = i - j
         live = (0 <= pair_difference) & (pair_difference < window) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
-    new_top = tl.maximum(top, tl.max(logit, 1))
-    base = tl.where(new_top == float("-inf"), 0.0, new_top)
-    weights = tl.exp2(logit - base[:, None])
-    rescale = tl.exp2(top - base)
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
         v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
         mask=(keys < M)[:, None] & (e < E),
         other=0.0,
     )
+    new_top = tl.maximum(top, tl.max(logit, 1))
+    base = tl.where(new_top == float("-inf"), 0.0, new_top)
+    weights = tl.exp2(logit - base[:, None])
+    rescale = tl.exp2(top - base)
     acc = _dot(weights.to(v.dtype), v, acc * rescale[:, None], UPCAST)
     return acc, new_top, total * rescale + tl.sum(weights, 1)
 

@@ -13,7 +13,7 @@ from attngen.ir.nodes import Parameter
 from attngen.runtime.trial import trial
 
 SPECS = sorted((Path(__file__).parent / "specs").glob("*.attn"))
-REFUSED = {"entmax_like": "E0404", "qk_norm_rot": "E0402"}
+REFUSED = {"qk_norm_rot": "E0402"}
 LARGEST = 8
 """Sizes of windows and blocks, so that a small call holds several."""
 

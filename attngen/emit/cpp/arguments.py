@@ -43,7 +43,7 @@ def arguments(plan: Plan) -> list[Argument]:
 
 def _parts(plan: Plan) -> list[object]:
     values = [s.value for tile in plan.tiles for s in tile.statements] + [tile.result for tile in plan.tiles]
-    values += [s.value for s in plan.head] + ([plan.sink] if plan.sink is not None else [])
+    values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
 
 

@@ -11,6 +11,7 @@ from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
+from attngen.ir import nodes
 from attngen.ir.expr import Expr, Kind
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.levels import Level
@@ -26,7 +27,9 @@ def generate(plan: Plan) -> tuple[str, str]:
     shown = face(plan).values()
     source = render("attngen.emit.cpp", "streaming.cpp", {**shown, **lowering.source_values()})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
-    launcher = render("attngen.emit.cpp", "launcher.py", {**shown, **native, **lowering.launcher_values()})
+    launcher = render(
+        "attngen.emit.cpp", "launcher.py", {**shown, **native, **lowering.launcher_values(), "softmax": plan.softmax}
+    )
     return source, launcher
 
 
@@ -42,7 +45,6 @@ class _Lowering:
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
-        sink = "NOTHING" if plan.sink is None else self._text(plan.sink, exact=False)
         values: dict[str, object] = {
             "query_tile": CPU_TILES[0],
             "key_tile": CPU_TILES[1],
@@ -52,8 +54,7 @@ class _Lowering:
             "unpacked": [line for argument in self.arguments for line in argument.unpacked],
             "packed": [line for argument in self.arguments for line in argument.packed],
             "head_lines": laid_out_cpp(map(self._line, plan.head), 2),
-            "initial_top": sink,
-            "initial_total": "0.0f" if plan.sink is None else "1.0f",
+            **self._normalization(),
             "key_lines": self._key_lines(),
             "query_lines": laid_out_cpp(self._query_lines(), 6),
             "score_lines": laid_out_cpp(self._score_lines(), 8),
@@ -65,6 +66,24 @@ class _Lowering:
         }
         shown = "\n".join(line for lines in values.values() if isinstance(lines, list) for line in map(str, lines))
         return {**values, "functions": _functions(shown)}
+
+    def _normalization(self) -> dict[str, object]:
+        """What the rows start with, and what their sums come to."""
+        plan = self.plan
+        extra = "" if plan.once_per_row is None else self._text(plan.once_per_row, exact=False)
+        share = {
+            nodes.Sum: f"1.0f / (space.total[r] + {extra})",
+            nodes.Count: "1.0f / static_cast<float>(space.seen[r])",
+        }
+        found = share.get(type(plan.normalization))
+        return {
+            "softmax": plan.softmax,
+            "summed": isinstance(plan.normalization, nodes.Sum),
+            "counted": isinstance(plan.normalization, (nodes.Sum, nodes.Count)),
+            "initial_top": extra or "NOTHING",
+            "initial_total": "1.0f" if plan.softmax and extra else "0.0f",
+            "share": f"space.seen[r] == 0 ? 0.0f : {found}" if found else "1.0f",
+        }
 
     def launcher_values(self) -> dict[str, object]:
         return {
@@ -104,6 +123,8 @@ class _Lowering:
 
     def _score_lines(self) -> list[str]:
         score = self._text(self.plan.score.result, exact=False)
+        if self.plan.logit and not self.plan.softmax:
+            score = f"exp2f({score})"
         return [*map(self._line, self.plan.score.at(Level.PAIR)), f"scores[x] = {score};"]
 
     def _mask_lines(self) -> list[str]:
@@ -116,7 +137,10 @@ class _Lowering:
             lines.append(f"fault |= {self._text(plan.fault.result, exact=True)};")
         if plan.masked:
             live = self._text(plan.mask.result, exact=True)
-            lines += [f"const bool live = {live};", "if (!live) scores[x] = NOTHING;"]
+            dead = "NOTHING" if plan.softmax else "0.0f"
+            lines += [f"const bool live = {live};", f"if (!live) scores[x] = {dead};"]
+            if isinstance(plan.normalization, (nodes.Sum, nodes.Count)):
+                lines.append("seen -= !live;")
         loop = _loop(["[[maybe_unused]] const int64_t j = first_key + x;", *laid_out_cpp(lines, 10)])
         return loop if self.plan.checked else ["if (!FULL) {", *_deeper(loop), "}"]
 

@@ -105,7 +105,11 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 def _all(plan: Plan) -> list[Expr]:
     values = [s.value for s in (*plan.head, *(s for tile in plan.tiles for s in tile.statements))]
-    return [*values, *(tile.result for tile in plan.tiles), *([plan.sink] if plan.sink is not None else [])]
+    return [
+        *values,
+        *(tile.result for tile in plan.tiles),
+        *([plan.once_per_row] if plan.once_per_row is not None else []),
+    ]
 
 
 def _parts(exprs: Iterable[Expr]) -> set[Expr]:

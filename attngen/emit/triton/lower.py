@@ -9,6 +9,7 @@ from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.wide import wide_test
+from attngen.ir import nodes
 from attngen.ir.expr import Expr, mentions
 from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
 from attngen.schedule.levels import PRODUCT, Level
@@ -45,7 +46,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
         "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
-        "initial_lines": _initial_lines(plan),
+        **_normalization(plan),
         "partial_runs": [_partial(run) for run in plan.walk.partial],
         "full_runs": [(run.start, run.stop) for run in plan.walk.full],
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
@@ -67,7 +68,10 @@ def _lines(plan: Plan, tiles: tuple[Tile, ...], *levels: Level) -> list[str]:
 
 
 def _score_lines(plan: Plan) -> list[str]:
-    return [*_lines(plan, (plan.score,), Level.KEY, Level.PAIR), f"logit = {_score(plan)}"]
+    score = _score(plan)
+    if not plan.softmax:
+        score = f"tl.exp2({score})" if plan.logit else score
+    return [*_lines(plan, (plan.score,), Level.KEY, Level.PAIR), f"{'logit' if plan.softmax else 'weights'} = {score}"]
 
 
 def _fault_lines(plan: Plan) -> list[str]:
@@ -83,7 +87,8 @@ def _fault_lines(plan: Plan) -> list[str]:
 def _mask_lines(plan: Plan) -> list[str]:
     live = f"{_text(plan, plan.mask.result, True, 8)} & (j < M)" if plan.masked else "j < M"
     lines = [] if plan.checked else _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
-    return [*lines, f"live = {live}", 'logit = tl.where(live, logit, float("-inf"))']
+    dead = 'logit = tl.where(live, logit, float("-inf"))' if plan.softmax else "weights = tl.where(live, weights, 0.0)"
+    return [*lines, f"live = {live}", dead]
 
 
 def _score(plan: Plan) -> str:
@@ -93,18 +98,46 @@ def _score(plan: Plan) -> str:
     return text if used else f"tl.zeros_like(qk) + {text}"
 
 
-def _initial_lines(plan: Plan) -> list[str]:
-    if plan.sink is None:
+def _normalization(plan: Plan) -> dict[str, object]:
+    """What is carried from tile to tile, how it starts, and what it comes to."""
+    extra = None if plan.once_per_row is None else _text(plan, plan.once_per_row, False, 10)
+    match plan.normalization:
+        case nodes.Softmax():
+            carried, result = ["acc", "top", "total"], ""
+        case nodes.Sum():
+            mean = f"acc / (total + {extra})[:, None]"
+            carried, result = ["acc", "total", "seen"], f"tl.where((seen > 0)[:, None], {mean}, 0.0)"
+        case nodes.Count():
+            carried, result = ["acc", "seen"], "acc / tl.maximum(seen, 1)[:, None]"
+        case nodes.Unnormalized():
+            carried, result = ["acc"], "acc"
+    return {
+        "softmax": plan.softmax,
+        "summed": "total" in carried,
+        "counted": "seen" in carried,
+        "carried": carried,
+        "carried_names": ", ".join(carried),
+        "initial_lines": [line for name in carried[1:] for line in _initial(name, extra if plan.softmax else None)],
+        "result": result,
+    }
+
+
+def _initial(name: str, sink: str | None) -> list[str]:
+    if name == "seen":
+        return ["seen = tl.zeros([QUERY_TILE], tl.int32)"]
+    if sink is None:
+        start = (
+            'tl.full([QUERY_TILE], float("-inf"), tl.float32)'
+            if name == "top"
+            else "tl.zeros([QUERY_TILE], tl.float32)"
+        )
+        return [f"{name} = {start}"]
+    if name == "top":
         return [
-            'top = tl.full([QUERY_TILE], float("-inf"), tl.float32)',
-            "total = tl.zeros([QUERY_TILE], tl.float32)",
+            "# The sink is a key without a value.",
+            *laid_out([f"top = tl.zeros([QUERY_TILE], tl.float32) + {sink}"], 4),
         ]
-    sink = _text(plan, plan.sink, False, 10)
-    return [
-        "# The sink is a key without a value.",
-        *laid_out([f"top = tl.zeros([QUERY_TILE], tl.float32) + {sink}"], 4),
-        "total = tl.full([QUERY_TILE], 1.0, tl.float32)",
-    ]
+    return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
 
 
 def _partial(run: PartialRun) -> tuple[str, str, list[str]]:
@@ -117,7 +150,8 @@ def _partial(run: PartialRun) -> tuple[str, str, list[str]]:
 def _jit_support(plan: Plan) -> str:
     """The device functions that the kernel calls."""
     lines = [*(_line(plan, s) for s in plan.head), *_lines(plan, plan.tiles, *Level)]
-    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan), *_initial_lines(plan)]
+    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan)]
+    lines += [] if plan.once_per_row is None else [_text(plan, plan.once_per_row, False)]
     used = [name for name in SUPPORT if any(f"{name}(" in line for line in lines)]
     return functions("attngen.emit.triton", "support.py", ["_dot", *used])
 

@@ -39,8 +39,10 @@ def __variant__(
     # % endfor
     scale: float | None = None,
     offset: int | Tensor | None = None,
+    # % if softmax
     return_lse: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+    # % endif
+) -> __returned__:
     """__summary__
 
     # % for line in equation
@@ -54,10 +56,12 @@ def __variant__(
         # % endfor
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
+        # % if softmax
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        # % endif
 
     Returns:
-        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+        y: [B, H, N, E] in the dtype of q__also_lse__.
 
     Raises:
         ValueError: an argument does not fit.
@@ -74,10 +78,16 @@ def __variant__(
     __line__
     # % endfor
     y = torch.empty((B, H, N, E), dtype=q.dtype)
+    # % if softmax
     lse = torch.empty((B, H, N), dtype=torch.float32)
+    # % endif
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y, lse, offsets),
+        *(q, k, v, y),
+        # % if softmax
+        lse,
+        # % endif
+        offsets,
         # % for argument in tensors
         __argument__,
         # % endfor
@@ -102,7 +112,7 @@ def __variant__(
     # % else
     _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
     # % endif
-    return (y, lse) if return_lse else y
+    return __outputs__
 
 
 def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:

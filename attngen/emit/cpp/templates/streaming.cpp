@@ -95,7 +95,9 @@ template <typename Element>
 struct Call {
   Rows<Element> q, k, v;
   Element* y;              // [B, H, N, E], contiguous
+  // % if softmax
   float* lse;              // [B, H, N], contiguous
+  // % endif
   const int64_t* offsets;  // the position of query row 0, one for each batch row
   int64_t B, H, N, M, D, E, threads;
   // % for field in fields
@@ -105,6 +107,9 @@ struct Call {
 
 struct Workspace {  // the tiles of one thread
   std::vector<float> q, k, v, scores, sum, acc, top, total;
+  // % if counted
+  std::vector<int64_t> seen = std::vector<int64_t>(QUERY_TILE);  // live keys of each row
+  // % endif
 
   Workspace(int64_t D, int64_t E)
       : q(QUERY_TILE * D),
@@ -145,10 +150,18 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   // % endfor
 
   std::fill_n(space.acc.begin(), rows * E, 0.0f);
+  // % if softmax
   std::fill_n(space.top.begin(), rows, __initial_top__);
   std::fill_n(space.total.begin(), rows, __initial_total__);
+  // % endif
+  // % if summed
+  std::fill_n(space.total.begin(), rows, 0.0f);
+  // % endif
+  // % if counted
+  std::fill_n(space.seen.begin(), rows, 0);
+  // % endif
 
-  // One key tile: scores in base two, then the running maximum, sum and weighted values.
+  // One key tile: __visit_summary__.
   auto visit = [&](int64_t key_tile, auto kind) {
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
@@ -185,10 +198,14 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         __line__
         // % endfor
       }
+      // % if counted
+      int64_t seen = keys;
+      // % endif
       // % for line in mask_lines
       __line__
       // % endfor
 
+      // % if softmax
       float top = space.top[r];
 #pragma omp simd reduction(max : top)
       for (int64_t x = 0; x < keys; ++x) top = top > scores[x] ? top : scores[x];
@@ -202,6 +219,18 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       }
       space.top[r] = top;
       space.total[r] = space.total[r] * rescale + total;
+      // % else
+      constexpr float rescale = 1.0f;
+      // % if summed
+      float total = 0.0f;
+#pragma omp simd reduction(+ : total)
+      for (int64_t x = 0; x < keys; ++x) total += scores[x];
+      space.total[r] += total;
+      // % endif
+      // % if counted
+      space.seen[r] += seen;
+      // % endif
+      // % endif
       // Summed per tile first: one long sum of floats would lose digits.
       std::fill_n(space.sum.begin(), E, 0.0f);
       for (int64_t x = 0; x < keys; ++x) {
@@ -227,13 +256,19 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) visit(key_tile, Full{});
   // % endfor
 
+  // % if softmax
   // A row that sees no key gives 0, and -inf as its log-sum-exp.
+  // % endif
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = (b * H + h) * N + first_row + r;
+    // % if softmax
     const float total = space.total[r];
     const float share = total == 0.0f ? 0.0f : 1.0f / total;
-    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
     call.lse[row] = total == 0.0f ? NOTHING : (space.top[r] + std::log2(total)) * 0.69314718f;
+    // % else
+    const float share = __share__;
+    // % endif
+    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
   }
   return fault;
 }
@@ -251,7 +286,9 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.k = rows();
   call.v = rows();
   call.y = static_cast<Element*>(*tensors++);
+  // % if softmax
   call.lse = static_cast<float*>(*tensors++);
+  // % endif
   call.offsets = static_cast<const int64_t*>(*tensors++);
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
   // % for line in packed

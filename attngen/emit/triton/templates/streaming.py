@@ -37,9 +37,9 @@ __jit_support__
 
 @triton.jit
 def _visit(
-    acc,
-    top,
-    total,
+    # % for state in carried
+    __state__,
+    # % endfor
     q,
     key_tile,
     k_head,
@@ -62,7 +62,7 @@ def _visit(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
+    """One key tile: __visit_summary__."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
     c = tl.arange(0, D_PADDED)[:, None]
     k = tl.load(
@@ -79,18 +79,34 @@ def _visit(
         # % for line in mask_lines
         __line__
         # % endfor
-    new_top = tl.maximum(top, tl.max(logit, 1))
-    base = tl.where(new_top == float("-inf"), 0.0, new_top)
-    weights = tl.exp2(logit - base[:, None])
-    rescale = tl.exp2(top - base)
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
         v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
         mask=(keys < M)[:, None] & (e < E),
         other=0.0,
     )
+    # % if softmax
+    new_top = tl.maximum(top, tl.max(logit, 1))
+    base = tl.where(new_top == float("-inf"), 0.0, new_top)
+    weights = tl.exp2(logit - base[:, None])
+    rescale = tl.exp2(top - base)
     acc = _dot(weights.to(v.dtype), v, acc * rescale[:, None], UPCAST)
     return acc, new_top, total * rescale + tl.sum(weights, 1)
+    # % else
+    if v.dtype == tl.float16:  # a weight may be larger than what half precision holds
+        v = v.to(tl.float32)
+    acc = _dot(weights.to(v.dtype), v, acc, UPCAST)
+    # % if summed
+    total += tl.sum(weights, 1)
+    # % endif
+    # % if counted
+    if FULL:
+        seen += KEY_TILE
+    else:
+        seen += tl.sum(tl.cast(live, tl.int32), 1)
+    # % endif
+    return __carried_names__
+    # % endif
 
 
 @triton.jit(do_not_specialize=["bucket"])
@@ -99,7 +115,9 @@ def _forward(
     k_ptr,
     v_ptr,
     y_ptr,
+    # % if softmax
     lse_ptr,
+    # % endif
     offsets_ptr,
     q_stride_b,
     q_stride_h,
@@ -183,10 +201,10 @@ def _forward(
         # % for skip in skips
         __skip__
         # % endfor
-        acc, top, total = _visit(
-            acc,
-            top,
-            total,
+        __carried_names__ = _visit(
+            # % for state in carried
+            __state__,
+            # % endfor
             q,
             key_tile,
             k_head,
@@ -212,10 +230,10 @@ def _forward(
     # % endfor
     # % for start, stop in full_runs
     for key_tile in range(__start__, __stop__):
-        acc, top, total = _visit(
-            acc,
-            top,
-            total,
+        __carried_names__ = _visit(
+            # % for state in carried
+            __state__,
+            # % endfor
             q,
             key_tile,
             k_head,
@@ -240,13 +258,19 @@ def _forward(
         )
     # % endfor
 
+    # % if softmax
     # A row that sees no key gives 0, and -inf as its log-sum-exp.
     y = acc / tl.where(total == 0.0, 1.0, total)[:, None]
     lse = (top + tl.log2(total)) * 0.6931471805599453
+    # % else
+    y = __result__
+    # % endif
     e = tl.arange(0, E_PADDED)[None, :]
     row = (b_far * H + h) * N + rows
     tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
+    # % if softmax
     tl.store(lse_ptr + row, lse, mask=rows < N)
+    # % endif
 
 
 _tuned = triton.autotune(
@@ -268,9 +292,11 @@ def __variant__(
     # % endfor
     scale: float | None = None,
     offset: int | Tensor | None = None,
+    # % if softmax
     return_lse: bool = False,
+    # % endif
     tune: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> __returned__:
     """__summary__
 
     # % for line in equation
@@ -284,11 +310,13 @@ def __variant__(
         # % endfor
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
+        # % if softmax
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        # % endif
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
-        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+        y: [B, H, N, E] in the dtype of q__also_lse__.
 
     Raises:
         ValueError: an argument does not fit.
@@ -307,7 +335,9 @@ def __variant__(
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
+    # % if softmax
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+    # % endif
     # % if fault
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
     # % endif
@@ -319,7 +349,9 @@ def __variant__(
                 k,
                 v,
                 y,
+                # % if softmax
                 lse,
+                # % endif
                 offset if isinstance(offset, Tensor) else None,
                 *q.stride(),
                 *k.stride(),
@@ -350,7 +382,7 @@ def __variant__(
     # % if fault
     _no_fault("__variant__", fault, "__fault__")
     # % endif
-    return (y, lse) if return_lse else y
+    return __outputs__
 
 
 def _default(D: int, E: int, size: int) -> dict[str, int]:
