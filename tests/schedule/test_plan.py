@@ -60,7 +60,7 @@ def test_everything_is_computed_where_it_can_be() -> None:
         f"HEAD head_product = {math.log2(math.e)!r} * head_slope",
     ]
     assert show_expr(made.score.result) == "cap_log2 * tanh(scale_over_cap * qk) - head_product * (i - j)"
-    assert made.once_per_row is not None and show_expr(made.sink) == "head_product"
+    assert made.once_per_row is not None and show_expr(made.once_per_row) == "head_product"
     assert {one.name for one in made.head} >= {"shift", "live_start", "live_stop", "start", "stop"}
     assert all(one.exact for one in made.mask.statements)
     assert made.fault.result == FALSE
@@ -113,7 +113,7 @@ def run(made: Plan, spec: nodes.Variant, b: int, h: int, r: int, j: int) -> tupl
         for statement in tile.statements:
             names[statement.name] = evaluate(statement.value, names, read)
     assert not evaluate(made.fault.result, names, read)
-    sink = None if made.once_per_row is None else float(evaluate(made.sink, names, read))
+    sink = None if made.once_per_row is None else float(evaluate(made.once_per_row, names, read))
     return bool(evaluate(made.mask.result, names, read)), float(evaluate(made.score.result, names, read)), sink
 
 
@@ -140,9 +140,9 @@ def test_a_plan_gives_scores_in_base_two_and_the_mask(text: str) -> None:
         assert close(found, wanted), (found, wanted)
         softmax = spec.pairwise.normalization
         assert isinstance(softmax, nodes.Softmax)
-        if softmax.once_per_row is not None:
+        if softmax.sink is not None:
             names = {**PARAMETERS, "scale": 0.5, "h": h}
-            value = float(evaluate(softmax.once_per_row, names, lambda _, at: number(inputs["slope"][at])))
+            value = float(evaluate(softmax.sink, names, lambda _, at: number(inputs["slope"][at])))
             assert sink is not None and close(sink, value * math.log2(math.e))
 
 
