@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from attngen.ir import nodes
-from attngen.ir.expr import Kind, Row
+from attngen.ir.expr import Apply, Kind, Row, distinct
 from attngen.reference import attention
 from attngen.reference.scope import Scope
+from attngen.reference.values import Value, contract
 
 SAMPLES = 16
 """The errors of few numbers say little about a computation: then it is summed in several orders."""
@@ -37,6 +38,19 @@ class InFloat32(TorchFunctionMode):
             return torch.float32 if argument is torch.float64 else argument
 
         return function(*map(narrowed, args), **{name: narrowed(given) for name, given in (kwargs or {}).items()})
+
+
+class RoundedRows(Scope):
+    """Rows that are changed before a product are rounded to their dtype again, as everyone does who multiplies them."""
+
+    __slots__ = ()
+
+    def _apply(self, expr: Apply) -> Value:
+        if expr.function != "dot" or expr.channels:
+            return super()._apply(expr)
+        left, right = (self.evaluate(row) for row in expr.arguments)
+        left, right = (replace(row, tensor=row.tensor.to(self.q.dtype).to(row.tensor.dtype)) for row in (left, right))
+        return contract(left, right, frozenset(expr.arguments[0].channels))
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +132,8 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     """y and log-sum-exp in float32; each seed adds channels and keys in another order."""
     generator = torch.Generator().manual_seed(seed)
     channels = torch.randperm(call.q.shape[-1], generator=generator)
+    if any("c" in part.channels and not isinstance(part, Row) for part in distinct(variant.pairwise.score)):
+        channels = torch.arange(call.q.shape[-1])  # they are not all alike
     keys = torch.randperm(call.k.shape[-2], generator=generator)
     with InFloat32():
         rough, extra, values = _parts(variant, replace(call, q=call.q[..., channels], k=call.k[..., channels]))
@@ -132,7 +148,7 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
 
 def _parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
     """Score, sink or eps, and values, in the precision of the surroundings."""
-    scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    scope = RoundedRows(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
     body = variant.pairwise
     score = scope.evaluate(body.score)
     match body.normalization:

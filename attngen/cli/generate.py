@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,11 +81,13 @@ def _cross_compiled(variant: Variant, target: str, dtype: str, stages: list[str]
         fail(f"there is no target `{target}`; choose one of {', '.join(TARGETS)}")
     binary = compile_for(variant, target, dtype=dtype)
     report = [{"file": f"{variant.name} for {target} in {dtype}", "status": "compiled"}]
-    for stage in stages:
-        if stage not in binary.stages:
-            fail(f"{target} has no stage `{stage}`; it has {', '.join(binary.stages)}")
-        path = output / "triton" / f"{variant.name}.{target.replace(':', '_')}.{stage}"
-        content = binary.stages[stage]
+    for kernel, stage in product(binary.kernels, stages):
+        found = binary.kernels[kernel]
+        if stage not in found:
+            fail(f"{target} has no stage `{stage}`; it has {', '.join(found)}")
+        name = variant.name if kernel == "forward" else f"{variant.name}.{kernel}"
+        path = output / "triton" / f"{name}.{target.replace(':', '_')}.{stage}"
+        content = found[stage]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         report.append({"file": str(path), "status": "wrote"})

@@ -79,8 +79,8 @@ def _demands(variant: nodes.Variant) -> list[str]:
             divisor = children(part)[1]
             test = f"{PythonPrinter().tight(divisor, 6)} != 0"
             problem = f"`{show_expr(divisor)}` is 0, and an int is divided by it"
-        if mentions(part, "h"):
-            test = f"all({test} for h in range(H))"
+        loops = [f"for {name} in range({size})" for name, size in (("h", "H"), ("c", "D")) if mentions(part, name)]
+        test = f"all({' '.join([test, *loops])})" if loops else test
         line = (part.span if part.span.line else variant.span).line
         lines.append(f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")')
     return lines

@@ -48,11 +48,12 @@ class _Broken:
         pieces = self.pieces(node)
         if len(pieces) == 1:
             return [flat]
-        last_operator, last_operand = pieces[-1]
-        if not bracketed and len(pieces) == 2 and isinstance(last_operand, ast.Call) and isinstance(node, ast.BinOp):
-            head = f"{before}{self.source(pieces[0][1])} {last_operator}"
-            if indent + len(head) + len(self.source(last_operand.func)) < WIDTH:
-                return self.call(last_operand, head, after, indent)
+        if not bracketed and len(pieces) == 2 and isinstance(node, ast.BinOp):
+            broken = self.at_last_bracket(node, before, after, indent)
+            if not broken and self.in_parentheses(node.left):
+                broken = self.at_first_bracket(node, before, after, indent)
+            if broken:
+                return broken
         if not bracketed:
             inside = self.lines(node, "", "", indent + len(STEP))
             return [f"{before}(", *(STEP + line for line in inside), f"){after}"]
@@ -62,6 +63,37 @@ class _Broken:
             for k, (operator, operand) in enumerate(pieces)
             for line in self.operand(operand, operator if k else before, after if k == last else "", indent)
         ]
+
+    def at_last_bracket(self, node: ast.expr, before: str, after: str, indent: int) -> list[str]:
+        """Broken inside of the bracket that ends the expression, if it ends with one and all before that fits."""
+        last = node
+        while isinstance(last, ast.BinOp) and not (last is not node and self.in_parentheses(last)):
+            last = last.right
+        start = last.col_offset - self.in_parentheses(last)
+        head = before + self.text[node.col_offset : start]
+        if isinstance(last, ast.Call) and not self.in_parentheses(last):
+            fits = indent + len(head) + len(self.source(last.func)) < WIDTH
+            return self.call(last, head, after, indent) if fits else []
+        if not self.in_parentheses(last) or indent + len(head) >= WIDTH:
+            return []
+        return self.opened(last, f"{head}(", f"){after}", indent)
+
+    def at_first_bracket(self, node: ast.BinOp, before: str, after: str, indent: int) -> list[str]:
+        """Broken inside of the bracket that starts the expression, if what follows fits behind it."""
+        rest = self.text[(node.left.end_col_offset or 0) + 1 : node.end_col_offset]
+        fits = indent + len(rest) + len(after) < WIDTH
+        return self.opened(node.left, f"{before}(", f"){rest}{after}", indent) if fits else []
+
+    def opened(self, node: ast.expr, first: str, last: str, indent: int) -> list[str]:
+        """The inside of parentheses on lines of its own."""
+        inside = self.text[node.col_offset : node.end_col_offset]
+        if indent + len(STEP) + len(inside) <= WIDTH:
+            return [first, STEP + inside, last]
+        return [first, *(STEP + line for line in self.broken(node, indent + len(STEP))), last]
+
+    def broken(self, node: ast.expr, indent: int) -> list[str]:
+        """One operand of the loosest operator on a line."""
+        return [line for operator, operand in self.pieces(node) for line in self.operand(operand, operator, "", indent)]
 
     def operand(self, node: ast.expr, before: str, after: str, indent: int) -> list[str]:
         if indent + len(before + self.source(node) + after) <= WIDTH or not self.in_parentheses(node):

@@ -28,16 +28,19 @@ INPUTS = {Kind.FLOAT: "fp32", Kind.INT: "i64", Kind.BOOL: "u8"}
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A kernel compiled for a target: its texts and binaries by stage (`ttir`, `ptx`, `cubin`, `amdgcn`, ...)."""
+    """A variant compiled for a target: for each of its kernels, `forward` first, texts and binaries by stage.
+
+    Stages are `ttir`, `ptx`, `cubin`, `amdgcn` and so on.
+    """
 
     variant: str
     target: str
     dtype: str
-    stages: dict[str, str | bytes]
+    kernels: dict[str, dict[str, str | bytes]]
 
 
 def compile_for(variant: Variant, target: str, *, dtype: str = "bfloat16", width: int = 64) -> Binary:
-    """The forward kernel of a variant compiled for a target, with its default tile sizes.
+    """The kernels of a variant compiled for a target, with its default tile sizes.
 
     Args:
         target: one of `TARGETS`.
@@ -56,17 +59,21 @@ def compile_for(variant: Variant, target: str, *, dtype: str = "bfloat16", width
 
     module = import_files(generate(variant, "triton"), variant.name)
     options: dict[str, int] = module._default(width, width, 4 if dtype == "float32" else 2)
-    signature, constants = _signature(variant, module._forward.arg_names, ELEMENTS[dtype], width, options)
-    attributes = {
-        (k,): [["tt.divisibility", 16]]
-        for k, name in enumerate(module._forward.arg_names)
-        if name.endswith("_ptr") or name.endswith(("_stride_b", "_stride_h", "_stride_n"))
-    }
-    attributes = {key: value for key, value in attributes.items() if (key[0],) not in constants}
-    source = ASTSource(module._forward, signature, constants, attributes)
     launch = {"num_warps": options["num_warps"], "num_stages": options["num_stages"], "enable_fp_fusion": True}
-    compiled: Any = triton.compile(source, target=GPUTarget(*TARGETS[target]), options=launch)
-    return Binary(variant.name, target, dtype, dict(compiled.asm))
+    kernels = ["_forward", *(name for name in vars(module) if name.startswith("_make_"))]
+    stages = {}
+    for name in kernels:
+        kernel = getattr(module, name)
+        signature, constants = _signature(variant, kernel.arg_names, ELEMENTS[dtype], width, options)
+        attributes = {
+            (k,): [["tt.divisibility", 16]]
+            for k, argument in enumerate(kernel.arg_names)
+            if argument.endswith(("_ptr", "_stride_b", "_stride_h", "_stride_n")) and (k,) not in constants
+        }
+        source = ASTSource(kernel, signature, constants, attributes)
+        compiled: Any = triton.compile(source, target=GPUTarget(*TARGETS[target]), options=launch)
+        stages[name.strip("_")] = dict(compiled.asm)
+    return Binary(variant.name, target, dtype, stages)
 
 
 def _signature(
@@ -88,7 +95,9 @@ def _signature(
         fixed[kernel_name(parameter.name)] = value
     pointers = {f"{name}_ptr": element for name in ("q", "k", "v", "y")} | {"lse_ptr": "fp32"}
     ints: set[str] = set()
-    for host in plan(variant).host:
+    made = plan(variant)
+    pointers |= {f"{product.key.name}_ptr": element for product in made.products} | {"fault_ptr": "i32"}
+    for host in made.host:
         whole = host.value.kind is Kind.INT
         pointers[f"{host.name}_ptr"] = "i64" if whole else "fp64" if host.exact else "fp32"
         ints |= {host.name} if whole else set()
@@ -109,5 +118,5 @@ def _signature(
 
 def _is_int(name: str) -> bool:
     """Strides, shares, sizes and positions; what is left are the host's floats."""
-    whole = ("offset", "B", "H", "N", "M", "bucket")
+    whole = ("offset", "B", "H", "N", "M", "heads", "bucket")
     return name in whole or "_stride_" in name or name.endswith("_share") or name.startswith("size_")

@@ -12,6 +12,7 @@ from attngen.analysis.facts import Facts
 from attngen.ir import nodes
 from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, distinct, size
 from attngen.schedule.host import is_of_host
+from attngen.schedule.rows import products
 
 MEANINGFUL = frozenset("b h i j n t c e".split())
 """Axes whose indices are checked before the launch; the index of any other axis must be checked where it is read."""
@@ -26,6 +27,8 @@ def outside(expr: Expr, variant: nodes.Variant) -> Expr:
 
 
 def _faults(expr: Expr, variant: nodes.Variant, checked: frozenset[Expr]) -> Expr:
+    if _is_product(expr):
+        return FALSE  # its rows are computed ahead, and `demands` sees to their reads
     below = [_faults(child, variant, checked) for child in children(expr)]
     if isinstance(expr, Apply) and expr.function in ("and", "or"):
         left = expr.arguments[0]
@@ -44,11 +47,19 @@ def demands(variant: nodes.Variant) -> dict[Expr, Expr]:
     """Faults that the host knows and that every pair would have, with the division or read: checked before a launch."""
     body = variant.pairwise
     found: dict[Expr, Expr] = {}
-    for part in (*_certain(body.mask), *_certain(body.score)):
+    rows = (part for product in products(body.score) for part in _certain(product))  # computed for all pairs
+    for part in (*_certain(body.mask), *_certain(body.score), *rows):
         fault = _own_fault(part, variant)
-        if fault != FALSE and is_of_host(fault):
+        if fault != FALSE and is_of_host(fault, "c"):
             found.setdefault(fault, part)
     return found
+
+
+def unguarded(product: Expr, variant: nodes.Variant) -> Expr | None:
+    """A read or division in the rows of a product whose fault nobody would see."""
+    checked = demands(variant)
+    parts = sorted(distinct(product), key=lambda part: part.span.start)
+    return next((part for part in parts if _own_fault(part, variant) not in (FALSE, *checked)), None)
 
 
 def suspects(variant: nodes.Variant) -> Iterator[Expr]:
@@ -91,6 +102,10 @@ def _own_fault(expr: Expr, variant: nodes.Variant) -> Expr:
                 beyond = al.either(_compared("<", index, al.ZERO), _compared(">=", index, size(axis)))
                 fault = al.either(fault, beyond)
     return fault
+
+
+def _is_product(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function == "dot"
 
 
 def _compared(symbol: str, left: Expr, right: Expr) -> Expr:

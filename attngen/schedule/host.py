@@ -43,9 +43,8 @@ class Hoisting:
         return value.name
 
 
-def is_of_host(expr: Expr) -> bool:
-    """Whether the host can compute an expression: it is made of parameters, sizes, h and constants."""
-    return all(
-        isinstance(part, (Constant, Parameter, Size, Apply)) or (isinstance(part, Variable) and part.name == "h")
-        for part in distinct(expr)
-    )
+def is_of_host(expr: Expr, *also: str) -> bool:
+    """Whether the host can compute an expression: it is made of constants, parameters, sizes, h and `also`."""
+    fixed = (Constant, Parameter, Size, Apply)
+    names = ("h", *also)
+    return all(part.name in names if isinstance(part, Variable) else isinstance(part, fixed) for part in distinct(expr))

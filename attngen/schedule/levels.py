@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
-from attngen.ir.expr import Expr, Kind, Variable, variables
-
-PRODUCT = Variable(Kind.FLOAT, name="qk")
-"""dot(q, k) of the pair."""
+from attngen.ir.expr import Expr, Row, distinct, variables
 
 
 class Level(IntEnum):
@@ -19,14 +17,18 @@ class Level(IntEnum):
     PAIR = 3
 
 
-def level(expr: Expr, known: dict[str, Level] | None = None) -> Level:
+PAIRS: Mapping[str, Level] = {"i": Level.QUERY, "j": Level.KEY}
+"""What varies in a tile of pairs."""
+QUERY_ROWS: Mapping[str, Level] = {"i": Level.QUERY, "c": Level.KEY}
+KEY_ROWS: Mapping[str, Level] = {"j": Level.QUERY, "c": Level.KEY}
+"""What varies in a tile of rows: `QUERY` is once per row, `KEY` once per channel, and `PAIR` once per element."""
+
+
+def level(expr: Expr, known: Mapping[str, Level] | None = None, axes: Mapping[str, Level] = PAIRS) -> Level:
     """The level of an expression; `known` gives those of names that stand for other values."""
     found = 0
     for name in variables(expr):
-        if name == PRODUCT.name:
-            found |= Level.PAIR
-        elif known and name in known:
-            found |= known[name]
-        else:
-            found |= {"i": Level.QUERY, "j": Level.KEY}.get(name, Level.HEAD)
+        found |= known[name] if known and name in known else axes.get(name, Level.HEAD)
+    if "c" in axes and any(isinstance(part, Row) for part in distinct(expr)):
+        found |= axes["c"]
     return Level(found)

@@ -7,7 +7,6 @@ import math
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Row, rewrite
 from attngen.passes.factors import gathered
 from attngen.passes.fold import folded
-from attngen.schedule.levels import PRODUCT
 
 LOG2E = Constant(Kind.FLOAT, value=math.log2(math.e))
 
@@ -36,11 +35,6 @@ def _times(expr: Expr) -> Expr:
 
 def _again(expr: Apply, *arguments: Expr) -> Expr:
     return Apply(expr.kind, span=expr.span, function=expr.function, arguments=arguments)
-
-
-def with_product(expr: Expr) -> Expr:
-    """The expression with a name in place of dot(q, k)."""
-    return rewrite(expr, lambda node: PRODUCT if is_product(node) else node)
 
 
 def is_product(expr: Expr) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Size
+from attngen.ir.expr import Apply, Constant, Expr, Parameter, Read, Rechannel, Row, Size
 from attngen.schedule.levels import Level
 
 WORDS = {
@@ -13,7 +14,8 @@ WORDS = {
     "<": "below", "<=": "not_above", ">": "above", ">=": "not_below", "==": "same", "!=": "different",
     "and": "both", "or": "either", "not": "inverse", "if": "choice", "float": "value",
 }  # fmt: skip
-PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "pair"}
+PAIR_PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "pair"}
+ROW_PLACES = {Level.HEAD: "head", Level.QUERY: "row", Level.KEY: "channel", Level.PAIR: "element"}
 
 
 KERNEL_NAMES = frozenset(
@@ -21,8 +23,8 @@ KERNEL_NAMES = frozenset(
     "b h i j q0 q1 qk q k v y lse B H N M D E scale offset row rows reach "
     # the loops of the kernels
     "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
-    "start stop full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call fault "
-    "first_row first_key new_top column count skip "
+    "start stop steps full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call "
+    "fault first_row first_key new_top column count skip "
     # what is fixed in Triton kernels
     "D_PADDED E_PADDED FULL UPCAST WIDE range bad "
     # what is fixed in C++ kernels
@@ -32,7 +34,9 @@ KERNEL_NAMES = frozenset(
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
-MADE_NAMES = re.compile(r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(ptr|share|stride_\w+|far|head)|size_\w+|_\w*")
+MADE_NAMES = re.compile(
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|size_\w+|_\w*"
+)
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(
     "alignas alignof asm auto bool break case catch char class const constexpr continue decltype default delete do "
@@ -66,11 +70,15 @@ class Namer:
         self.taken.add(name)
         return name
 
-    def of_value(self, expr: Expr, level: Level) -> str:
+    def of_value(self, expr: Expr, level: Level, places: Mapping[Level, str] = PAIR_PLACES) -> str:
         """A name for a shared value of a kernel."""
         if expr in self.given:
             return self.fresh(self.given[expr])
-        place = PLACES[level]
+        place = places[level]
+        if isinstance(expr, Row):
+            return self.fresh(f"{expr.name}_here")
+        if isinstance(expr, Rechannel) and isinstance(expr.row, Row):
+            return self.fresh(f"{expr.row.name}_elsewhere")
         if isinstance(expr, Read):
             return self.fresh(f"{place}_{expr.input}")
         function = expr.function if isinstance(expr, Apply) else "value"
@@ -87,7 +95,7 @@ def _described(expr: Expr) -> str:
         case Parameter():
             return expr.name
         case Size():
-            return f"size_{expr.axis}"
+            return f"count_{expr.axis}"
         case Apply(function="*", arguments=(Constant(), x)) | Apply(function="*", arguments=(x, Constant())):
             return _short(f"{_described(x)}_log2")
         case Apply(function="*", arguments=(x, y)):

@@ -20,8 +20,9 @@ from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
 from attngen.schedule.indices import exact_decisions
 from attngen.schedule.levels import Level
-from attngen.schedule.logits import in_base_two, with_product
+from attngen.schedule.logits import in_base_two
 from attngen.schedule.names import Namer, kernel_name
+from attngen.schedule.products import Product, named_products
 from attngen.schedule.statements import Sequence, Statement
 from attngen.schedule.support import unsupported
 
@@ -42,7 +43,8 @@ class Plan:
     """A streaming kernel: per (batch row, head, query tile), a walk over key tiles that sums weighted values.
 
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
-    where every pair is live. `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
+    where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
+    `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
     What `normalization` holds is lowered, a sink in base two. `fault` holds for a pair whose value would need an
     element outside of an input; its result is `FALSE` if none can.
     """
@@ -52,6 +54,7 @@ class Plan:
     walk: Range
     host: tuple[HostValue, ...]
     head: tuple[Statement, ...]
+    products: tuple[Product, ...]
     mask: Tile
     score: Tile
     logit: bool
@@ -111,7 +114,7 @@ def plan(variant: nodes.Variant) -> Plan:
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(_fault(simple), exact=True)
     faulty = faults.lowered(fault, [fault])
-    scores, score, normalization = _scores(body, hoisting, exact)
+    scores, score, normalization, multiplied = _scores(body, hoisting, exact)
     statements = (*exact.statements, *scores, *faults.statements)
     return Plan(
         variant=simple,
@@ -120,6 +123,7 @@ def plan(variant: nodes.Variant) -> Plan:
         host=tuple(hoisting.values),
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
+        products=multiplied,
         score=Tile(scores, score),
         logit=body.logit,
         normalization=normalization,
@@ -135,15 +139,17 @@ def _fault(variant: nodes.Variant) -> Expr:
 
 def _scores(
     body: nodes.Pairwise, hoisting: Hoisting, exact: Sequence
-) -> tuple[tuple[Statement, ...], Expr, nodes.Normalization]:
-    """The statements of the score, the score, and the normalization; ints are shared with the mask."""
+) -> tuple[tuple[Statement, ...], Expr, nodes.Normalization, tuple[Product, ...]]:
+    """The statements of the score, the score, the normalization and the products; ints are shared with the mask."""
     early = (Level.HEAD, Level.QUERY)  # what the mask computes for keys and pairs, it computes in partial tiles only
     shared = {
         expr: name for expr, name in exact.known.items() if _has_no_float(expr) and exact.levels[name.name] in early
     }
-    indices = Sequence(exact.namer, exact=True, known=dict(shared), levels=dict(exact.levels))
-    weight = in_base_two(body.score) if body.logit else body.score
-    score = hoisting.hoisted(exact_decisions(with_product(weight), indices, hoisting), exact=False)
+    weight, multiplied = named_products(body.score, exact.namer, hoisting)
+    products = {product.name: Level.PAIR for product in multiplied}
+    indices = Sequence(exact.namer, exact=True, known=dict(shared), levels={**exact.levels, **products})
+    weight = in_base_two(weight) if body.logit else weight
+    score = hoisting.hoisted(exact_decisions(weight, indices, hoisting, products), exact=False)
     sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))
     match body.normalization:
         case nodes.Softmax(sink=extra) if extra is not None:
@@ -156,7 +162,7 @@ def _scores(
             normalization = nodes.Sum(hoisting.hoisted(extra, exact=False))
         case normalization:
             lowered = sequence.lowered(score, [score])
-    return (*indices.statements, *sequence.statements), lowered, normalization
+    return (*indices.statements, *sequence.statements), lowered, normalization, multiplied
 
 
 def _has_no_float(expr: Expr) -> bool:
@@ -166,12 +172,15 @@ def _has_no_float(expr: Expr) -> bool:
 
 def _namer(variant: nodes.Variant) -> Namer:
     names = {let.value: let.name for let in variant.lets}
-    given = [parameter.name for parameter in variant.parameters] + [tensor.name for tensor in variant.inputs]
+    # A float parameter is a value of the host, which may keep its name.
+    given = [parameter.name for parameter in variant.parameters if parameter.kind is not Kind.FLOAT]
+    given += [tensor.name for tensor in variant.inputs]
     return Namer(names, {kernel_name(name) for name in given})
 
 
 def reads(plan: Plan) -> tuple[Read, ...]:
-    """Every element of an input that the kernel reads, each once."""
+    """Every element of an input that the kernel reads, each once; the rows of keys are another kernel's."""
     values = [value for tile in plan.tiles for value in (*(s.value for s in tile.statements), tile.result)]
+    values += [s.value for product in plan.products for s in product.query.statements]
     found = {part: None for value in values for part in distinct(value) if isinstance(part, Read)}
     return tuple(found)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from attngen.ir.expr import (
     Apply,
@@ -12,14 +13,16 @@ from attngen.ir.expr import (
     Kind,
     Parameter,
     Read,
+    Rechannel,
+    Row,
     Size,
     Variable,
     children,
     distinct,
     with_children,
 )
-from attngen.schedule.levels import Level, level
-from attngen.schedule.names import Namer
+from attngen.schedule.levels import PAIRS, Level, level
+from attngen.schedule.names import PAIR_PLACES, ROW_PLACES, Namer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class Sequence:
     statements: list[Statement] = field(default_factory=list)
     known: dict[Expr, Variable] = field(default_factory=dict)
     levels: dict[str, Level] = field(default_factory=dict)
+    axes: Mapping[str, Level] = field(default_factory=lambda: PAIRS)
 
     def define(self, name: str, value: Expr, roots: list[Expr]) -> None:
         """A statement with a name of its own; `roots` are all expressions among which parts are shared."""
-        self._append(name, self.lowered(value, roots), level(value))
+        self._append(name, self.lowered(value, roots), level(value, self.levels, self.axes))
 
     def lowered(self, expr: Expr, roots: list[Expr]) -> Expr:
         """The expression over shared values, whose statements are appended."""
@@ -53,19 +57,24 @@ class Sequence:
     def _visit(self, expr: Expr, outer: Level | None, uses: Counter[Expr]) -> Expr:
         if expr in self.known:
             return self.known[expr]
-        own = level(expr, self.levels)
+        if isinstance(expr, Rechannel):  # read elsewhere; the row itself is not needed for that
+            index = self._visit(expr.index, level(expr, self.levels, self.axes), uses)
+            return self._shared(expr, replace(expr, index=index))
+        own = level(expr, self.levels, self.axes)
         below = children(expr)
         visited = tuple(self._visit(child, own, uses) for child in below)
         lowered = expr if visited == below else with_children(expr, visited)
-        if not self._is_shared(expr, own, outer, uses):
-            return lowered
-        name = self.namer.of_value(expr, own)
+        return self._shared(expr, lowered) if self._is_shared(expr, own, outer, uses) else lowered
+
+    def _shared(self, expr: Expr, lowered: Expr) -> Variable:
+        own = level(expr, self.levels, self.axes)
+        name = self.namer.of_value(expr, own, PAIR_PLACES if self.axes is PAIRS else ROW_PLACES)
         self._append(name, lowered, own)
         self.known[expr] = Variable(expr.kind, name=name)
         return self.known[expr]
 
     def _is_shared(self, expr: Expr, own: Level, outer: Level | None, uses: Counter[Expr]) -> bool:
-        if isinstance(expr, Read):
+        if isinstance(expr, (Read, Row)):
             return True
         if not isinstance(expr, Apply) or _is_cheap(expr):
             return False

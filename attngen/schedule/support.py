@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attngen.errors import Diagnostic, Span
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Rechannel, Row, distinct
-from attngen.schedule.logits import with_product
+from attngen.ir.expr import TRUE, Apply, Expr, Rechannel, Row, distinct, rewrite
+from attngen.schedule.guards import unguarded
+from attngen.schedule.rows import products, split
 
 
 def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
@@ -23,17 +24,25 @@ def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
             ),
         )
     body = variant.body
-    return tuple(_in_score(with_product(body.score)) + _in_mask(body.mask))
+    return tuple(_in_score(variant, body.score) + _in_mask(body.mask))
 
 
-def _in_score(score: Expr) -> list[Diagnostic]:
+def _in_score(variant: nodes.Variant, score: Expr) -> list[Diagnostic]:
+    """Rows enter a score through dot products that can be split between query and key."""
+    found = products(score)
+    reasons = [(part, reason) for part in found if isinstance(reason := split(part), str)]
+    faults = [part for product in found if (part := unguarded(product, variant)) is not None]
+    reasons += [(part, "inside of a row, only the channel and what the host knows may be an index") for part in faults]
+    rest = rewrite(score, lambda node: TRUE if node in found else node)
+    reasons += [(part, "rows can only enter a score through `dot` yet") for part in _outermost_rows(rest)]
+    help = "transform q and k before the call, and keep `dot(q, k)`"
+    return [_not_yet("E0402", reason, part.span, help) for part, reason in reasons[:1]]
+
+
+def _outermost_rows(score: Expr) -> list[Expr]:
     rows = [part for part in distinct(score) if isinstance(part, (Row, Rechannel)) or part.channels]
-    outermost = [part for part in distinct(score) if _is_row_operation(part)]
-    if not rows and not outermost:
-        return []
-    part = max(outermost or rows, key=_extent)
-    yet = "rows can only enter a score through dot(q, k) yet"
-    return [_not_yet("E0402", yet, part.span, "transform q and k before the call, and keep `dot(q, k)`")]
+    operations = [part for part in distinct(score) if _is_row_operation(part)]
+    return [max(operations or rows, key=_extent)] if operations or rows else []
 
 
 def _in_mask(mask: Expr) -> list[Diagnostic]:

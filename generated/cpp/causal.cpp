@@ -76,7 +76,6 @@ inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
 inline double larger(double x, double y) { return x > y ? x : y; }
 inline float larger(float x, float y) { return x > y ? x : y; }
 
-
 // ---- what a call gives
 
 template <typename Element>
@@ -125,11 +124,6 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t offset = call.offsets[b];
   bool fault = false;
 
-  const Element* q = call.q.of(b, h);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t d = 0; d < D; ++d)
-      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
-
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
   const int64_t live_stop = smaller(q1 + 1, M);
@@ -137,6 +131,11 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t stop = larger(floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0);
   const int64_t full_start = 0;
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), 0);
+
+  const Element* q = call.q.of(b, h);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t d = 0; d < D; ++d)
+      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
 
   std::fill_n(space.acc.begin(), rows * E, 0.0f);
   std::fill_n(space.top.begin(), rows, NOTHING);
@@ -147,8 +146,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* k = call.k.of(b, h) + first_key * call.k.token;
     const Element* v = call.v.of(b, h) + first_key * call.v.token;
+    const auto* k = call.k.of(b, h) + first_key * call.k.token;
     for (int64_t d = 0; d < D; ++d)
       for (int64_t x = 0; x < keys; ++x)
         space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
@@ -158,17 +157,17 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
       float* scores = &space.scores[r * KEY_TILE];
-      std::fill_n(scores, KEY_TILE, 0.0f);
+      float qk_row[KEY_TILE] = {};
       for (int64_t d = 0; d < D; ++d) {
         const float channel = space.q[r * D + d];
         const float* column = &space.k[d * KEY_TILE];
 #pragma omp simd
-        for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
+        for (int64_t x = 0; x < KEY_TILE; ++x) qk_row[x] += channel * column[x];
       }
 #pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
-        [[maybe_unused]] const float qk = scores[x];
+        [[maybe_unused]] const float qk = qk_row[x];
         scores[x] = scale_log2 * qk;
       }
       if (!FULL) {

@@ -205,7 +205,8 @@ def _forward(
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    for step in range(0, stop_0 - start_0 - (hole_stop_0_0 - hole_start_0_0) - (hole_stop_0_1 - hole_start_0_1)):
+    steps = stop_0 - start_0 - (hole_stop_0_0 - hole_start_0_0) - (hole_stop_0_1 - hole_start_0_1)
+    for step in range(0, steps):
         key_tile = start_0 + step
         key_tile += tl.where(key_tile >= hole_start_0_0, hole_stop_0_0 - hole_start_0_0, 0)
         key_tile += tl.where(key_tile >= hole_start_0_1, hole_stop_0_1 - hole_start_0_1, 0)
@@ -236,7 +237,8 @@ def _forward(
             WIDE,
             False,
         )
-    for step in range(0, stop_1 - start_1 - (hole_stop_1_0 - hole_start_1_0) - (hole_stop_1_1 - hole_start_1_1)):
+    steps = stop_1 - start_1 - (hole_stop_1_0 - hole_start_1_0) - (hole_stop_1_1 - hole_start_1_1)
+    for step in range(0, steps):
         key_tile = start_1 + step
         key_tile += tl.where(key_tile >= hole_start_1_0, hole_stop_1_0 - hole_start_1_0, 0)
         key_tile += tl.where(key_tile >= hole_start_1_1, hole_stop_1_1 - hole_start_1_1, 0)

@@ -152,3 +152,24 @@ def test_a_float_parameter_takes_an_int(backend: str) -> None:
     rows = torch.linspace(0.5, 1.5, 1 * 2 * 6 * 8).reshape(1, 2, 6, 8)
     y = kernel(rows, rows, rows)
     assert torch.allclose(y.double(), kernel.reference(rows, rows, rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "max(x[j], 0.1) > 0.1",
+        "min(x[j], 0.1) < 0.1",
+        "clamp(x[j], 0.1, 0.3) == 0.1",
+        "(if j > 2 then x[j] else 0.1) == x[j]",
+        "0.1 ^ x[j] == 0.1 ^ 0.1",
+    ],
+)
+def test_numbers_in_masks_are_float64(mask: str, backend: str) -> None:
+    """0.1 in float32 is another number; x holds it in float64, and its neighbours."""
+    kernel = attngen.build(f"attention a {{ input x[j]: float mask {mask} }}", backend=backend)
+    near = torch.tensor([0.1, 0.1 + 1e-9, 0.1 - 1e-9, 0.1, 0.1 + 1e-9, 0.1 - 1e-9, 0.3], dtype=torch.float64)
+    rows = torch.zeros(1, 1, 7, 7)
+    y = kernel(rows, rows, torch.eye(7)[None, None], x=near)
+    wanted = kernel.reference(rows, rows, torch.eye(7)[None, None], x=near)
+    assert torch.equal(y > 0, wanted > 0)

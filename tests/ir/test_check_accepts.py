@@ -181,7 +181,7 @@ def test_lets_assertions_order_and_doc_are_kept() -> None:
         "order p(x) = M - 1 - x mask p(j) <= p(i) and block == j div g partition ring(size = 2) }"
     )
     assert (variant.name, variant.doc, variant.partition) == ("a", "two lines", "ring")
-    assert [let.name for let in variant.lets] == ["block"]
+    assert [let.name for let in variant.lets] == ["block", "row"]
     assert [(one.text, one.condition.kind) for one in variant.assertions] == [("M mod g == 0", Kind.BOOL)]
     assert variant.order is not None and variant.order.variable == "x"
     assert Variable(Kind.INT, name="x") in set(walk(variant.order.step))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from attngen.ir.load import load_all
+
 ROOT = Path(__file__).parent.parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.attn"))
 DEEP = os.environ.get("ATTNGEN_PROFILE") == "deep"
@@ -30,7 +32,8 @@ def compiled(specs: list[Path], target: str, dtype: str, output: Path, emit: str
 def test_every_spec_compiles(target: str, tmp_path: Path) -> None:
     report = compiled(SPECS, target, "bfloat16", tmp_path)
     found = {entry["file"] for entry in report if entry["status"] == "compiled"}
-    assert found == {f"{path.stem} for {target} in bfloat16" for path in SPECS}
+    names = [variant.name for path in SPECS for variant in load_all(path)]
+    assert found == {f"{name} for {target} in bfloat16" for name in names}
 
 
 def test_float32_compiles_and_the_assembly_is_written(tmp_path: Path) -> None:
@@ -42,6 +45,12 @@ def test_float32_compiles_and_the_assembly_is_written(tmp_path: Path) -> None:
 def test_hopper_code_uses_its_matrix_instructions(tmp_path: Path) -> None:
     compiled([ROOT / "specs" / "causal.attn"], "cuda:90", "bfloat16", tmp_path, emit="ptx")
     assert "wgmma.mma_async" in (tmp_path / "triton" / "causal.cuda_90.ptx").read_text()
+
+
+def test_the_kernel_of_the_keys_is_compiled_too(tmp_path: Path) -> None:
+    compiled([ROOT / "specs" / "rope.attn"], "cuda:90", "bfloat16", tmp_path, emit="ptx")
+    assert "wgmma.mma_async" in (tmp_path / "triton" / "rope.cuda_90.ptx").read_text()
+    assert ".entry _make_k_turned(" in (tmp_path / "triton" / "rope.make_k_turned.cuda_90.ptx").read_text()
 
 
 def test_interpreting_and_compiling_do_not_mix(tmp_path: Path) -> None:

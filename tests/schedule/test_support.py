@@ -26,11 +26,11 @@ attention a {
   score scale * dot(l2norm(q), l2norm(k))
                 ^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
 }""",
-    "rotary embeddings": """
+    "a power that grows": """
 attention a {
   mask  causal
-  score dot(rotate(q, i * theta(1e4)), rotate(k, j * theta(1e4))) * scale
-        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
+  score dot(q * 0.5 ^ i, k * 2.0 ^ j) * scale
+        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
 }""",
     "a norm": """
 attention a {

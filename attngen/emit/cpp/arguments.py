@@ -11,6 +11,7 @@ from attngen.ir.nodes import Input
 from attngen.schedule.host import HostValue
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
+from attngen.schedule.statements import Statement
 
 TYPES = {Kind.INT: "int64_t", Kind.BOOL: "bool", Kind.FLOAT: "float"}
 DTYPES = {"int64_t": "int64", "uint8_t": "uint8", "float": "float32", "double": "float64"}
@@ -43,8 +44,18 @@ def arguments(plan: Plan) -> list[Argument]:
 
 def _parts(plan: Plan) -> list[object]:
     values = [s.value for tile in plan.tiles for s in tile.statements] + [tile.result for tile in plan.tiles]
+    for product in plan.products:
+        for rows in (product.query, product.key):
+            values += [*(statement.value for statement in rows.statements), rows.result]
     values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
+
+
+def scalar_type(statement: Statement) -> str:
+    """The C++ type of a statement's value."""
+    if statement.value.kind is Kind.FLOAT:
+        return "double" if statement.exact else "float"
+    return TYPES[statement.value.kind]
 
 
 def input_type(plan: Plan, name: str) -> str:
@@ -52,7 +63,9 @@ def input_type(plan: Plan, name: str) -> str:
     kind = plan.variant.input(name).kind
     if kind is not Kind.FLOAT:
         return "uint8_t" if kind is Kind.BOOL else "int64_t"
-    exact = (part for tile in plan.tiles for s in tile.statements if s.exact for part in distinct(s.value))
+    statements = [s for tile in plan.tiles for s in tile.statements]
+    statements += [s for p in plan.products for side in (p.query, p.key) for s in side.statements]
+    exact = (part for statement in statements if statement.exact for part in distinct(statement.value))
     return "double" if any(isinstance(part, Read) and part.input == name for part in exact) else "float"
 
 

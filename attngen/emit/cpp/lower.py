@@ -6,19 +6,18 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from attngen.emit.cpp.arguments import Argument, arguments
+from attngen.emit.cpp import rows
+from attngen.emit.cpp.arguments import Argument, arguments, scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, Kind
+from attngen.ir.expr import Expr
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statement
-
-TYPES = {Kind.INT: "int64_t", Kind.BOOL: "bool"}
 
 
 def generate(plan: Plan) -> tuple[str, str]:
@@ -45,13 +44,15 @@ class _Lowering:
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
+        unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
             "query_tile": CPU_TILES[0],
             "key_tile": CPU_TILES[1],
             "inputs": [argument for argument in self.arguments if argument.axes],
             "most_axes": max((argument.axes for argument in self.arguments), default=0),
             "fields": [argument.field for argument in self.arguments],
-            "unpacked": [line for argument in self.arguments for line in argument.unpacked],
+            "unpacked": unpacked,
+            **rows.values(plan, unpacked),
             "packed": [line for argument in self.arguments for line in argument.packed],
             "head_lines": laid_out_cpp(map(self._line, plan.head), 2),
             **self._normalization(),
@@ -64,7 +65,8 @@ class _Lowering:
             ],
             "full_runs": [(run.start, run.stop) for run in plan.walk.full],
         }
-        shown = "\n".join(line for lines in values.values() if isinstance(lines, list) for line in map(str, lines))
+        listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
+        shown = "\n".join([*listed, str(values["row_functions"])])
         return {**values, "functions": _functions(shown)}
 
     def _normalization(self) -> dict[str, object]:
@@ -103,7 +105,7 @@ class _Lowering:
         return KernelPrinter(self.plan, exact, self._of_key()).text(expr)
 
     def _line(self, statement: Statement) -> str:
-        return f"const {_type(statement)} {statement.name} = {self._text(statement.value, statement.exact)};"
+        return f"const {scalar_type(statement)} {statement.name} = {self._text(statement.value, statement.exact)};"
 
     def _key_lines(self) -> list[str]:
         """Values of keys, kept in arrays for the rows of the tile."""
@@ -114,7 +116,7 @@ class _Lowering:
                 continue
             values = laid_out_cpp((f"{s.name}[x] = {self._text(s.value, s.exact)};" for s in statements), 8)
             loop = _loop(["const int64_t j = first_key + x;", *values])
-            lines += [f"{_type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
+            lines += [f"{scalar_type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
             lines += loop if always else ["if (!FULL) {", *_deeper(loop), "}"]
         return lines
 
@@ -153,10 +155,6 @@ def _deeper(lines: list[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _type(statement: Statement) -> str:
-    return TYPES.get(statement.value.kind, "double" if statement.exact else "float")
-
-
 def _functions(text: str) -> str:
     """The helper functions that a text calls, and those that these call."""
     blocks = files("attngen.emit.cpp").joinpath("functions.cpp").read_text(encoding="utf-8").strip().split("\n\n")[1:]
@@ -165,6 +163,6 @@ def _functions(text: str) -> str:
     while True:
         new = {block for block, name in names.items() if re.search(rf"\b{name}\(", text)} - kept
         if not new:
-            return "".join(f"{block}\n\n" for block in blocks if block in kept)
+            return "\n".join(f"{block}\n" for block in blocks if block in kept)
         kept |= new
         text = "\n".join(new)

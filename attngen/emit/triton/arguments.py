@@ -11,6 +11,7 @@ from attngen.schedule.host import HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, reads
+from attngen.schedule.products import RowPlan
 
 Argument = tuple[str, str]
 """A name in the kernel, and the Python expression that is passed for it."""
@@ -21,14 +22,39 @@ def kernel_arguments(plan: Plan) -> list[Argument]:
     found: list[Argument] = []
     for name in dict.fromkeys(read.input for read in reads(plan)):
         found += _of_input(plan, name)
-    found += [(f"{value.name}_ptr" if _in_memory(value) else value.name, value.name) for value in plan.host]
+    found += _host_arguments(plan, _all(plan))
     found += [(name, name) for name in own_sizes(plan, _all(plan))]
     return [*found, ("fault_ptr", "fault")] if plan.checked else found
 
 
-def constants(plan: Plan) -> list[str]:
-    """The parameters that the kernel uses, as the author calls them: a division by a constant is a product."""
-    used = {part.name for part in _parts(_all(plan)) if isinstance(part, Parameter)}
+def row_arguments(plan: Plan, rows: RowPlan) -> list[Argument]:
+    """Arguments of the kernel that computes the rows of keys, without parameters."""
+    exprs = row_values(rows)
+    found: list[Argument] = []
+    for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
+        found += _of_input(plan, name)
+    found += _host_arguments(plan, exprs)
+    sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H", "N"}
+    return [*found, *((name, name) for name in (*sorted(sizes), *own_sizes(plan, exprs)))]
+
+
+def row_values(rows: RowPlan) -> list[Expr]:
+    return [*(statement.value for statement in rows.statements), rows.result]
+
+
+def _host_arguments(plan: Plan, exprs: Iterable[Expr]) -> list[Argument]:
+    """The host values that expressions mention."""
+    used = frozenset[str]().union(*map(variables, exprs))
+    return [
+        (f"{value.name}_ptr" if _in_memory(value) else value.name, value.name)
+        for value in plan.host
+        if value.name in used
+    ]
+
+
+def constants(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
+    """The parameters that a kernel uses, as the author calls them: a division by a constant is a product."""
+    used = {part.name for part in _parts(_all(plan) if exprs is None else exprs) if isinstance(part, Parameter)}
     return [given.name for given in plan.variant.parameters if given.name in used]
 
 
@@ -70,11 +96,13 @@ def table_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def loaded_lines(plan: Plan) -> list[str]:
-    """How a program gets them."""
+def loaded_lines(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
+    """How a program gets them: those that `exprs` mention, or all of the main kernel."""
+    used = frozenset[str]().union(*map(variables, _all(plan) if exprs is None else exprs))
     return [
         f"{value.name} = tl.load({value.name}_ptr{' + h' if value.per_head else ''})"
         for value in filter(_in_memory, plan.host)
+        if value.name in used
     ]
 
 
@@ -105,11 +133,9 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 def _all(plan: Plan) -> list[Expr]:
     values = [s.value for s in (*plan.head, *(s for tile in plan.tiles for s in tile.statements))]
-    return [
-        *values,
-        *(tile.result for tile in plan.tiles),
-        *([plan.once_per_row] if plan.once_per_row is not None else []),
-    ]
+    values += [value for product in plan.products for value in row_values(product.query)]
+    values += [tile.result for tile in plan.tiles]
+    return values if plan.once_per_row is None else [*values, plan.once_per_row]
 
 
 def _parts(exprs: Iterable[Expr]) -> set[Expr]:

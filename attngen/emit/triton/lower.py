@@ -7,17 +7,30 @@ from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
+from attngen.emit.triton import rows
 from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.wide import wide_test
 from attngen.ir import nodes
 from attngen.ir.expr import Expr, mentions
 from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
-from attngen.schedule.levels import PRODUCT, Level
+from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, Tile
 from attngen.schedule.statements import Statement
 
-SUPPORT = ("_inside", "_floor_div", "_floor_mod", "_tanh", "_softplus", "_elu", "_silu", "_power")
+SUPPORT = (
+    "_inside",
+    "_turns",
+    "_sine",
+    "_cosine",
+    "_floor_div",
+    "_floor_mod",
+    "_tanh",
+    "_softplus",
+    "_elu",
+    "_silu",
+    "_power",
+)
 
 
 def generate(plan: Plan) -> str:
@@ -34,7 +47,7 @@ def _values(plan: Plan) -> dict[str, object]:
         **face(plan).values(),
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "space": [_tuple(configuration) for configuration in GPU_SPACE],
-        "jit_support": _jit_support(plan),
+        "jit_support": "\n\n\n".join([_jit_support(plan), *rows.kernels(plan)]),
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "visit_passed": visit,
         "arguments": [name for name, _ in arguments],
@@ -44,6 +57,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "widened": args.widened(plan),
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
+        **rows.values(plan),
         "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **_normalization(plan),
@@ -51,8 +65,14 @@ def _values(plan: Plan) -> dict[str, object]:
         "full_runs": [(run.start, run.stop) for run in plan.walk.full],
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
         "wide": wide_test(plan),
+        "device_check": laid_out([_device_check(plan)], 4),
         "fault": fault_text(plan) if plan.checked else "",
     }
+
+
+def _device_check(plan: Plan) -> str:
+    where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
+    return f'_require(runs, "{plan.variant.name}: {where}")'
 
 
 def _text(plan: Plan, expr: Expr, exact: bool, outer: int = 0) -> str:
@@ -94,8 +114,13 @@ def _mask_lines(plan: Plan) -> list[str]:
 def _score(plan: Plan) -> str:
     text = _text(plan, plan.score.result, False, 10)
     tiles = [*(s.value for s in plan.score.at(Level.PAIR)), plan.score.result]
-    used = any(mentions(expr, PRODUCT.name) for expr in tiles)
-    return text if used else f"tl.zeros_like(qk) + {text}"
+    names = [product.name for product in plan.products]
+    # Where no product is in it, the text may be narrower than the tile.
+    return (
+        text
+        if any(mentions(expr, *names) for expr in tiles)
+        else f"tl.zeros([acc.shape[0], KEY_TILE], tl.float32) + {text}"
+    )
 
 
 def _normalization(plan: Plan) -> dict[str, object]:
@@ -140,17 +165,20 @@ def _initial(name: str, sink: str | None) -> list[str]:
     return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
 
 
-def _partial(run: PartialRun) -> tuple[str, str, list[str]]:
+def _partial(run: PartialRun) -> tuple[list[str], str, str, list[str]]:
+    """Lines before the loop, the first tile, how many there are, and the steps over holes."""
     holes = [(hole, f"{hole.stop} - {hole.start}") for hole in run.holes]
     count = f"{run.stop} - {run.start}" + "".join(f" - ({length})" for _, length in holes)
     skips = [f"key_tile += tl.where(key_tile >= {hole.start}, {length}, 0)" for hole, length in holes]
-    return run.start, count, skips
+    if len(count) < 80:
+        return [], run.start, count, skips
+    return laid_out([f"steps = {count}"], 4), run.start, "steps", skips
 
 
 def _jit_support(plan: Plan) -> str:
     """The device functions that the kernel calls."""
     lines = [*(_line(plan, s) for s in plan.head), *_lines(plan, plan.tiles, *Level)]
-    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan)]
+    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan), *rows.all_lines(plan)]
     lines += [] if plan.once_per_row is None else [_text(plan, plan.once_per_row, False)]
     used = [name for name in SUPPORT if any(f"{name}(" in line for line in lines)]
     return functions("attngen.emit.triton", "support.py", ["_dot", *used])

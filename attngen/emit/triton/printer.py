@@ -39,6 +39,9 @@ TRITON: Table = {
     "rsqrt": Form("tl.rsqrt({0})"),
     "sin": Form("tl.sin({0})"),
     "cos": Form("tl.cos({0})"),
+    "turns": Form("_turns({0})"),
+    "sine": Form("_sine({0})"),
+    "cosine": Form("_cosine({0})"),
     "float": Form("tl.cast({0}, tl.float32)"),
     "floor": Form("tl.cast(tl.floor({0}), tl.int64)"),
     "ceil": Form("tl.cast(tl.ceil({0}), tl.int64)"),
@@ -52,6 +55,7 @@ class TritonPrinter(Printer):
     """`exact` expressions compute in float64; the others in float32."""
 
     def __init__(self, exact: bool) -> None:
+        self.exact = exact
         self.table = EXACT if exact else TRITON
 
     def form(self, expr: Apply) -> Infix | Form:
@@ -66,7 +70,16 @@ class TritonPrinter(Printer):
         if expr.function == "^" and expr.arguments[1].kind is Kind.INT:  # Python's own ints have no dtype
             exponent = Apply(Kind.FLOAT, function="float", arguments=expr.arguments[1:])
             expr = Apply(expr.kind, function="^", arguments=(expr.arguments[0], exponent))
+        form = self.form(expr)
+        if self.exact and isinstance(form, Form):
+            return form.template.format(*(self._argument(part, form.inner) for part in expr.arguments)), form.tightness
         return super().apply(expr)
+
+    def _argument(self, expr: Expr, inner: int) -> str:
+        """An argument of a function in float64: functions take a bare number for a float32."""
+        if isinstance(expr, Constant) and expr.kind is Kind.FLOAT:
+            return f"tl.full([], {self.text(expr)}, tl.float64)"
+        return self.tight(expr, inner)
 
     def constant(self, expr: Constant) -> tuple[str, int]:
         return repr(expr.value), ATOM if expr.value >= 0 else 12

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from attngen.emit.python import size_name
 from attngen.emit.triton.printer import TritonPrinter
-from attngen.ir.expr import Expr, Kind, Read, variables
-from attngen.schedule.levels import Level
+from attngen.ir.expr import Expr, Kind, Read, Rechannel, Row, variables
+from attngen.ir.printer import ATOM
+from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level, level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
+from attngen.schedule.products import RowPlan
 
-ROW_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
+PAIR_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
 
 
 class KernelPrinter(TritonPrinter):
@@ -20,11 +22,15 @@ class KernelPrinter(TritonPrinter):
         self.plan = plan
         self.exact = exact
 
+    def mask(self, expr: Expr) -> str | None:
+        """Where what is read exists; `None` if everywhere."""
+        return PAIR_MASKS.get(_level(expr, self.plan))
+
     def read(self, expr: Read) -> str:
         given = self.plan.variant.input(expr.input)
         terms = [self._term(expr, k, axis) for k, axis in enumerate(given.axes)]
         address = " + ".join([f"{kernel_name(expr.input)}_ptr", *terms])
-        mask = ROW_MASKS.get(_level(expr, self.plan))
+        mask = self.mask(expr)
         load = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
         if given.kind is Kind.BOOL:
             return f"tl.cast({load}, tl.int1)"
@@ -46,8 +52,40 @@ class KernelPrinter(TritonPrinter):
                 return index
             case "n" if index == "j":
                 return index
+            case "c":
+                return index if index == "c" else f"_inside({index}, D)"
         # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
         return f"_inside({index}, {'M' if axis == 'n' else size_name(axis)})"
+
+
+class RowPrinter(KernelPrinter):
+    """Expressions of rows: of the queries of a tile, or of the keys of one."""
+
+    def __init__(self, plan: Plan, rows: RowPlan, exact: bool, keys: bool) -> None:
+        super().__init__(plan, exact)
+        self.levels = {statement.name: statement.level for statement in rows.statements}
+        self.axes = KEY_ROWS if keys else QUERY_ROWS
+        self.tensor = "k" if keys else "q"
+        count = "M" if keys else "N"
+        self.masks = {
+            Level.QUERY: f"rows[:, None] < {count}",
+            Level.KEY: "c < D",
+            Level.PAIR: f"(rows[:, None] < {count}) & (c < D)",
+        }
+
+    def mask(self, expr: Expr) -> str | None:
+        return self.masks.get(level(expr, self.levels, self.axes))
+
+    def part(self, expr: Expr) -> tuple[str, int]:
+        if isinstance(expr, Row):
+            return f"tl.cast({expr.name}, tl.float32)", ATOM
+        if isinstance(expr, Rechannel):
+            name = self.tensor
+            row = f"{name}_head + tl.cast(rows, tl.int64)[:, None] * {name}_stride_n"
+            channel = f"tl.cast({self.text(expr.index)}, tl.int64) * {name}_stride_d"
+            mask = self.masks[Level.PAIR]
+            return f"tl.cast(tl.load({row} + {channel}, mask={mask}, other=0.0), tl.float32)", ATOM
+        return super().part(expr)
 
 
 def _level(expr: Expr, plan: Plan) -> Level:

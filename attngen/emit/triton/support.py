@@ -35,6 +35,29 @@ def _inside(index, size):
 
 
 @triton.jit
+def _turns(angle):
+    """An angle in float64 as a part of a turn, from -1/2 to 1/2: far out, float32 alone would lose it."""
+    turns = angle * 0.15915494309189535
+    return tl.cast(turns - tl.floor(turns + 0.5), tl.float32)
+
+
+@triton.jit
+def _sine(turns):
+    """sin(2 pi turns), to 2e-7 from -1 to 1; libraries spend their time on large angles."""
+    halves = tl.floor(turns * 2.0 + 0.5)
+    rest = turns - halves * 0.5
+    square = rest * rest
+    series = 81.601004 + square * (-76.549783 + square * 39.536708)
+    value = rest * (6.2831852 + square * (-41.341655 + square * series))
+    return tl.where(halves * 0.5 == tl.floor(halves * 0.5), value, -value)
+
+
+@triton.jit
+def _cosine(turns):
+    return _sine(turns + 0.25)
+
+
+@triton.jit
 def _tanh(x):
     """tanh; near 0 by its series, because 1 - 2 / (e^2x + 1) cancels there."""
     square = x * x

@@ -59,7 +59,7 @@ def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.V
 
 
 def _lets(clauses: Clauses) -> tuple[nodes.Let, ...]:
-    """The named expressions, elaborated for their names' sake; a row or a wrong one names nothing."""
+    """The named expressions, elaborated for their names' sake; a wrong one names nothing."""
     found = []
     for node in clauses.all(ast.Let):
         binding = clauses.names.bindings.get(node.name.text)
@@ -67,7 +67,7 @@ def _lets(clauses: Clauses) -> tuple[nodes.Let, ...]:
             clauses.elaborator.expr(node.value, clauses.names)  # its name was refused; its mistakes count
             continue
         value = clauses.elaborator.expand(binding, (), node.value.span)
-        if value is not None and not value.channels:
+        if value is not None:
             found.append(nodes.Let(node.name.text, value))
     return tuple(found)
 

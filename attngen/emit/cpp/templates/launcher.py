@@ -5,8 +5,8 @@
 # % endfor
 
 __header__
-Runs __variant__.cpp, beside this file; needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec
-and compile that again.
+Runs __variant__.cpp, beside this file.
+Needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec and compile that again.
 """
 
 from __future__ import annotations

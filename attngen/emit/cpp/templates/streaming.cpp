@@ -64,7 +64,9 @@ inline float exp2_fast(float x) {
   return x < -126.0f ? 0.0f : p * power;
 }
 
+// % if functions
 __functions__
+// % endif
 // ---- what a call gives
 
 template <typename Element>
@@ -94,6 +96,9 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
 template <typename Element>
 struct Call {
   Rows<Element> q, k, v;
+  // % for row, heads, share in key_rows
+  Rows<float> __row__;  // [B, heads, M, D], computed ahead
+  // % endfor
   Element* y;              // [B, H, N, E], contiguous
   // % if softmax
   float* lse;              // [B, H, N], contiguous
@@ -106,15 +111,15 @@ struct Call {
 };
 
 struct Workspace {  // the tiles of one thread
-  std::vector<float> q, k, v, scores, sum, acc, top, total;
+  std::vector<float> __workspace_vectors__, scores, sum, acc, top, total;
   // % if counted
   std::vector<int64_t> seen = std::vector<int64_t>(QUERY_TILE);  // live keys of each row
   // % endif
 
   Workspace(int64_t D, int64_t E)
-      : q(QUERY_TILE * D),
-        k(D * KEY_TILE),
-        v(KEY_TILE * E),
+      // % for line in workspace_sizes
+      __line__
+      // % endfor
         scores(QUERY_TILE * KEY_TILE),
         sum(E),
         acc(QUERY_TILE * E),
@@ -125,6 +130,9 @@ struct Workspace {  // the tiles of one thread
 struct Partial {};  // a key tile whose pairs are tested
 struct Full {};     // a key tile whose pairs are all live
 
+// % if row_functions
+__row_functions__
+// % endif
 // ---- one query tile of one head; true if an input was needed outside of its axes
 
 template <typename Element>
@@ -138,14 +146,19 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t offset = call.offsets[b];
   bool fault = false;
 
-  const Element* q = call.q.of(b, h);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t d = 0; d < D; ++d)
-      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
-
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
   // % for line in head_lines
+  __line__
+  // % endfor
+
+  const Element* q = call.q.of(b, h);
+  // % if "q" in queries
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t d = 0; d < D; ++d)
+      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
+  // % endif
+  // % for line in query_row_lines
   __line__
   // % endfor
 
@@ -166,11 +179,13 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* k = call.k.of(b, h) + first_key * call.k.token;
     const Element* v = call.v.of(b, h) + first_key * call.v.token;
+    // % for row in keys
+    const auto* __row__ = call.__row__.of(b, h) + first_key * call.__row__.token;
     for (int64_t d = 0; d < D; ++d)
       for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+        space.__row__[d * KEY_TILE + x] = to_float(__row__[x * call.__row__.token + d * call.__row__.channel]);
+    // % endfor
     for (int64_t x = 0; x < keys; ++x)
       for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
     // % for line in key_lines
@@ -180,20 +195,24 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
       float* scores = &space.scores[r * KEY_TILE];
-      std::fill_n(scores, KEY_TILE, 0.0f);
+      // % for product, query, key in products
+      float __product___row[KEY_TILE] = {};
       for (int64_t d = 0; d < D; ++d) {
-        const float channel = space.q[r * D + d];
-        const float* column = &space.k[d * KEY_TILE];
+        const float channel = space.__query__[r * D + d];
+        const float* column = &space.__key__[d * KEY_TILE];
 #pragma omp simd
-        for (int64_t x = 0; x < KEY_TILE; ++x) scores[x] += channel * column[x];
+        for (int64_t x = 0; x < KEY_TILE; ++x) __product___row[x] += channel * column[x];
       }
+      // % endfor
       // % for line in query_lines
       __line__
       // % endfor
 #pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
         [[maybe_unused]] const int64_t j = first_key + x;
-        [[maybe_unused]] const float qk = scores[x];
+        // % for product, query, key in products
+        [[maybe_unused]] const float __product__ = __product___row[x];
+        // % endfor
         // % for line in score_lines
         __line__
         // % endfor
@@ -296,6 +315,21 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   // % endfor
   static_cast<void>(reals);
 
+  // % if key_rows
+  constexpr int64_t ROWS = 256;  // of keys, computed by one thread at a time
+  const int64_t key_blocks = (call.M + ROWS - 1) / ROWS;
+  // % endif
+  // % for row, heads, share in key_rows
+  const int64_t __row___heads = __heads__;
+  std::vector<float> __row__(call.B * __row___heads * call.M * call.D);
+  call.__row__ = { __row__.data(), __row___heads * call.M * call.D, call.M * call.D, call.D, 1, __share__ };
+#pragma omp parallel for num_threads(call.threads)
+  for (int64_t task = 0; task < call.B * __row___heads * key_blocks; ++task) {
+    const int64_t head = task / key_blocks, first = task % key_blocks * ROWS, last = std::min(first + ROWS, call.M);
+    float* rows = &__row__[head * call.M * call.D];
+    make___row__(call, head / __row___heads, head % __row___heads, first, last, rows);
+  }
+  // % endfor
   const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE;
   std::atomic<bool> fault{false};
 #pragma omp parallel num_threads(call.threads)

@@ -40,11 +40,15 @@ def _visit(
     # % for state in carried
     __state__,
     # % endfor
-    q,
+    # % for row in queries
+    __row__,
+    # % endfor
     key_tile,
-    k_head,
-    k_stride_n,
-    k_stride_d,
+    # % for row in keys
+    __row___head,
+    __row___stride_n,
+    __row___stride_d,
+    # % endfor
     v_head,
     v_stride_n,
     v_stride_e,
@@ -65,12 +69,12 @@ def _visit(
     """One key tile: __visit_summary__."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
-    )
-    qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
+    # % for line in key_loads
+    __line__
+    # % endfor
+    # % for product, query, key in products
+    __product__ = _dot(__query__, __key__, tl.zeros([__query__.shape[0], KEY_TILE], tl.float32), UPCAST)
+    # % endfor
     j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
     # % for line in score_lines
     __line__
@@ -134,6 +138,9 @@ def _forward(
     q_share,
     k_share,
     v_share,
+    # % for row in key_arguments
+    __row__,
+    # % endfor
     # % for argument in arguments
     __argument__,
     # % endfor
@@ -170,6 +177,9 @@ def _forward(
     q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    # % for line in key_head_lines
+    __line__
+    # % endfor
     q = tl.load(
         q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
         mask=(rows < N)[:, None] & (c < D),
@@ -190,12 +200,18 @@ def _forward(
     # % for line in query_lines
     __line__
     # % endfor
+    # % for line in query_row_lines
+    __line__
+    # % endfor
 
     # % for line in initial_lines
     __line__
     # % endfor
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    # % for start, count, skips in partial_runs
+    # % for before, start, count, skips in partial_runs
+    # % for line in before
+    __line__
+    # % endfor
     for step in range(0, __count__):
         key_tile = __start__ + step
         # % for skip in skips
@@ -205,11 +221,15 @@ def _forward(
             # % for state in carried
             __state__,
             # % endfor
-            q,
+            # % for row in queries
+            __row__,
+            # % endfor
             key_tile,
-            k_head,
-            k_stride_n,
-            k_stride_d,
+            # % for row in keys
+            __row___head,
+            __row___stride_n,
+            __row___stride_d,
+            # % endfor
             v_head,
             v_stride_n,
             v_stride_e,
@@ -234,11 +254,15 @@ def _forward(
             # % for state in carried
             __state__,
             # % endfor
-            q,
+            # % for row in queries
+            __row__,
+            # % endfor
             key_tile,
-            k_head,
-            k_stride_n,
-            k_stride_d,
+            # % for row in keys
+            __row___head,
+            __row___stride_n,
+            __row___stride_d,
+            # % endfor
             v_head,
             v_stride_n,
             v_stride_e,
@@ -325,7 +349,9 @@ def __variant__(
     scale = _scale("__variant__", scale, D)
     offset = _offset("__variant__", offset, B, M - N, q.device)
     runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
-    _require(runs, "__variant__: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
+    # % for line in device_check
+    __line__
+    # % endfor
     # % for line in checks
     __line__
     # % endfor
@@ -344,6 +370,9 @@ def __variant__(
     kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
+            # % for line in row_launches
+            __line__
+            # % endfor
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
                 q,
                 k,
@@ -359,6 +388,9 @@ def __variant__(
                 H // q.shape[1],
                 H // k.shape[1],
                 H // v.shape[1],
+                # % for argument in key_passed
+                __argument__,
+                # % endfor
                 # % for argument in passed
                 __argument__,
                 # % endfor

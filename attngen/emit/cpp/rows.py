@@ -1,0 +1,108 @@
+"""The rows of products in C++: those of queries when their tile is loaded, those of keys before everything else."""
+
+from __future__ import annotations
+
+from attngen.emit.cpp.arguments import scalar_type
+from attngen.emit.cpp.reads import KernelPrinter
+from attngen.emit.layout import laid_out_cpp
+from attngen.emit.render import render
+from attngen.ir.expr import Expr, Rechannel, Row
+from attngen.ir.printer import ATOM
+from attngen.schedule.levels import Level
+from attngen.schedule.plan import Plan
+from attngen.schedule.products import RowPlan
+
+
+class RowPrinter(KernelPrinter):
+    """Expressions of rows, element by element; what varies with the channel alone is kept in arrays."""
+
+    def __init__(self, plan: Plan, rows: RowPlan, exact: bool) -> None:
+        super().__init__(plan, exact, frozenset())
+        self.of_channel = frozenset(statement.name for statement in rows.at(Level.KEY))
+
+    def part(self, expr: Expr) -> tuple[str, int]:
+        if isinstance(expr, (Row, Rechannel)):
+            row, channel = (expr, "c") if isinstance(expr, Row) else (expr.row, self.tight(expr.index, 12))
+            assert isinstance(row, Row)
+            name = row.name
+            return f"to_float({name}[row * call.{name}.token + {channel} * call.{name}.channel])", ATOM
+        text, tightness = super().part(expr)
+        return (f"{text}[c]", ATOM) if text in self.of_channel else (text, tightness)
+
+
+def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
+    """What the template shows of them."""
+    computed = [product.key for product in plan.products if not product.key.plain]
+    queries = list(dict.fromkeys(product.query.name for product in plan.products))
+    keys = list(dict.fromkeys(product.key.name for product in plan.products))
+    return {
+        "products": [(product.name, product.query.name, product.key.name) for product in plan.products],
+        "queries": queries,
+        "keys": keys,
+        "workspace_vectors": ", ".join([*queries, *keys, "v"]),
+        "workspace_sizes": [
+            f"{'  ' if k else ': '}{name}({length}),"
+            for k, (name, length) in enumerate(
+                [*((n, "QUERY_TILE * D") for n in queries), *((n, "D * KEY_TILE") for n in keys), ("v", "KEY_TILE * E")]
+            )
+        ],
+        "key_rows": [(rows.name, *_heads(rows)) for rows in computed],
+        "row_functions": "\n".join(f"{_function(plan, rows, unpacked)}\n" for rows in computed),
+        "query_row_lines": [line for p in plan.products if not p.query.plain for line in _query(plan, p.query)],
+    }
+
+
+def _heads(rows: RowPlan) -> tuple[str, str]:
+    """How many heads of rows there are, and how many heads share one."""
+    return ("call.H", "1") if rows.per_head else ("call.H / call.k.share", "call.k.share")
+
+
+def _query(plan: Plan, rows: RowPlan) -> list[str]:
+    if rows.plain:
+        return []
+    loop = [
+        "[[maybe_unused]] const int64_t row = first_row + r, i = row + offset;",
+        *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
+    ]
+    ahead = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
+    return laid_out_cpp([*ahead, "for (int64_t r = 0; r < rows; ++r) {", *_deeper(loop), "}"], 2)
+
+
+def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
+    """The function that computes rows of keys ahead."""
+    loop = [
+        "[[maybe_unused]] const int64_t j = row;",
+        *_elements(plan, rows, f"{rows.name}[row * D + c]"),
+    ]
+    lines = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
+    lines += ["for (int64_t row = first; row < last; ++row) {", *_deeper(loop), "}"]
+    head = "h / call.k.share" if rows.per_head else "h"
+    shown = {"rows": rows.name, "head": head, "unpacked": unpacked, "lines": laid_out_cpp(lines, 2)}
+    return render("attngen.emit.cpp", "rows.cpp", shown).rstrip()
+
+
+def _channels(plan: Plan, rows: RowPlan) -> list[str]:
+    """What varies with the channel alone, in arrays."""
+    found: list[str] = []
+    for statement in rows.at(Level.KEY):
+        text = RowPrinter(plan, rows, statement.exact).text(statement.value)
+        found.append(f"std::vector<{scalar_type(statement)}> {statement.name}(D);")
+        found += ["for (int64_t c = 0; c < D; ++c) {", f"  {statement.name}[c] = {text};", "}"]
+    return found
+
+
+def _elements(plan: Plan, rows: RowPlan, target: str) -> list[str]:
+    """The channels of one row."""
+    result = RowPrinter(plan, rows, exact=False).text(rows.result)
+    inside = laid_out_cpp([*_lines(plan, rows, Level.PAIR), f"{target} = {result};"], 6)
+    return [*_lines(plan, rows, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *_deeper(inside), "}"]
+
+
+def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
+    return [
+        f"const {scalar_type(s)} {s.name} = {RowPrinter(plan, rows, s.exact).text(s.value)};" for s in rows.at(level)
+    ]
+
+
+def _deeper(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

@@ -1,0 +1,109 @@
+"""The dot products of a score: what they are called, and how their rows are computed once per row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from attngen.ir.expr import Apply, Expr, Kind, Row, Variable, children, distinct, mentions, rewrite, with_children
+from attngen.schedule.host import Hoisting, is_of_host
+from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level
+from attngen.schedule.names import Namer
+from attngen.schedule.rows import Split, is_positional, products, split
+from attngen.schedule.statements import Sequence, Statement
+
+TURNING = {"sin": "sine", "cos": "cosine"}
+"""Functions of an angle, and what takes a part of a turn: far out, float32 holds the latter only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """One side of a product: `result` over `statements`, whose levels are those of a tile of rows.
+
+    A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own.
+    """
+
+    name: str
+    statements: tuple[Statement, ...]
+    result: Expr
+    per_head: bool
+
+    @property
+    def plain(self) -> bool:
+        return isinstance(self.result, Row)
+
+    def at(self, *levels: Level) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if statement.level in levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`name` stands for the dot product of a row of the query and a row of the key."""
+
+    name: str
+    query: RowPlan
+    key: RowPlan
+
+
+def named_products(score: Expr, namer: Namer, hoisting: Hoisting) -> tuple[Expr, tuple[Product, ...]]:
+    """The score with names in place of its dot products, and the products."""
+    nodes = {node: split(node) for node in products(score)}  # dot(q, k) and dot(k, q) are one
+    names: dict[Split | str, Variable] = {}
+    for node, sides in nodes.items():
+        names.setdefault(sides, Variable(Kind.FLOAT, name=_name(node, len(names), set(nodes.values()), namer)))
+    made = tuple(_product(name.name, sides, namer, hoisting) for sides, name in names.items())
+    return rewrite(score, lambda node: names[nodes[node]] if node in nodes else node), made
+
+
+def _name(product: Expr, number: int, found: Set[Split | str], namer: Namer) -> str:
+    if len(found) == 1:
+        return "qk"
+    return namer.fresh(namer.given.get(product, f"product_{number + 1}"))
+
+
+def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) -> Product:
+    assert isinstance(sides, Split), sides  # refused before
+    prefix = "" if name == "qk" else f"{name}_"  # `near_q`, but `q_turned` where there is but one product
+    elsewhere = Namer(namer.given, set(namer.taken))  # keys have a function of their own, where names are free again
+    names = [f"{prefix}{side}" if prefix else f"{side}_turned" for side in ("q", "k")]
+    query = _row(namer.fresh(names[0]), sides.query, QUERY_ROWS, namer, hoisting)
+    key = _row(namer.fresh(names[1]), sides.key, KEY_ROWS, elsewhere, hoisting)
+    return Product(name, query, key)
+
+
+def _row(name: str, row: Expr, axes: Mapping[str, Level], namer: Namer, hoisting: Hoisting) -> RowPlan:
+    if isinstance(row, Row):
+        return RowPlan(row.name, (), row, per_head=False)
+    for value in distinct(row) & namer.given.keys():  # what the author named keeps its name with host values inside
+        namer.given.setdefault(hoisting.hoisted(value, exact=True), namer.given[value])
+    exact = Sequence(namer, exact=True, axes=axes)
+    rough = hoisting.hoisted(_with_angles(row, exact, hoisting), exact=False)
+    sequence = Sequence(namer, exact=False, axes=axes, known=dict(exact.known), levels=dict(exact.levels))
+    result = sequence.lowered(rough, [rough])
+    return RowPlan(name, (*exact.statements, *sequence.statements), result, mentions(row, "h"))
+
+
+def _with_angles(row: Expr, exact: Sequence, hoisting: Hoisting) -> Expr:
+    """The row with names for what depends on position and channel alone, which is computed in float64."""
+    if not _is_exact(row):
+        below = children(row)
+        visited = tuple(_with_angles(child, exact, hoisting) for child in below)
+        return row if visited == below else with_children(row, visited)
+    assert isinstance(row, Apply)
+    turning = row.function in TURNING
+    value = hoisting.hoisted(row.arguments[0] if turning else row, exact=True)
+    if value not in exact.known:
+        name = exact.namer.fresh(exact.namer.given.get(value, "angle" if turning else "factor"))
+        exact.define(name, value, [value])
+        exact.known[value] = Variable(Kind.FLOAT, name=name)
+    if not turning:
+        return Apply(Kind.FLOAT, row.channels, function="float", arguments=(exact.known[value],))
+    turns = Apply(Kind.FLOAT, row.channels, function="turns", arguments=(exact.known[value],))
+    return Apply(Kind.FLOAT, row.channels, function=TURNING[row.function], arguments=(turns,))
+
+
+def _is_exact(expr: Expr) -> bool:
+    """Floats of positions and channels; an int that is promoted is exact anyway."""
+    if not isinstance(expr, Apply) or expr.kind is not Kind.FLOAT or expr.function == "float":
+        return False
+    return is_positional(expr) and not is_of_host(expr)

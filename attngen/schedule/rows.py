@@ -1,0 +1,128 @@
+"""Rows that a score multiplies: q and k changed before the dot product (rotary embeddings, scales per channel).
+
+A product `dot(x, y)` splits where x belongs to the query and y to the key. Then each side is computed once per row, and
+the kernel multiplies the two as it multiplies q and k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attngen.ir.expr import (
+    Apply,
+    Expr,
+    Kind,
+    Rechannel,
+    Row,
+    Size,
+    Variable,
+    children,
+    distinct,
+    rewrite,
+    variables,
+    with_children,
+)
+from attngen.schedule.logits import is_product
+
+CHANNEL = "c"
+GROWING = ("exp", "^")
+"""Functions that overflow where their exponent grows with the position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """dot(query, key): each side over the channel c, with rows read at other channels as `Rechannel(Row, ...)`."""
+
+    query: Expr
+    key: Expr
+
+
+def split(product: Expr) -> Split | str:
+    """The two sides of a dot product of rows, or why it can't be split."""
+    if is_product(product):
+        return Split(Row(Kind.FLOAT, (CHANNEL,), name="q"), Row(Kind.FLOAT, (CHANNEL,), name="k"))
+    if not isinstance(product, Apply) or product.function != "dot" or product.channels:
+        return "rows can only enter a score through `dot` yet"
+    sides = [_of_channel(row) for row in product.arguments]
+    at = [_side(row) for row in sides]
+    if at[0] == "j" or at[1] == "i":
+        sides, at = sides[::-1], at[::-1]
+    if at not in (["i", "j"], ["i", ""], ["", "j"]):
+        return "one side of the product must depend on the query alone, and the other on the key alone"
+    reasons = [reason for row in sides if (reason := _reason(row))]
+    return reasons[0] if reasons else Split(*sides)
+
+
+def products(score: Expr) -> list[Expr]:
+    """The dot products of rows in a score, the first first; those inside of others are not listed."""
+    found: dict[Expr, None] = {}
+
+    def visit(node: Expr) -> None:
+        if isinstance(node, Apply) and node.function == "dot" and not node.channels:
+            found[node] = None
+            return
+        for child in children(node):
+            visit(child)
+
+    visit(score)
+    return list(found)
+
+
+def is_positional(expr: Expr) -> bool:
+    """Whether a value of a row is the same whatever q and k hold."""
+    return not any(isinstance(part, (Row, Rechannel)) for part in distinct(expr))
+
+
+def _side(row: Expr) -> str:
+    """The position that a row belongs to: i, j, both or none."""
+    return "".join(name for name in ("i", "j") if name in variables(row))
+
+
+def _of_channel(row: Expr) -> Expr:
+    """The row with every change of channel at its leaves, where it reads q or k at another channel."""
+
+    def pushed(node: Expr) -> Expr:
+        if isinstance(node, Rechannel) and not isinstance(node.row, Row):
+            return _at_channel(node.row, node.index)
+        return node
+
+    return rewrite(row, pushed)
+
+
+def _at_channel(expr: Expr, index: Expr) -> Expr:
+    match expr:
+        case Row():
+            return Rechannel(expr.kind, index.channels, row=expr, axis=CHANNEL, index=index)
+        case Variable(name="c"):
+            return index
+        case Rechannel():
+            moved = _at_channel(expr.index, index)
+            return Rechannel(expr.kind, moved.channels, row=expr.row, axis=CHANNEL, index=moved)
+    return with_children(expr, tuple(_at_channel(child, index) for child in children(expr)))
+
+
+def _reason(row: Expr) -> str:
+    """Why a row can't be computed ahead; nothing if it can."""
+    for part in distinct(row):
+        if isinstance(part, Apply) and part.function in ("dot", "outer", "l2norm", "prev"):
+            return f"`{part.function}` inside of a row can't be compiled yet"
+        if isinstance(part, Row) and part.name not in ("q", "k"):
+            return f"`{part.name}` can't enter a score yet"
+        if isinstance(part, Apply) and part.function in GROWING and _stands_at(part.arguments[-1]):
+            return "a power that grows with the position overflows far out, and can't be compiled yet"
+        if isinstance(part, Rechannel) and not _is_inside(part.index):
+            return "the channel must be written as `... mod D`, so that it is one of the row's"
+        if isinstance(part, Variable) and part.channels and part.name != CHANNEL:
+            return f"the channel axis `{part.name}` can't be compiled yet"
+    return ""
+
+
+def _stands_at(expr: Expr) -> bool:
+    """Whether a position itself is in an expression, and not only a row that stands there."""
+    return any(isinstance(part, Variable) and part.name in ("i", "j") for part in distinct(expr))
+
+
+def _is_inside(index: Expr) -> bool:
+    if isinstance(index, Variable):
+        return index.name == CHANNEL
+    return isinstance(index, Apply) and index.function == "mod" and index.arguments[1] == Size(Kind.INT, axis="D")
