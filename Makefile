@@ -3,7 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint generated mutants clean
+.PHONY: demo test lint generated pictures mutants clean
 
 demo: $(READY)
 	$(PYTHON) examples/demo.py
@@ -21,6 +21,9 @@ lint: $(READY)
 
 generated: $(READY)
 	$(VENV)/bin/attngen compile specs/*.attn
+
+pictures: $(READY)
+	$(PYTHON) -m attngen.view.catalogue specs
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)

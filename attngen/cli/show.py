@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,7 @@ def show(
     backend: Annotated[str, typer.Option(help="For --source: triton or cpp.")] = "triton",
     shape: Annotated[str, typer.Option(help="For --tiles: H,N,M.")] = "8,4096,4096",
     tile: Annotated[str, typer.Option(help="For --tiles: queries,keys of a tile.")] = "128,128",
+    output: Annotated[Path | None, typer.Option("-o", help="With --tiles: draw the maps into this SVG file.")] = None,
     settings: Set = NoSet,
 ) -> None:
     """Show what the compiler makes of a spec (all but the source, unless something is chosen)."""
@@ -40,7 +42,8 @@ def show(
         print(explain(plan(variant)))
     if tiles or everything:
         print()
-        _show_tiles(variant, ints(shape, 3, "--shape"), ints(tile, 2, "--tile"), parameters(variant, settings))
+        chosen = parameters(variant, settings)
+        _show_tiles(variant, ints(shape, 3, "--shape"), ints(tile, 2, "--tile"), chosen, output)
     if source:
         from attngen.cli.generate import files_of
 
@@ -65,7 +68,9 @@ def _show_passes(variant: Variant) -> None:
     print()
 
 
-def _show_tiles(variant: Variant, shape: list[int], tile: list[int], parameters: dict[str, Any]) -> None:
+def _show_tiles(
+    variant: Variant, shape: list[int], tile: list[int], parameters: dict[str, Any], output: Path | None
+) -> None:
     from attngen.analysis.picture import kinds_of_heads
     from attngen.schedule.plan import plan
     from attngen.view.tiles import LEGEND, heads_text, picture, summary
@@ -75,6 +80,12 @@ def _show_tiles(variant: Variant, shape: list[int], tile: list[int], parameters:
         kinds = kinds_of_heads(plan(variant).walk, parameters, queries, keys, heads, (tile[0], tile[1]))
     except (KeyError, LookupError):
         print("The bounds depend on an input, so the map is known at the call only.")
+        return
+    if output is not None:
+        from attngen.view.svg import drawing
+
+        output.write_text(drawing([(heads_text(group), tiles) for group, tiles in kinds]), encoding="utf-8")
+        print(f"wrote {output}")
         return
     for group, tiles in kinds:
         print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")

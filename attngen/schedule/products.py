@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from attngen.ir.expr import Apply, Expr, Kind, Row, Variable, children, distinct, mentions, rewrite, with_children
+from attngen.ir.expr import (
+    Apply,
+    Constant,
+    Expr,
+    Kind,
+    Row,
+    Variable,
+    children,
+    distinct,
+    mentions,
+    rewrite,
+    with_children,
+)
 from attngen.schedule.host import Hoisting, is_of_host
 from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level
 from attngen.schedule.names import Namer
@@ -13,7 +26,7 @@ from attngen.schedule.rows import Split, is_positional, products, split
 from attngen.schedule.statements import Sequence, Statement
 
 TURNING = {"sin": "sine", "cos": "cosine"}
-"""Functions of an angle, and what takes a part of a turn: far out, float32 holds the latter only."""
+"""Functions of an angle, and what takes it in turns: of those, float32 need not hold the whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +104,18 @@ def _with_angles(row: Expr, exact: Sequence, hoisting: Hoisting) -> Expr:
         return row if visited == below else with_children(row, visited)
     assert isinstance(row, Apply)
     turning = row.function in TURNING
-    value = hoisting.hoisted(row.arguments[0] if turning else row, exact=True)
+    value = hoisting.hoisted(_in_turns(row.arguments[0]) if turning else row, exact=True)
     if value not in exact.known:
-        name = exact.namer.fresh(exact.namer.given.get(value, "angle" if turning else "factor"))
+        name = exact.namer.fresh(exact.namer.given.get(value, "turns" if turning else "factor"))
         exact.define(name, value, [value])
         exact.known[value] = Variable(Kind.FLOAT, name=name)
-    if not turning:
-        return Apply(Kind.FLOAT, row.channels, function="float", arguments=(exact.known[value],))
-    turns = Apply(Kind.FLOAT, row.channels, function="turns", arguments=(exact.known[value],))
-    return Apply(Kind.FLOAT, row.channels, function=TURNING[row.function], arguments=(turns,))
+    function = TURNING[row.function] if turning else "float"
+    return Apply(Kind.FLOAT, row.channels, function=function, arguments=(exact.known[value],))
+
+
+def _in_turns(angle: Expr) -> Expr:
+    part = Constant(Kind.FLOAT, value=1 / (2 * math.pi))
+    return Apply(Kind.FLOAT, angle.channels, function="*", arguments=(angle, part))
 
 
 def _is_exact(expr: Expr) -> bool:

@@ -90,19 +90,15 @@ inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
 inline double larger(double x, double y) { return x > y ? x : y; }
 inline float larger(float x, float y) { return x > y ? x : y; }
 
-inline float turns(double angle) {  // a part of a turn, from -1/2 to 1/2: far out, float alone would lose it
-  const double turns = angle * 0.15915494309189535;
-  return static_cast<float>(turns - std::floor(turns + 0.5));
-}
-
-inline float sine(float turns) {  // sin(2 pi turns), to 2e-7 from -1 to 1
-  const float halves = std::floor(turns * 2.0f + 0.5f), rest = turns - halves * 0.5f, square = rest * rest;
+inline float sine(double turns) {  // sin(2 pi turns), to 1e-7; double is for the whole turns alone
+  const double halves = std::floor(turns * 2 + 0.5);
+  const float rest = static_cast<float>(turns - halves * 0.5), square = rest * rest;
   const float series = 81.601004f + square * (-76.549783f + square * 39.536708f);
   const float value = rest * (6.2831852f + square * (-41.341655f + square * series));
-  return halves * 0.5f == std::floor(halves * 0.5f) ? value : -value;
+  return halves * 0.5 == std::floor(halves * 0.5) ? value : -value;
 }
 
-inline float cosine(float turns) { return sine(turns + 0.25f); }
+inline float cosine(double turns) { return sine(turns + 0.25); }
 
 // ---- what a call gives
 
@@ -183,11 +179,10 @@ void make_k_turned(const Call<Element>& call, int64_t b, int64_t h, int64_t firs
   for (int64_t row = first; row < last; ++row) {
     [[maybe_unused]] const int64_t j = row;
     for (int64_t c = 0; c < D; ++c) {
-      const double angle = static_cast<double>(j) * channel_product[c];
+      const double turns = static_cast<double>(j) * channel_product[c] * 0.15915494309189535;
       const float k_here = to_float(k[row * call.k.token + c * call.k.channel]);
-      const float element_turns = turns(angle);
       const float k_elsewhere = to_float(k[row * call.k.token + channel_mod_2[c] * call.k.channel]);
-      k_turned[row * D + c] = k_here * cosine(element_turns) + channel_value[c] * k_elsewhere * sine(element_turns);
+      k_turned[row * D + c] = k_here * cosine(turns) + channel_value[c] * k_elsewhere * sine(turns);
     }
   }
 }
@@ -242,11 +237,10 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   for (int64_t r = 0; r < rows; ++r) {
     [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
     for (int64_t c = 0; c < D; ++c) {
-      const double angle = static_cast<double>(i) * channel_product[c];
+      const double turns = static_cast<double>(i) * channel_product[c] * 0.15915494309189535;
       const float q_here = to_float(q[row * call.q.token + c * call.q.channel]);
-      const float element_turns = turns(angle);
       const float q_elsewhere = to_float(q[row * call.q.token + channel_mod_2[c] * call.q.channel]);
-      space.q_turned[r * D + c] = q_here * cosine(element_turns) + channel_value[c] * q_elsewhere * sine(element_turns);
+      space.q_turned[r * D + c] = q_here * cosine(turns) + channel_value[c] * q_elsewhere * sine(turns);
     }
   }
 

@@ -66,17 +66,10 @@ def _floor_mod(x, y):
 
 
 @triton.jit
-def _turns(angle):
-    """An angle in float64 as a part of a turn, from -1/2 to 1/2: far out, float32 alone would lose it."""
-    turns = angle * 0.15915494309189535
-    return tl.cast(turns - tl.floor(turns + 0.5), tl.float32)
-
-
-@triton.jit
 def _sine(turns):
-    """sin(2 pi turns), to 2e-7 from -1 to 1; libraries spend their time on large angles."""
+    """sin(2 pi turns) in float32, to 1e-7; float64 is for the whole turns alone, which are most of a large angle."""
     halves = tl.floor(turns * 2.0 + 0.5)
-    rest = turns - halves * 0.5
+    rest = tl.cast(turns - halves * 0.5, tl.float32)
     square = rest * rest
     series = 81.601004 + square * (-76.549783 + square * 39.536708)
     value = rest * (6.2831852 + square * (-41.341655 + square * series))
@@ -132,9 +125,8 @@ def _make_near_k(
     count_D = tl.load(count_D_ptr)
     head_div = D // 2
     f = _power(tl.full([], 10000.0, tl.float64), tl.cast(-2 * _floor_mod(c, head_div), tl.float64) / count_D)
-    angle = tl.cast(j, tl.float64) * f
+    turns = tl.cast(j, tl.float64) * f * 0.15915494309189535
     k_here = tl.cast(k, tl.float32)
-    element_turns = _turns(angle)
     channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
     channel_mod = _floor_mod(c + head_div, D)
     k_elsewhere = tl.cast(
@@ -145,7 +137,7 @@ def _make_near_k(
         ),
         tl.float32,
     )
-    near_k = k_here * _cosine(element_turns) + channel_value * k_elsewhere * _sine(element_turns)
+    near_k = k_here * _cosine(turns) + channel_value * k_elsewhere * _sine(turns)
     near_k = tl.where(c < D, near_k, 0.0).to(k.dtype)
     place = (tl.cast(program // tiles, tl.int64) * M + rows)[:, None] * D + c
     tl.store(near_k_ptr + place, near_k, mask=(rows < M)[:, None] & (c < D))
@@ -320,9 +312,8 @@ def _forward(
     hole_stop_1_1 = tl.maximum(tl.minimum(full_stop_1, stop_1), hole_start_1_1)
     head_div = D // 2
     f = _power(tl.full([], 10000.0, tl.float64), tl.cast(-2 * _floor_mod(c, head_div), tl.float64) / count_D)
-    angle = tl.cast(i, tl.float64) * f
+    turns = tl.cast(i, tl.float64) * f * 0.15915494309189535
     q_here = tl.cast(q, tl.float32)
-    element_turns = _turns(angle)
     channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
     channel_mod = _floor_mod(c + head_div, D)
     q_elsewhere = tl.cast(
@@ -333,14 +324,13 @@ def _forward(
         ),
         tl.float32,
     )
-    near_q = q_here * _cosine(element_turns) + channel_value * q_elsewhere * _sine(element_turns)
+    near_q = q_here * _cosine(turns) + channel_value * q_elsewhere * _sine(turns)
     near_q = tl.where(c < D, near_q, 0.0).to(q.dtype)
     head_div_2 = D // 2
     f_2 = _power(tl.full([], 10000.0, tl.float64), tl.cast(-2 * _floor_mod(c, head_div_2), tl.float64) / count_D)
-    angle_2 = window_2 * f_2
+    turns_2 = window_2 * f_2 * 0.15915494309189535
     q_here_2 = tl.cast(q, tl.float32)
-    channel_turns = _turns(angle_2)
-    channel_cosine = _cosine(channel_turns)
+    channel_cosine = _cosine(turns_2)
     channel_value_2 = tl.cast(tl.where(c < head_div_2, -1, 1), tl.float32)
     channel_mod_2 = _floor_mod(c + head_div_2, D)
     q_elsewhere_2 = tl.cast(
@@ -351,7 +341,7 @@ def _forward(
         ),
         tl.float32,
     )
-    channel_sine = _sine(channel_turns)
+    channel_sine = _sine(turns_2)
     far_q = q_here_2 * channel_cosine + channel_value_2 * q_elsewhere_2 * channel_sine
     far_q = tl.where(c < D, far_q, 0.0).to(q.dtype)
 

@@ -69,17 +69,10 @@ def _floor_mod(x, y):
 
 
 @triton.jit
-def _turns(angle):
-    """An angle in float64 as a part of a turn, from -1/2 to 1/2: far out, float32 alone would lose it."""
-    turns = angle * 0.15915494309189535
-    return tl.cast(turns - tl.floor(turns + 0.5), tl.float32)
-
-
-@triton.jit
 def _sine(turns):
-    """sin(2 pi turns), to 2e-7 from -1 to 1; libraries spend their time on large angles."""
+    """sin(2 pi turns) in float32, to 1e-7; float64 is for the whole turns alone, which are most of a large angle."""
     halves = tl.floor(turns * 2.0 + 0.5)
-    rest = turns - halves * 0.5
+    rest = tl.cast(turns - halves * 0.5, tl.float32)
     square = rest * rest
     series = 81.601004 + square * (-76.549783 + square * 39.536708)
     value = rest * (6.2831852 + square * (-41.341655 + square * series))
@@ -149,9 +142,8 @@ def _make_k_turned(
     channel_product = _power(base_, tl.cast(-2 * channel_mod, tl.float64) / count_D) * (
         1.0 - channel_clamp + channel_clamp / s_
     )
-    angle = tl.cast(j, tl.float64) * channel_product
+    turns = tl.cast(j, tl.float64) * channel_product * 0.15915494309189535
     k_here = tl.cast(k, tl.float32)
-    element_turns = _turns(angle)
     channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
     channel_mod_2 = _floor_mod(c + head_div, D)
     k_elsewhere = tl.cast(
@@ -162,7 +154,7 @@ def _make_k_turned(
         ),
         tl.float32,
     )
-    k_turned = k_here * _cosine(element_turns) + channel_value * k_elsewhere * _sine(element_turns)
+    k_turned = k_here * _cosine(turns) + channel_value * k_elsewhere * _sine(turns)
     k_turned = tl.where(c < D, k_turned, 0.0).to(k.dtype)
     place = (tl.cast(program // tiles, tl.int64) * M + rows)[:, None] * D + c
     tl.store(k_turned_ptr + place, k_turned, mask=(rows < M)[:, None] & (c < D))
@@ -318,9 +310,8 @@ def _forward(
     channel_product = _power(base_, tl.cast(-2 * channel_mod, tl.float64) / count_D) * (
         1.0 - channel_clamp + channel_clamp / s_
     )
-    angle = tl.cast(i, tl.float64) * channel_product
+    turns = tl.cast(i, tl.float64) * channel_product * 0.15915494309189535
     q_here = tl.cast(q, tl.float32)
-    element_turns = _turns(angle)
     channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
     channel_mod_2 = _floor_mod(c + head_div, D)
     q_elsewhere = tl.cast(
@@ -331,7 +322,7 @@ def _forward(
         ),
         tl.float32,
     )
-    q_turned = q_here * _cosine(element_turns) + channel_value * q_elsewhere * _sine(element_turns)
+    q_turned = q_here * _cosine(turns) + channel_value * q_elsewhere * _sine(turns)
     q_turned = tl.where(c < D, q_turned, 0.0).to(q.dtype)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)

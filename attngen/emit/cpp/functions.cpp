@@ -20,19 +20,15 @@ inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
 inline double larger(double x, double y) { return x > y ? x : y; }
 inline float larger(float x, float y) { return x > y ? x : y; }
 
-inline float turns(double angle) {  // a part of a turn, from -1/2 to 1/2: far out, float alone would lose it
-  const double turns = angle * 0.15915494309189535;
-  return static_cast<float>(turns - std::floor(turns + 0.5));
-}
-
-inline float sine(float turns) {  // sin(2 pi turns), to 2e-7 from -1 to 1
-  const float halves = std::floor(turns * 2.0f + 0.5f), rest = turns - halves * 0.5f, square = rest * rest;
+inline float sine(double turns) {  // sin(2 pi turns), to 1e-7; double is for the whole turns alone
+  const double halves = std::floor(turns * 2 + 0.5);
+  const float rest = static_cast<float>(turns - halves * 0.5), square = rest * rest;
   const float series = 81.601004f + square * (-76.549783f + square * 39.536708f);
   const float value = rest * (6.2831852f + square * (-41.341655f + square * series));
-  return halves * 0.5f == std::floor(halves * 0.5f) ? value : -value;
+  return halves * 0.5 == std::floor(halves * 0.5) ? value : -value;
 }
 
-inline float cosine(float turns) { return sine(turns + 0.25f); }
+inline float cosine(double turns) { return sine(turns + 0.25); }
 
 inline int64_t inside(int64_t index, int64_t size) {  // what is read in place of what is not there counts nowhere
   return index < 0 || size == 0 ? 0 : index < size ? index : size - 1;

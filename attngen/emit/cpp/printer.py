@@ -34,7 +34,6 @@ CPP: Table = {
     "elu": Form("elu({0})"),
     "silu": Form("silu({0})"),
     "rsqrt": Form("1 / std::sqrt({0})", 11),
-    "turns": Form("turns({0})"),
     "sine": Form("sine({0})"),
     "cosine": Form("cosine({0})"),
     "float": Form("static_cast<float>({0})"),

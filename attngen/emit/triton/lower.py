@@ -20,7 +20,6 @@ from attngen.schedule.statements import Statement
 
 SUPPORT = (
     "_inside",
-    "_turns",
     "_sine",
     "_cosine",
     "_floor_div",

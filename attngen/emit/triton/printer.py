@@ -39,7 +39,6 @@ TRITON: Table = {
     "rsqrt": Form("tl.rsqrt({0})"),
     "sin": Form("tl.sin({0})"),
     "cos": Form("tl.cos({0})"),
-    "turns": Form("_turns({0})"),
     "sine": Form("_sine({0})"),
     "cosine": Form("_cosine({0})"),
     "float": Form("tl.cast({0}, tl.float32)"),

@@ -35,17 +35,10 @@ def _inside(index, size):
 
 
 @triton.jit
-def _turns(angle):
-    """An angle in float64 as a part of a turn, from -1/2 to 1/2: far out, float32 alone would lose it."""
-    turns = angle * 0.15915494309189535
-    return tl.cast(turns - tl.floor(turns + 0.5), tl.float32)
-
-
-@triton.jit
 def _sine(turns):
-    """sin(2 pi turns), to 2e-7 from -1 to 1; libraries spend their time on large angles."""
+    """sin(2 pi turns) in float32, to 1e-7; float64 is for the whole turns alone, which are most of a large angle."""
     halves = tl.floor(turns * 2.0 + 0.5)
-    rest = turns - halves * 0.5
+    rest = tl.cast(turns - halves * 0.5, tl.float32)
     square = rest * rest
     series = 81.601004 + square * (-76.549783 + square * 39.536708)
     value = rest * (6.2831852 + square * (-41.341655 + square * series))
