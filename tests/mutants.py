@@ -65,9 +65,9 @@ FAULTS = [
     Fault("rows: padding of channels not cleared", "attngen/emit/triton/rows.py", "tl.where(c < D, {rows.name}, 0.0)", "tl.where(c < D, {rows.name}, 1.0)", "tests/specs tests/emit/test_row_kernels.py"),
     Fault("weights: dead pairs keep theirs in Triton", "attngen/emit/triton/lower.py", "weights = tl.where(live, weights, 0.0)", "weights = tl.where(live, weights, weights)", "tests/runtime/test_kernels.py"),
     Fault("weights: C++ divides by all keys", "attngen/emit/cpp/lower.py", "seen -= !live;", "seen -= 0;", "tests/runtime/test_kernels.py"),
-    Fault("faults: full tiles not looked at", "attngen/emit/cpp/lower.py", 'return loop if plan.checked else ["if (!FULL)', 'return loop if False else ["if (!FULL)', "tests/runtime/test_faults.py"),
+    Fault("faults: full tiles not looked at", "attngen/emit/cpp/lower.py", 'return loop if self.plan.checked else ["if (!FULL)', 'return loop if False else ["if (!FULL)', "tests/runtime/test_faults.py"),
     Fault("masks: numbers in functions are float32", "attngen/emit/triton/printer.py", "if self.exact and isinstance(form, Form):", "if False and isinstance(form, Form):", "tests/emit/test_functions_in_kernels.py"),
-    Fault("formatter drops parentheses", "attngen/language/format.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
+    Fault("formatter drops parentheses", "attngen/language/format_expr.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
     Fault("checker lets a float meet an int", "attngen/ir/check/typing.py", "if left.kind is right.kind:", "if True:", "tests/ir"),
 ]  # fmt: skip
 
