@@ -62,7 +62,7 @@ FAULTS = [
     Fault("rows: the channel of a position's factor is not moved", "attngen/schedule/rows.py", 'case Variable(name="c"):\n            return index', 'case Variable(name="c"):\n            return expr', "tests/schedule/test_rows.py tests/emit/test_row_kernels.py"),
     Fault("rows: C++ reads the keys of another head", "attngen/emit/cpp/rows.py", '"h / call.k.share" if rows.per_head else "h"', '"h"', "tests/schedule/test_rows.py"),
     Fault("rows: angles in float32", "attngen/schedule/products.py", "exact = Sequence(namer, exact=True, axes=axes)", "exact = Sequence(namer, exact=False, axes=axes)", "tests/schedule/test_rows.py"),
-    Fault("rows: padding of channels not cleared", "attngen/emit/triton/rows.py", "tl.where(c < D, {rows.name}, 0.0)", "tl.where(c < D, {rows.name}, 1.0)", "tests/specs tests/emit/test_row_kernels.py"),
+    Fault("rows: padding of channels not cleared", "attngen/emit/triton/rows.py", "tl.where(c < D, {rows.name}, 0.0)", "tl.where(c < D, {rows.name}, {rows.name})", "tests/schedule/test_rows.py"),
     Fault("weights: dead pairs keep theirs in Triton", "attngen/emit/triton/lower.py", "weights = tl.where(live, weights, 0.0)", "weights = tl.where(live, weights, weights)", "tests/runtime/test_kernels.py"),
     Fault("weights: C++ divides by all keys", "attngen/emit/cpp/lower.py", "seen -= !live;", "seen -= 0;", "tests/runtime/test_kernels.py"),
     Fault("faults: full tiles not looked at", "attngen/emit/cpp/lower.py", 'return loop if self.plan.checked else ["if (!FULL)', 'return loop if False else ["if (!FULL)', "tests/runtime/test_faults.py"),

@@ -102,3 +102,12 @@ def test_rows_of_keys_may_depend_on_the_head(backend: str) -> None:
     q, k = torch.randn(2, 4, 7, 8, generator=generator), torch.randn(2, 2, 9, 8, generator=generator)
     given: dict[str, Any] = {"g": torch.tensor([0.5, 1.0, -1.0, 2.0])}
     assert (kernel(q, k, k, **given).double() - kernel.reference(q, k, k, **given)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_what_a_factor_is_beyond_the_last_channel_does_not_matter(backend: str) -> None:
+    """1 / (D - c) is infinite at c = D, where kernels pad."""
+    kernel = attngen.build("attention a { score dot(q * (1 / (D - c)), k * (1 / (D - c))) }", backend=backend)
+    generator = torch.Generator().manual_seed(0)
+    q, k = torch.randn(1, 2, 7, 18, generator=generator), torch.randn(1, 2, 9, 18, generator=generator)
+    assert (kernel(q, k, k).double() - kernel.reference(q, k, k)).abs().max() < 1e-5
