@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.ir import nodes
-from attngen.ir.expr import Kind, Read, children, distinct, mentions, variables
+from attngen.ir.expr import Expr, Kind, Read, children, distinct, mentions, variables
+from attngen.ir.nodes import AXIS_SIZES
 from attngen.ir.show import show_expr
 from attngen.schedule.guards import demands
 
-LETTERS = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
-"""The size of each axis with a meaning."""
 POSITIONS = ("i", "j", "n", "t")
 
 
@@ -72,37 +71,42 @@ def _demands(variant: nodes.Variant) -> list[str]:
     for part in demands(variant).values() if isinstance(variant.body, nodes.Pairwise) else ():
         if isinstance(part, Read):
             axes = variant.input(part.input).axes
-            own = [(index, axis) for index, axis in zip(part.indices, axes, strict=True) if axis not in LETTERS]
+            own = [(index, axis) for index, axis in zip(part.indices, axes, strict=True) if axis not in AXIS_SIZES]
             test = " and ".join(f"0 <= {PythonPrinter().tight(index, 6)} < {size_name(axis)}" for index, axis in own)
             problem = f"`{show_expr(part)}` is outside of the input"
         else:
             divisor = children(part)[1]
             test = f"{PythonPrinter().tight(divisor, 6)} != 0"
             problem = f"`{show_expr(divisor)}` is 0, and an int is divided by it"
-        loops = [f"for {name} in range({size})" for name, size in (("h", "H"), ("c", "D")) if mentions(part, name)]
-        test = f"all({' '.join([test, *loops])})" if loops else test
+        test = _for_all(test, part)
         line = (part.span if part.span.line else variant.span).line
         lines.append(f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")')
     return lines
 
 
+def _for_all(test: str, expr: Expr) -> str:
+    """The test for every head and channel that it speaks of."""
+    loops = [f"for {name} in range({AXIS_SIZES[name]})" for name in ("h", "c") if mentions(expr, name)]
+    return f"all({' '.join([test, *loops])})" if loops else test
+
+
 def _inputs(variant: nodes.Variant) -> list[str]:
     if not variant.inputs:
         return []
-    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in LETTERS})
-    known = ", ".join(f'"{axis}": {LETTERS[axis]}' for axis in used)
+    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in AXIS_SIZES})
+    known = ", ".join(f'"{axis}": {AXIS_SIZES[axis]}' for axis in used)
     lines = [f"sizes = {{{known}}}"]
     for given in variant.inputs:
         axes = ", ".join(f'"{axis}"' for axis in given.axes) + ("," if len(given.axes) == 1 else "")
         where = place(variant, given.span.line)
         arguments = f'"{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}"'
         lines.append(f'{given.name} = _input({arguments}, sizes, q.device, "{where}")')
-    own = sorted({axis for given in variant.inputs for axis in given.axes if axis not in LETTERS})
+    own = sorted({axis for given in variant.inputs for axis in given.axes if axis not in AXIS_SIZES})
     lines += [f'{size_name(axis)} = sizes["{axis}"]' for axis in own]
     for given in variant.inputs:
         lines += _data(variant, given)
     for given in variant.inputs:
-        if any(axis == "n" or axis not in LETTERS for axis in given.axes):
+        if any(axis == "n" or axis not in AXIS_SIZES for axis in given.axes):
             lines.append(f"{given.name} = _not_empty({given.name})")
     return lines
 
@@ -140,9 +144,7 @@ def _assertions(variant: nodes.Variant) -> list[str]:
     """Conditions over parameters, sizes and h."""
     lines = []
     for assertion in variant.assertions:
-        test = PythonPrinter().text(assertion.condition)
-        if mentions(assertion.condition, "h"):
-            test = f"all({test} for h in range(H))"
+        test = _for_all(PythonPrinter().text(assertion.condition), assertion.condition)
         where = place(variant, assertion.span.line)
         lines.append(f'_require({test}, "{variant.name}: `{quotable(assertion.text)}` does not hold ({where})")')
     return lines

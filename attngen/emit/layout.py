@@ -19,6 +19,11 @@ def laid_out_cpp(lines: Iterable[str], indent: int) -> list[str]:
     return [short for line in lines for short in _cpp(line, indent)]
 
 
+def deeper(lines: Iterable[str]) -> list[str]:
+    """The same one level of C++ deeper."""
+    return [f"  {line}" for line in lines]
+
+
 def _python(line: str, indent: int) -> list[str]:
     if indent + len(line) <= WIDTH:
         return [line]

@@ -66,6 +66,10 @@ class Unnormalized:
     """Do not divide."""
 
 
+AXIS_SIZES = {"b": "B", "h": "H", "i": "N", "j": "M", "n": "M", "t": "N", "c": "D", "e": "E"}
+"""The size of each axis of inputs that has a meaning; any other axis is an input's own, and sized at the call."""
+
+
 Normalization: TypeAlias = Softmax | Sum | Count | Unnormalized
 
 

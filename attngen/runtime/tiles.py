@@ -11,8 +11,7 @@ from attngen.analysis.picture import TileMap, tile_map
 from attngen.errors import CallError
 from attngen.ir.evaluate import Number, Reader
 from attngen.ir.expr import Expr, Read, Size, distinct, size
-from attngen.ir.nodes import Variant
-from attngen.schedule.guards import MEANINGFUL
+from attngen.ir.nodes import AXIS_SIZES, Variant
 from attngen.schedule.plan import Plan
 
 
@@ -61,7 +60,7 @@ def _own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Numb
     sizes: dict[str, Number] = {}
     for name, tensor in inputs.items():
         lengths = zip(variant.input(name).axes, tensor.shape, strict=True)
-        sizes |= {axis: length for axis, length in lengths if axis not in MEANINGFUL}
+        sizes |= {axis: length for axis, length in lengths if axis not in AXIS_SIZES}
     return sizes
 
 

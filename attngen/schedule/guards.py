@@ -14,9 +14,6 @@ from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, distinct, 
 from attngen.schedule.host import is_of_host
 from attngen.schedule.rows import products
 
-MEANINGFUL = frozenset("b h i j n t c e".split())
-"""Axes whose indices are checked before the launch; the index of any other axis must be checked where it is read."""
-
 
 def outside(expr: Expr, variant: nodes.Variant) -> Expr:
     """A predicate: evaluating `expr` reads an input outside, or divides by 0. `FALSE` if it can't.
@@ -48,7 +45,7 @@ def demands(variant: nodes.Variant) -> dict[Expr, Expr]:
     body = variant.pairwise
     found: dict[Expr, Expr] = {}
     rows = (part for product in products(body.score) for part in _certain(product))  # computed for all pairs
-    for part in (*_certain(body.mask), *_certain(body.score), *rows):
+    for part in dict.fromkeys((*_certain(body.mask), *_certain(body.score), *rows)):
         fault = _own_fault(part, variant)
         if fault != FALSE and is_of_host(fault, "c"):
             found.setdefault(fault, part)
@@ -98,7 +95,7 @@ def _own_fault(expr: Expr, variant: nodes.Variant) -> Expr:
     fault: Expr = FALSE
     if isinstance(expr, Read):
         for axis, index in zip(variant.input(expr.input).axes, expr.indices, strict=True):
-            if axis not in MEANINGFUL:
+            if axis not in nodes.AXIS_SIZES:  # the indices of the others are positions, and those are checked
                 beyond = al.either(_compared("<", index, al.ZERO), _compared(">=", index, size(axis)))
                 fault = al.either(fault, beyond)
     return fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from attngen.ir.expr import Apply, Constant, Expr, Kind, Row, rewrite
+from attngen.ir.expr import Apply, Constant, Expr, Kind, rewrite
 from attngen.passes.factors import gathered
 from attngen.passes.fold import folded
 
@@ -35,10 +35,3 @@ def _times(expr: Expr) -> Expr:
 
 def _again(expr: Apply, *arguments: Expr) -> Expr:
     return Apply(expr.kind, span=expr.span, function=expr.function, arguments=arguments)
-
-
-def is_product(expr: Expr) -> bool:
-    """Whether an expression is dot(q, k), either way round."""
-    if not isinstance(expr, Apply) or expr.function != "dot":
-        return False
-    return sorted(part.name for part in expr.arguments if isinstance(part, Row)) == ["k", "q"]

@@ -22,20 +22,9 @@ from attngen.schedule.indices import exact_decisions
 from attngen.schedule.levels import Level
 from attngen.schedule.logits import in_base_two
 from attngen.schedule.names import Namer, kernel_name
-from attngen.schedule.products import Product, named_products
-from attngen.schedule.statements import Sequence, Statement
+from attngen.schedule.products import Product, RowPlan, named_products
+from attngen.schedule.statements import Sequence, Statement, Tile
 from attngen.schedule.support import unsupported
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A value of a tile of pairs: `statements` in order, then `result` over their names."""
-
-    statements: tuple[Statement, ...]
-    result: Expr
-
-    def at(self, *levels: Level) -> tuple[Statement, ...]:
-        return tuple(statement for statement in self.statements if statement.level in levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +71,16 @@ class Plan:
     def checked(self) -> bool:
         """Whether a pair can be at fault."""
         return self.fault.result != FALSE
+
+    @property
+    def counted(self) -> bool:
+        """Whether it matters how many keys a row sees."""
+        return isinstance(self.normalization, (nodes.Sum, nodes.Count))
+
+    @property
+    def rows(self) -> tuple[RowPlan, ...]:
+        """Both sides of every product."""
+        return tuple(side for product in self.products for side in (product.query, product.key))
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
@@ -180,7 +179,6 @@ def _namer(variant: nodes.Variant) -> Namer:
 
 def reads(plan: Plan) -> tuple[Read, ...]:
     """Every element of an input that the kernel reads, each once; the rows of keys are another kernel's."""
-    values = [value for tile in plan.tiles for value in (*(s.value for s in tile.statements), tile.result)]
-    values += [s.value for product in plan.products for s in product.query.statements]
+    values = [expr for tile in (*plan.tiles, *(product.query for product in plan.products)) for expr in tile.exprs]
     found = {part: None for value in values for part in distinct(value) if isinstance(part, Read)}
     return tuple(found)

@@ -23,30 +23,25 @@ from attngen.schedule.host import Hoisting, is_of_host
 from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level
 from attngen.schedule.names import Namer
 from attngen.schedule.rows import Split, is_positional, products, split
-from attngen.schedule.statements import Sequence, Statement
+from attngen.schedule.statements import Sequence, Tile
 
 TURNING = {"sin": "sine", "cos": "cosine"}
 """Functions of an angle, and what takes it in turns: of those, float32 need not hold the whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class RowPlan:
-    """One side of a product: `result` over `statements`, whose levels are those of a tile of rows.
+class RowPlan(Tile):
+    """One side of a product: the levels of its statements are those of a tile of rows.
 
     A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own.
     """
 
     name: str
-    statements: tuple[Statement, ...]
-    result: Expr
     per_head: bool
 
     @property
     def plain(self) -> bool:
         return isinstance(self.result, Row)
-
-    def at(self, *levels: Level) -> tuple[Statement, ...]:
-        return tuple(statement for statement in self.statements if statement.level in levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +81,14 @@ def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) ->
 
 def _row(name: str, row: Expr, axes: Mapping[str, Level], namer: Namer, hoisting: Hoisting) -> RowPlan:
     if isinstance(row, Row):
-        return RowPlan(row.name, (), row, per_head=False)
+        return RowPlan((), row, row.name, per_head=False)
     for value in distinct(row) & namer.given.keys():  # what the author named keeps its name with host values inside
         namer.given.setdefault(hoisting.hoisted(value, exact=True), namer.given[value])
     exact = Sequence(namer, exact=True, axes=axes)
     rough = hoisting.hoisted(_with_angles(row, exact, hoisting), exact=False)
     sequence = Sequence(namer, exact=False, axes=axes, known=dict(exact.known), levels=dict(exact.levels))
     result = sequence.lowered(rough, [rough])
-    return RowPlan(name, (*exact.statements, *sequence.statements), result, mentions(row, "h"))
+    return RowPlan((*exact.statements, *sequence.statements), result, name, mentions(row, "h"))
 
 
 def _with_angles(row: Expr, exact: Sequence, hoisting: Hoisting) -> Expr:

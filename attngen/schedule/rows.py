@@ -22,7 +22,7 @@ from attngen.ir.expr import (
     variables,
     with_children,
 )
-from attngen.schedule.logits import is_product
+from attngen.ir.functions import SCALAR
 
 CHANNEL = "c"
 GROWING = ("exp", "^")
@@ -39,8 +39,6 @@ class Split:
 
 def split(product: Expr) -> Split | str:
     """The two sides of a dot product of rows, or why it can't be split."""
-    if is_product(product):
-        return Split(Row(Kind.FLOAT, (CHANNEL,), name="q"), Row(Kind.FLOAT, (CHANNEL,), name="k"))
     if not isinstance(product, Apply) or product.function != "dot" or product.channels:
         return "rows can only enter a score through `dot` yet"
     sides = [_of_channel(row) for row in product.arguments]
@@ -104,7 +102,7 @@ def _at_channel(expr: Expr, index: Expr) -> Expr:
 def _reason(row: Expr) -> str:
     """Why a row can't be computed ahead; nothing if it can."""
     for part in distinct(row):
-        if isinstance(part, Apply) and part.function in ("dot", "outer", "l2norm", "prev"):
+        if isinstance(part, Apply) and part.function not in SCALAR:
             return f"`{part.function}` inside of a row can't be compiled yet"
         if isinstance(part, Row) and part.name not in ("q", "k"):
             return f"`{part.name}` can't enter a score yet"

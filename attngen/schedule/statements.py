@@ -35,6 +35,22 @@ class Statement:
     exact: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A value of a tile, of pairs or of rows: `statements` in order, then `result` over their names."""
+
+    statements: tuple[Statement, ...]
+    result: Expr
+
+    def at(self, *levels: Level) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if statement.level in levels)
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        """All that is computed."""
+        return (*(statement.value for statement in self.statements), self.result)
+
+
 @dataclass(slots=True)
 class Sequence:
     """Statements in order, and the names of values that are known already."""
@@ -57,17 +73,16 @@ class Sequence:
     def _visit(self, expr: Expr, outer: Level | None, uses: Counter[Expr]) -> Expr:
         if expr in self.known:
             return self.known[expr]
-        if isinstance(expr, Rechannel):  # read elsewhere; the row itself is not needed for that
-            index = self._visit(expr.index, level(expr, self.levels, self.axes), uses)
-            return self._shared(expr, replace(expr, index=index))
         own = level(expr, self.levels, self.axes)
+        if isinstance(expr, Rechannel):  # read elsewhere; the row itself is not needed for that
+            index = self._visit(expr.index, own, uses)
+            return self._shared(expr, replace(expr, index=index), own)
         below = children(expr)
         visited = tuple(self._visit(child, own, uses) for child in below)
         lowered = expr if visited == below else with_children(expr, visited)
-        return self._shared(expr, lowered) if self._is_shared(expr, own, outer, uses) else lowered
+        return self._shared(expr, lowered, own) if self._is_shared(expr, own, outer, uses) else lowered
 
-    def _shared(self, expr: Expr, lowered: Expr) -> Variable:
-        own = level(expr, self.levels, self.axes)
+    def _shared(self, expr: Expr, lowered: Expr, own: Level) -> Variable:
         name = self.namer.of_value(expr, own, PAIR_PLACES if self.axes is PAIRS else ROW_PLACES)
         self._append(name, lowered, own)
         self.known[expr] = Variable(expr.kind, name=name)

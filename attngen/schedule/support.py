@@ -5,6 +5,7 @@ from __future__ import annotations
 from attngen.errors import Diagnostic, Span
 from attngen.ir import nodes
 from attngen.ir.expr import TRUE, Apply, Expr, Rechannel, Row, distinct, rewrite
+from attngen.ir.functions import SCALAR
 from attngen.schedule.guards import unguarded
 from attngen.schedule.rows import products, split
 
@@ -59,7 +60,7 @@ def _in_mask(mask: Expr) -> list[Diagnostic]:
 
 
 def _is_row_operation(expr: Expr) -> bool:
-    return isinstance(expr, Apply) and expr.function in ("dot", "outer", "l2norm", "prev")
+    return isinstance(expr, Apply) and expr.function not in SCALAR
 
 
 def _extent(expr: Expr) -> tuple[int, int]:

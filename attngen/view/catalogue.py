@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from attngen.analysis.picture import TileMap, kinds_of_heads
 from attngen.ir.evaluate import Number
-from attngen.ir.expr import Read, distinct
+from attngen.ir.expr import Constant, Kind, Read, distinct
 from attngen.ir.load import load_all
-from attngen.ir.nodes import Variant
+from attngen.ir.nodes import Count, Pairwise, Variant
 from attngen.reference import attention
 from attngen.schedule.plan import plan
 from attngen.view.svg import drawing
@@ -75,14 +76,13 @@ def _live(variant: Variant) -> float | None:
     """The fraction of live pairs; `None` if the mask reads an input."""
     if any(isinstance(part, Read) for part in distinct(variant.pairwise.mask)):
         return None
-    inputs = {
-        given.name: torch.zeros([HEADS if axis == "h" else 64 for axis in given.axes]) for given in variant.inputs
-    }
-    keys, count = torch.zeros(1, HEADS, TOKENS, 4), 0
+    alone = Pairwise(Constant(Kind.FLOAT, value=0.0), logit=False, mask=variant.pairwise.mask, normalization=Count())
+    masked = replace(variant, inputs=(), body=alone)
+    keys, count = torch.zeros(1, HEADS, TOKENS, 1), 0
     for first in range(0, TOKENS, ROWS):
         rows = keys[:, :, :ROWS]
-        given = {"parameters": _parameters(variant), "inputs": inputs, "offset": first}
-        count += int(attention(variant, rows, keys, keys, **given).live.sum())  # type: ignore[arg-type]
+        found = attention(masked, rows, keys, keys, parameters=_parameters(variant), offset=first)
+        count += int(found.live.sum())
     return count / (HEADS * TOKENS**2)
 
 

@@ -75,8 +75,8 @@ def check(backend: str, data: st.DataObject) -> None:
     call = Call(q, k, v, {"w": 3, "x": 0.7}, inputs, offset=data.draw(st.integers(0, M - N)))
     y, lse = kernel(q, k, v, offset=call.offset, return_lse=True, **inputs)
     wanted = expected(kernel.variant, call)
-    finite = bool(torch.isfinite(wanted.lse).all()) if wanted.lse is not None else True
-    assume(finite and float(wanted.lse.abs().max() if wanted.lse is not None else 0) < 1e4)
+    assert wanted.lse is not None
+    assume(bool(wanted.lse.abs().max() < 1e4))  # which is false for a NaN as well
     assert_close(wanted, y, lse)
 
 

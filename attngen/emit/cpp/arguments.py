@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attngen.emit.checks import LETTERS
 from attngen.emit.python import size_name
 from attngen.ir.expr import Kind, Parameter, Read, Size, distinct
-from attngen.ir.nodes import Input
+from attngen.ir.nodes import AXIS_SIZES, Input
 from attngen.schedule.host import HostValue
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
@@ -38,15 +37,12 @@ def arguments(plan: Plan) -> list[Argument]:
     found += [_scalar(kernel_name(p.name), TYPES[p.kind], p.name) for p in plan.variant.parameters if p.name in used]
     found += [_host(value) for value in plan.host]
     axes = {part.axis for part in _parts(plan) if isinstance(part, Size)}
-    axes |= {axis for name in read for axis in plan.variant.input(name).axes if axis not in LETTERS}
+    axes |= {axis for name in read for axis in plan.variant.input(name).axes if axis not in AXIS_SIZES}
     return found + [_scalar(size_name(axis), "int64_t", size_name(axis)) for axis in sorted(axes - set("BHNMDE"))]
 
 
 def _parts(plan: Plan) -> list[object]:
-    values = [s.value for tile in plan.tiles for s in tile.statements] + [tile.result for tile in plan.tiles]
-    for product in plan.products:
-        for rows in (product.query, product.key):
-            values += [*(statement.value for statement in rows.statements), rows.result]
+    values = [expr for computed in (*plan.tiles, *plan.rows) for expr in computed.exprs]
     values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
 
@@ -63,8 +59,7 @@ def input_type(plan: Plan, name: str) -> str:
     kind = plan.variant.input(name).kind
     if kind is not Kind.FLOAT:
         return "uint8_t" if kind is Kind.BOOL else "int64_t"
-    statements = [s for tile in plan.tiles for s in tile.statements]
-    statements += [s for p in plan.products for side in (p.query, p.key) for s in side.statements]
+    statements = (statement for computed in (*plan.tiles, *plan.rows) for statement in computed.statements)
     exact = (part for statement in statements if statement.exact for part in distinct(statement.value))
     return "double" if any(isinstance(part, Read) and part.input == name for part in exact) else "float"
 

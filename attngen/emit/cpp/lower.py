@@ -10,7 +10,7 @@ from attngen.emit.cpp import rows
 from attngen.emit.cpp.arguments import Argument, arguments, scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.face import face, fault_text, host_lines
-from attngen.emit.layout import laid_out, laid_out_cpp
+from attngen.emit.layout import deeper, laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
 from attngen.ir import nodes
 from attngen.ir.expr import Expr
@@ -81,7 +81,7 @@ class _Lowering:
         return {
             "softmax": plan.softmax,
             "summed": isinstance(plan.normalization, nodes.Sum),
-            "counted": isinstance(plan.normalization, (nodes.Sum, nodes.Count)),
+            "counted": plan.counted,
             "initial_top": extra or "NOTHING",
             "initial_total": "1.0f" if plan.softmax and extra else "0.0f",
             "share": f"space.seen[r] == 0 ? 0.0f : {found}" if found else "1.0f",
@@ -117,7 +117,7 @@ class _Lowering:
             values = laid_out_cpp((f"{s.name}[x] = {self._text(s.value, s.exact)};" for s in statements), 8)
             loop = _loop(["const int64_t j = first_key + x;", *values])
             lines += [f"{scalar_type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
-            lines += loop if always else ["if (!FULL) {", *_deeper(loop), "}"]
+            lines += loop if always else ["if (!FULL) {", *deeper(loop), "}"]
         return lines
 
     def _query_lines(self) -> list[str]:
@@ -141,18 +141,14 @@ class _Lowering:
             live = self._text(plan.mask.result, exact=True)
             dead = "NOTHING" if plan.softmax else "0.0f"
             lines += [f"const bool live = {live};", f"if (!live) scores[x] = {dead};"]
-            if isinstance(plan.normalization, (nodes.Sum, nodes.Count)):
+            if plan.counted:
                 lines.append("seen -= !live;")
         loop = _loop(["[[maybe_unused]] const int64_t j = first_key + x;", *laid_out_cpp(lines, 10)])
-        return loop if self.plan.checked else ["if (!FULL) {", *_deeper(loop), "}"]
+        return loop if self.plan.checked else ["if (!FULL) {", *deeper(loop), "}"]
 
 
 def _loop(lines: list[str]) -> list[str]:
-    return ["for (int64_t x = 0; x < keys; ++x) {", *_deeper(lines), "}"]
-
-
-def _deeper(lines: list[str]) -> list[str]:
-    return [f"  {line}" for line in lines]
+    return ["for (int64_t x = 0; x < keys; ++x) {", *deeper(lines), "}"]
 
 
 def _functions(text: str) -> str:

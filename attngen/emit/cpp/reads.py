@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from attngen.emit.checks import LETTERS
 from attngen.emit.cpp.arguments import input_type
 from attngen.emit.cpp.printer import CppPrinter
 from attngen.emit.python import size_name
 from attngen.ir.expr import Kind, Read
+from attngen.ir.nodes import AXIS_SIZES
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 
@@ -34,4 +34,4 @@ class KernelPrinter(CppPrinter):
         if axis == "i":
             return "row"
         index = self.text(expr.indices[k])
-        return index if axis in LETTERS else f"inside({index}, {size_name(axis)})"
+        return index if axis in AXIS_SIZES else f"inside({index}, {size_name(axis)})"

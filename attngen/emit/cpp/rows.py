@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.cpp.arguments import scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
-from attngen.emit.layout import laid_out_cpp
+from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
 from attngen.ir.expr import Expr, Rechannel, Row
 from attngen.ir.printer import ATOM
@@ -65,7 +65,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
     ahead = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
-    return laid_out_cpp([*ahead, "for (int64_t r = 0; r < rows; ++r) {", *_deeper(loop), "}"], 2)
+    return laid_out_cpp([*ahead, "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 2)
 
 
 def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
@@ -75,7 +75,7 @@ def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
         *_elements(plan, rows, f"{rows.name}[row * D + c]"),
     ]
     lines = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
-    lines += ["for (int64_t row = first; row < last; ++row) {", *_deeper(loop), "}"]
+    lines += ["for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
     head = "h / call.k.share" if rows.per_head else "h"
     shown = {"rows": rows.name, "head": head, "unpacked": unpacked, "lines": laid_out_cpp(lines, 2)}
     return render("attngen.emit.cpp", "rows.cpp", shown).rstrip()
@@ -95,14 +95,10 @@ def _elements(plan: Plan, rows: RowPlan, target: str) -> list[str]:
     """The channels of one row."""
     result = RowPrinter(plan, rows, exact=False).text(rows.result)
     inside = laid_out_cpp([*_lines(plan, rows, Level.PAIR), f"{target} = {result};"], 6)
-    return [*_lines(plan, rows, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *_deeper(inside), "}"]
+    return [*_lines(plan, rows, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *deeper(inside), "}"]
 
 
 def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
     return [
         f"const {scalar_type(s)} {s.name} = {RowPrinter(plan, rows, s.exact).text(s.value)};" for s in rows.at(level)
     ]
-
-
-def _deeper(lines: list[str]) -> list[str]:
-    return [f"  {line}" for line in lines]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attngen.emit.checks import LETTERS
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
+from attngen.ir.nodes import AXIS_SIZES
 from attngen.schedule.host import HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
@@ -29,17 +29,13 @@ def kernel_arguments(plan: Plan) -> list[Argument]:
 
 def row_arguments(plan: Plan, rows: RowPlan) -> list[Argument]:
     """Arguments of the kernel that computes the rows of keys, without parameters."""
-    exprs = row_values(rows)
+    exprs = rows.exprs
     found: list[Argument] = []
     for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
         found += _of_input(plan, name)
     found += _host_arguments(plan, exprs)
     sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H", "N"}
     return [*found, *((name, name) for name in (*sorted(sizes), *own_sizes(plan, exprs)))]
-
-
-def row_values(rows: RowPlan) -> list[Expr]:
-    return [*(statement.value for statement in rows.statements), rows.result]
 
 
 def _host_arguments(plan: Plan, exprs: Iterable[Expr]) -> list[Argument]:
@@ -113,7 +109,7 @@ def own_sizes(plan: Plan, exprs: Iterable[Expr]) -> list[str]:
         if isinstance(part, Size):
             axes.add(part.axis)
         elif isinstance(part, Read):
-            axes |= {axis for axis in plan.variant.input(part.input).axes if axis not in LETTERS}
+            axes |= {axis for axis in plan.variant.input(part.input).axes if axis not in AXIS_SIZES}
     return sorted(size_name(axis) for axis in axes - set("BHNMDE"))
 
 
@@ -132,9 +128,8 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 
 def _all(plan: Plan) -> list[Expr]:
-    values = [s.value for s in (*plan.head, *(s for tile in plan.tiles for s in tile.statements))]
-    values += [value for product in plan.products for value in row_values(product.query)]
-    values += [tile.result for tile in plan.tiles]
+    values = [statement.value for statement in plan.head]
+    values += [e for tile in (*plan.tiles, *(product.query for product in plan.products)) for e in tile.exprs]
     return values if plan.once_per_row is None else [*values, plan.once_per_row]
 
 

@@ -15,8 +15,8 @@ from attngen.ir.expr import Expr, mentions
 from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
-from attngen.schedule.plan import Plan, Tile
-from attngen.schedule.statements import Statement
+from attngen.schedule.plan import Plan
+from attngen.schedule.statements import Statement, Tile
 
 SUPPORT = (
     "_inside",
@@ -42,11 +42,9 @@ def _values(plan: Plan) -> dict[str, object]:
     kernel_constants = [kernel_name(name) for name in constants]
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
-    return {
-        **face(plan).values(),
+    values: dict[str, object] = {
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "space": [_tuple(configuration) for configuration in GPU_SPACE],
-        "jit_support": "\n\n\n".join([_jit_support(plan), *rows.kernels(plan)]),
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "visit_passed": visit,
         "arguments": [name for name, _ in arguments],
@@ -67,6 +65,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "device_check": laid_out([_device_check(plan)], 4),
         "fault": fault_text(plan) if plan.checked else "",
     }
+    return {**face(plan).values(), **values, "jit_support": _jit_support(plan, values)}
 
 
 def _device_check(plan: Plan) -> str:
@@ -174,13 +173,13 @@ def _partial(run: PartialRun) -> tuple[list[str], str, str, list[str]]:
     return laid_out([f"steps = {count}"], 4), run.start, "steps", skips
 
 
-def _jit_support(plan: Plan) -> str:
-    """The device functions that the kernel calls."""
-    lines = [*(_line(plan, s) for s in plan.head), *_lines(plan, plan.tiles, *Level)]
-    lines += [*_fault_lines(plan), *_mask_lines(plan), _score(plan), *rows.all_lines(plan)]
-    lines += [] if plan.once_per_row is None else [_text(plan, plan.once_per_row, False)]
-    used = [name for name in SUPPORT if any(f"{name}(" in line for line in lines)]
-    return functions("attngen.emit.triton", "support.py", ["_dot", *used])
+def _jit_support(plan: Plan, values: dict[str, object]) -> str:
+    """The device functions that the kernels call, then the kernels that compute rows of keys."""
+    kernels = rows.kernels(plan)
+    listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
+    shown = "\n".join([*listed, *kernels, str(values["result"])])
+    used = [name for name in SUPPORT if f"{name}(" in shown]
+    return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", *used]), *kernels])
 
 
 def _tuple(configuration: Configuration) -> str:

@@ -34,12 +34,6 @@ def kernels(plan: Plan) -> list[str]:
     return [_kernel(plan, product.key) for product in plan.products if not product.key.plain]
 
 
-def all_lines(plan: Plan) -> list[str]:
-    """All that is computed for rows: which support functions are called shows there."""
-    sides = [(side, keys) for product in plan.products for side, keys in ((product.query, False), (product.key, True))]
-    return [line for side, keys in sides for line in _statements(plan, side, keys)]
-
-
 def query_lines(plan: Plan, rows: RowPlan) -> list[str]:
     return _statements(plan, rows, keys=False)
 
@@ -78,7 +72,7 @@ def _share(rows: RowPlan) -> str:
 
 def _kernel(plan: Plan, rows: RowPlan) -> str:
     """The kernel that computes rows of keys ahead."""
-    exprs = args.row_values(rows)
+    exprs = rows.exprs
     values = {
         "rows": rows.name,
         "arguments": [name for name, _ in args.row_arguments(plan, rows)],
@@ -91,7 +85,7 @@ def _kernel(plan: Plan, rows: RowPlan) -> str:
 def _launch(plan: Plan, rows: RowPlan) -> list[str]:
     """Its launch: 32 keys at a time, few enough for the registers of wide heads."""
     heads, share = ("H", "H // k.shape[1]") if rows.per_head else ("k.shape[1]", "1")
-    exprs = args.row_values(rows)
+    exprs = rows.exprs
     passed = [value for _, value in args.row_arguments(plan, rows)]
     given = ["k", rows.name, "*k.stride()", share, *passed, heads, "M", *args.constants(plan, exprs)]
     sizes = ["D=D", "D_PADDED=max(16, triton.next_power_of_2(D))", "KEY_TILE=32"]

@@ -73,7 +73,7 @@ def _check_axes(axes: tuple[ast.Word, ...], report: Report) -> None:
         elif name in SIZES:
             help = "`b h i j n t c e` have a meaning (`n`: any position); any other name is an axis of its own"
             report.error("E0215", f"`{name}` is a size; axes are named by their index", axis.span, help=help)
-        elif name in PYTHON_KEYWORDS or (name in RESERVED and name not in reads.WITH_A_MEANING):
+        elif name in PYTHON_KEYWORDS or (name in RESERVED and name not in nodes.AXIS_SIZES):
             what = "is a keyword of Python" if name in PYTHON_KEYWORDS else "always has a meaning"
             report.error("E0215", f"`{name}` {what} and can't name an axis", axis.span, help="choose another name")
 

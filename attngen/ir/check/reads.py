@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 READ_AT = {"b": ("b",), "h": ("h",), "i": ("i",), "j": ("j",), "n": ("i", "j", "t"), "t": ("t",)}
 """The variables at which an axis with a meaning may be read."""
-WITH_A_MEANING = frozenset((*READ_AT, *CHANNELS))
 
 
 def own_axes(given: nodes.Input) -> tuple[str, ...]:
     """The axes that are sized at the call."""
-    return tuple(axis for axis in given.axes if axis not in WITH_A_MEANING)
+    return tuple(axis for axis in given.axes if axis not in nodes.AXIS_SIZES)
 
 
 def index(elaborator: Elaborator, node: ast.Index, names: Scope) -> Expr | None:
