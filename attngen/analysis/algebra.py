@@ -149,11 +149,20 @@ def either(left: Expr, right: Expr) -> Expr:
     return TRUE if TRUE in (left, right) else Apply(Kind.BOOL, function="or", arguments=(left, right))
 
 
+OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+"""The comparison of ints that holds where another does not. (Of floats, none may hold.)"""
+
+
 def inverse(operand: Expr) -> Expr:
     if isinstance(operand, Constant):
         return Constant(Kind.BOOL, value=not operand.value)
     if isinstance(operand, Apply) and operand.function == "not":
         return operand.arguments[0]
+    if isinstance(operand, Apply) and operand.function in ("and", "or"):
+        join = either if operand.function == "and" else both
+        return join(*map(inverse, operand.arguments))
+    if isinstance(operand, Apply) and operand.function in OPPOSITE and operand.arguments[0].kind is Kind.INT:
+        return Apply(Kind.BOOL, function=OPPOSITE[operand.function], arguments=operand.arguments)
     return Apply(Kind.BOOL, function="not", arguments=(operand,))
 
 

@@ -1,4 +1,4 @@
-"""Which keys can be live for a tile of queries, and which are live for all of it: hull and core."""
+"""Which keys can be live for a tile of queries, and which are live for all of it: hull and core; and the other way."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from attngen.analysis.facts import Facts
 from attngen.analysis.segments import MOST, Segment, Segments, hull_of, in_order, limited, merged
-from attngen.analysis.solve import Fallback, Solver
-from attngen.ir.expr import Expr, distinct, size
+from attngen.analysis.solve import KEYS, QUERIES, Fallback, Side, Solver
+from attngen.ir.expr import Expr, distinct
 from attngen.ir.nodes import Variant
 
 
@@ -15,7 +15,8 @@ from attngen.ir.nodes import Variant
 class Bounds:
     """The keys of a query tile as segments in order, ends in terms of q0, q1 (first and last query position).
 
-    Every live key lies in `hull`; every key in `core` is live for all queries of the tile.
+    Every live key lies in `hull`; every key in `core` is live for all queries of the tile. (Or the queries of a key
+    tile, in terms of k0, k1 and `offset`, the position of the first query.)
     """
 
     hull: Segments
@@ -25,13 +26,22 @@ class Bounds:
 
 def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     """Hull and core of the keys for the query tile [q0, q1] of a variant with this mask."""
+    return _bounds(variant, mask, KEYS)
+
+
+def query_bounds(variant: Variant, mask: Expr) -> Bounds:
+    """Hull and core of the queries for the key tile [k0, k1]: what a pass over key tiles walks along."""
+    return _bounds(variant, mask, QUERIES)
+
+
+def _bounds(variant: Variant, mask: Expr, side: Side) -> Bounds:
     facts = Facts.of(variant)
-    hull, core = Solver(facts, must=False), Solver(facts, must=True)
+    hull, core = Solver(facts, must=False, side=side), Solver(facts, must=True, side=side)
     candidates = merged(hull.predicate(mask))
-    live = _limited(candidates)
-    always = _limited(merged(core.predicate(mask)))
+    live = _limited(candidates, side)
+    always = _limited(merged(core.predicate(mask)), side)
     if len(live) > MOST or _cost(in_order(live, facts)) > LARGEST:
-        live = _limited((hull_of(candidates),))
+        live = _limited((hull_of(candidates),), side)
         hull.fallbacks.append(Fallback(mask, "it has more segments than are worth their code"))
     always = always[:MOST]
     if _cost(in_order(always, facts)) > LARGEST:
@@ -41,8 +51,8 @@ def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     return Bounds(_tidied(in_order(live, facts), trusted), _tidied(in_order(always, facts), trusted), fallbacks)
 
 
-def _limited(segments: Segments) -> Segments:
-    return merged(limited(segments, size("M")))
+def _limited(segments: Segments, side: Side) -> Segments:
+    return merged(limited(segments, side.every))
 
 
 LARGEST = 120

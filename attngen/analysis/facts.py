@@ -13,8 +13,10 @@ from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Read, Size, 
 
 FIRST, LAST = variable("q0"), variable("q1")
 """The first and the last query position of a tile."""
+FIRST_KEY, LAST_KEY = variable("k0"), variable("k1")
+"""The first and the last key of a tile."""
 SPAN = variable("span")
-"""How many positions lie between them; never negative."""
+"""How many positions lie between the first and the last one of a tile; never negative."""
 NOT_NEGATIVE = Interval(integer(0), None)
 POSITIVE = Interval(integer(1), None)
 
@@ -45,7 +47,7 @@ class Facts:
                 return POSITIVE if expr.axis in ("H", "D", "E") else NOT_NEGATIVE
             case Read():
                 return self.inputs.get(expr.input, UNBOUNDED)
-            case Variable(name="h" | "b" | "j" | "span"):
+            case Variable(name="h" | "b" | "j" | "k0" | "span"):
                 return NOT_NEGATIVE
             case Variable():
                 return UNBOUNDED
@@ -131,8 +133,9 @@ def _product(term: Expr, divisor: Expr) -> Expr:
 
 
 def _with_span(expr: Expr) -> Expr:
-    """Write the last query as the first one and a distance that is not negative."""
-    moved = rewrite(expr, lambda node: al.add(FIRST, SPAN) if node == LAST else node)
+    """Write the last position of a tile as the first one and a distance that is not negative."""
+    ends = {LAST: FIRST, LAST_KEY: FIRST_KEY}
+    moved = rewrite(expr, lambda node: al.add(ends[node], SPAN) if node in ends else node)
     terms, constant = linear(moved)
     return from_linear(terms, constant)
 

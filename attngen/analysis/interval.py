@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from attngen.analysis import algebra as al
 from attngen.analysis.rules import RULES, UNBOUNDED, Box, Interval, greatest_of, least_of
-from attngen.analysis.sums import fold, linear
-from attngen.ir.expr import FALSE, TRUE, Apply, Expr, Kind, Read, Row, children, distinct, integer, mentions
+from attngen.analysis.sums import fold, from_linear, linear
+from attngen.ir.expr import FALSE, TRUE, Apply, Expr, Kind, Read, Row, children, distinct, integer, mentions, variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,9 @@ def truth(expr: Expr, box: Box) -> Truth:
     """Whether a bool expression holds for all pairs of a box, and whether it can hold for any."""
     if _stands_for_itself(expr, box):
         return Truth(expr, expr)
+    known = box.leaf(expr)
+    if known is not None and known.low is not None and known.high is not None:
+        return Truth(known.low, known.high)
     match expr:
         case Apply(function="not", arguments=(operand,)):
             inner = truth(operand, box)
@@ -100,20 +103,16 @@ def _stands_for_itself(expr: Expr, box: Box) -> bool:
 def _comparison(operator: str, left: Expr, right: Expr, box: Box) -> Truth:
     """Compare through the difference, so that what both sides share cancels."""
     if left.kind is Kind.INT:
-        difference = interval(al.subtract(left, right), box)
-        low, high, zero = difference.low, difference.high, integer(0)
+        difference, zero = interval(al.subtract(left, right), box), Interval.point(integer(0))
+        below, not_above = _less("<", difference, zero), _less("<=", difference, zero)
+        above, not_below = _less("<", zero, difference), _less("<=", zero, difference)
     else:
         a, b = interval(left, box), interval(right, box)
-        if None in (a.low, a.high, b.low, b.high):
-            return SOMETIMES
         if a.low == a.high and b.low == b.high and a.low is not None and b.low is not None:
             exact = al.compare(operator, a.low, b.low)
             return Truth(exact, exact)
-        return SOMETIMES
-    below = FALSE if high is None else al.compare("<", high, zero)
-    above = FALSE if low is None else al.compare(">", low, zero)
-    not_above = FALSE if high is None else al.compare("<=", high, zero)
-    not_below = FALSE if low is None else al.compare(">=", low, zero)
+        below, not_above = _less("<", a, b), _less("<=", a, b)
+        above, not_below = _less("<", b, a), _less("<=", b, a)
     match operator:
         case "<":
             return Truth(below, al.inverse(not_below))
@@ -128,16 +127,39 @@ def _comparison(operator: str, left: Expr, right: Expr, box: Box) -> Truth:
     return Truth(zero_only, al.inverse(apart)) if operator == "==" else Truth(apart, al.inverse(zero_only))
 
 
+def _less(operator: str, a: Interval, b: Interval) -> Expr:
+    """Whether every value of a is below (`<`) or not above (`<=`) every value of b; not, if an end is NaN."""
+    if a.high is None or b.low is None:
+        return FALSE
+    if a.high == integer(0):
+        return al.compare(MIRRORED[operator], b.low, a.high)
+    return al.compare(operator, a.high, b.low)
+
+
+MIRRORED = {"<": ">", "<=": ">="}
+
+
 def _sum(terms: dict[Expr, int], constant: int, box: Box) -> Interval:
     low: Expr | None = integer(constant)
     high: Expr | None = integer(constant)
-    for term, factor in terms.items():
+    for term, factor in _together(terms, box).items():
         part = interval(term, box)
         down, up = (part.low, part.high) if factor > 0 else (part.high, part.low)
         scale = integer(factor)
         low = None if low is None or down is None else al.add(low, al.multiply(scale, down))
         high = None if high is None or up is None else al.add(high, al.multiply(scale, up))
     return Interval(low, high)
+
+
+def _together(terms: dict[Expr, int], box: Box) -> dict[Expr, int]:
+    """The terms of a sum; those of one position as one, where the box knows their sum better than each."""
+    for position in ("i", "j"):
+        mine = {term: factor for term, factor in terms.items() if variables(term) & {"i", "j"} == {position}}
+        if len(mine) > 1:
+            total = from_linear(mine, 0)
+            if box.leaf(total) is not None:
+                terms = {**{term: factor for term, factor in terms.items() if term not in mine}, total: 1}
+    return terms
 
 
 def _choice(expr: Apply, below: list[Interval], box: Box) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from attngen.analysis.lists import List, listed_classes
 from attngen.analysis.walk import Range, tile_classes
 from attngen.ir.evaluate import Number, Reader
 
@@ -21,7 +22,7 @@ class TileMap:
 
 
 def tile_map(
-    walk: Range,
+    walk: Range | List,
     parameters: Mapping[str, Number],
     N: int,
     M: int,
@@ -32,7 +33,7 @@ def tile_map(
     tile: tuple[int, int] = (64, 64),
     read: Reader | None = None,
 ) -> TileMap:
-    """The map of one head; `read` gives elements of per-head inputs that the bounds depend on.
+    """The map of one head; `read` gives elements of inputs that the walk depends on.
 
     Raises:
         LookupError: the bounds depend on an input, and `read` is not given.
@@ -41,6 +42,9 @@ def tile_map(
     first = M - N if offset is None else offset
     fixed = {"N": N, "M": M, "H": H, "B": 1, "b": 0, "h": head, "KEY_TILE": key_tile, **parameters}
     columns = -(-M // key_tile)
+    if isinstance(walk, List):
+        found = listed_classes(walk, fixed, range(first, first + N), tile, M, read)
+        return TileMap(tuple(map(tuple, found)), (-(-N // query_tile), columns))
     rows = []
     for start in range(0, N, query_tile):
         ends = {"q0": first + start, "q1": first + min(start + query_tile, N) - 1}
@@ -49,7 +53,7 @@ def tile_map(
 
 
 def kinds_of_heads(
-    walk: Range,
+    walk: Range | List,
     parameters: Mapping[str, Number],
     N: int,
     M: int,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from attngen.analysis import algebra as al
+from attngen.analysis.sums import fold
 from attngen.ir.expr import Expr, Kind, integer
 
 
@@ -124,6 +125,25 @@ def _absolute(box: Box, a: Interval) -> Interval:
     return Interval(al.largest(zero, a.low, al.negate(a.high)), al.largest(a.high, al.negate(a.low)))
 
 
+def _where_defined(function: str, least: int) -> Callable[[Box, Interval], Interval]:
+    """A function that keeps order from `least` on."""
+
+    def rule(box: Box, a: Interval) -> Interval:
+        if not _proved(box, a.low, least):
+            return UNBOUNDED
+        return Interval(*(None if end is None else fold(function, Kind.FLOAT, end) for end in (a.low, a.high)))
+
+    return rule
+
+
+def _power(box: Box, a: Interval, b: Interval) -> Interval:
+    """Of a base of 1 or more: it keeps the order of exponents."""
+    if a.low is None or a.low != a.high or not _proved(box, a.low, 1):
+        return UNBOUNDED
+    base = a.low
+    return Interval(*(None if end is None else fold("^", Kind.FLOAT, base, end) for end in (b.low, b.high)))
+
+
 RULES: dict[str, Callable[..., Interval]] = {
     "+": _add,
     "-": _subtract,
@@ -135,6 +155,10 @@ RULES: dict[str, Callable[..., Interval]] = {
     "max": _maximum,
     "clamp": _clamp,
     "abs": _absolute,
+    "log": _where_defined("log", 1),
+    "log2": _where_defined("log2", 1),
+    "sqrt": _where_defined("sqrt", 0),
+    "^": _power,
 }
 
 

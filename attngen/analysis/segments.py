@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
-from attngen.ir.expr import Constant, Expr, size
+from attngen.ir.expr import Constant, Expr
 
 MOST = 4
 """Segments that a set may have; beyond that a hull is one segment, and a core keeps the first ones."""
@@ -56,23 +56,31 @@ def unite(left: Segments, right: Segments) -> Segments:
     return tuple(dict.fromkeys((*left, *right)))
 
 
-def choose(condition: Expr, then: Segments, otherwise: Segments) -> Segments:
-    """One set or the other, by a condition that is the same for the whole tile."""
+def choose(condition: Expr, then: Segments, otherwise: Segments, every: Segment) -> Segments:
+    """One set or the other, by a condition that is the same for the whole tile; `every` position there is."""
     if isinstance(condition, Constant):
         return then if condition.value else otherwise
+    low, high = every.start, every.stop
+    assert low is not None and high is not None
+    empty = Segment(high, low)  # segments are clipped to `every` in the end, so this stays empty
     count = max(len(then), len(otherwise))
-    pairs = zip(_padded(then, count), _padded(otherwise, count), strict=True)
+    pairs = zip(_padded(then, count, empty), _padded(otherwise, count, empty), strict=True)
     return tuple(
-        Segment(_pick(condition, a.start, b.start, LOW), _pick(condition, a.stop, b.stop, HIGH)) for a, b in pairs
+        Segment(_pick(condition, a.start, b.start, low), _pick(condition, a.stop, b.stop, high)) for a, b in pairs
     )
 
 
-def limited(segments: Segments, keys: Expr) -> Segments:
-    """The part that lies in [0, keys), with both ends given."""
+def _padded(segments: Segments, count: int, empty: Segment) -> Segments:
+    return segments + (empty,) * (count - len(segments))
+
+
+def limited(segments: Segments, every: Segment) -> Segments:
+    """The part that lies in a segment whose ends are given."""
+    assert every.start is not None and every.stop is not None
     return tuple(
         Segment(
-            al.ZERO if segment.start is None else al.largest(al.ZERO, segment.start),
-            keys if segment.stop is None else al.smallest(segment.stop, keys),
+            every.start if segment.start is None else al.largest(every.start, segment.start),
+            every.stop if segment.stop is None else al.smallest(segment.stop, every.stop),
         )
         for segment in segments
     )
@@ -133,15 +141,6 @@ def _innermost(pick: Callable[[Expr, Expr], Expr], a: Expr | None, b: Expr | Non
     if a is None or b is None:
         return a if b is None else b
     return pick(a, b)
-
-
-LOW, HIGH = al.ZERO, size("M")
-"""An open end, where an `if` needs an expression: segments are clipped to [0, M) in the end."""
-EMPTY = Segment(HIGH, LOW)
-
-
-def _padded(segments: Segments, count: int) -> Segments:
-    return segments + (EMPTY,) * (count - len(segments))
 
 
 def _pick(condition: Expr, then: Expr | None, otherwise: Expr | None, open_end: Expr) -> Expr | None:

@@ -1,4 +1,4 @@
-"""Predicates solved for j over a tile of queries, through nested monotone operations.
+"""Predicates solved for one position over a tile of the other, through nested monotone operations.
 
 The other side of a comparison is taken as its interval over the tile; `and` intersects and `or` unites. What cannot
 be solved allows every key, or, where all queries must agree, none: a fallback costs time and never an answer.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from attngen.analysis import algebra as al
-from attngen.analysis.facts import FIRST, LAST, Facts
+from attngen.analysis.facts import FIRST, FIRST_KEY, LAST, LAST_KEY, Facts
 from attngen.analysis.interval import SOMETIMES, interval, is_uniform, truth
 from attngen.analysis.rules import Interval
 from attngen.analysis.segments import (
@@ -25,9 +25,8 @@ from attngen.analysis.segments import (
     unite,
 )
 from attngen.analysis.sums import from_linear, linear
-from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, integer, mentions, size
+from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, integer, mentions, size, variable
 
-INVERSE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 Join = Callable[[Segments, Segments], Segments]
 
 
@@ -39,21 +38,39 @@ class Fallback:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is solved for, a position of `every`, over the tile [first, last] of the other position."""
+
+    unknown: str
+    every: Segment
+    first: Expr
+    last: Expr
+
+
+OFFSET = variable("offset")
+KEYS = Side("j", Segment(al.ZERO, size("M")), FIRST, LAST)
+"""The keys of a query tile [q0, q1]."""
+QUERIES = Side("i", Segment(OFFSET, al.add(OFFSET, size("N"))), FIRST_KEY, LAST_KEY)
+"""The queries of a key tile [k0, k1]."""
+
+
 @dataclass(slots=True)
 class Solver:
-    """Solves predicates for j over the query tile [q0, q1]: `must` for all queries of it, or else for any."""
+    """Solves predicates for one position over a tile of the other: `must` for all positions of it, or else for any."""
 
     facts: Facts
     must: bool
+    side: Side = KEYS
     fallbacks: list[Fallback] = field(default_factory=list)
     intervals: dict[Expr, Interval] = field(default_factory=dict)
 
     def leaf(self, expr: Expr) -> Interval | None:
         match expr:
-            case Variable(name="i"):
-                return Interval(FIRST, LAST)
-            case Variable(name="j"):
-                return Interval(al.ZERO, al.subtract(size("M"), al.ONE))
+            case Variable(name=name) if name == self.side.unknown:
+                return Interval(self.side.every.start, al.subtract(self.side.every.stop or al.ZERO, al.ONE))
+            case Variable(name="i" | "j"):
+                return Interval(self.side.first, self.side.last)
             case Read() if not is_uniform(expr):
                 return self.facts.inputs[expr.input]
         return None
@@ -70,30 +87,30 @@ class Solver:
                 return self.predicate(operand, not negated)
             case Apply(function="and" | "or", arguments=(left, right)):
                 return self._joined((expr.function == "and") != negated, left, right, negated)
-        if not mentions(expr, "j"):
+        if not mentions(expr, self.side.unknown):
             return self._same_for_all_keys(expr, negated)
         match expr:
             case Apply(function="if", arguments=(condition, then, otherwise)):
                 return self._either(condition, self.predicate(then, negated), self.predicate(otherwise, negated))
-            case Apply(function=operator, arguments=(left, right)) if operator in INVERSE:
-                return self._comparison(INVERSE[operator] if negated else operator, left, right, expr)
+            case Apply(function=operator, arguments=(left, right)) if operator in al.OPPOSITE:
+                return self._comparison(al.OPPOSITE[operator] if negated else operator, left, right, expr)
         return self._fallback(expr, "its value is data" if isinstance(expr, Read) else "no rule")
 
     def _joined(self, conjunction: bool, left: Expr, right: Expr, negated: bool) -> Segments:
         """`and` or `or` of two predicates; where one is the same for all keys, the other decides, or nothing does."""
         for fixed, other in ((left, right), (right, left)):
-            if not mentions(fixed, "j"):
+            if not mentions(fixed, self.side.unknown):
                 condition = self._condition(fixed, negated)
                 rest = self.predicate(other, negated)
-                return choose(condition, rest, NONE) if conjunction else choose(condition, ALL, rest)
+                return self._chosen(condition, rest, NONE) if conjunction else self._chosen(condition, ALL, rest)
         join = intersect if conjunction else unite
         return self._bounded(join(self.predicate(left, negated), self.predicate(right, negated)))
 
     def _same_for_all_keys(self, expr: Expr, negated: bool) -> Segments:
-        return choose(self._condition(expr, negated), ALL, NONE)
+        return self._chosen(self._condition(expr, negated), ALL, NONE)
 
     def _condition(self, expr: Expr, negated: bool) -> Expr:
-        """Whether a predicate without j holds, for all queries of the tile or for one of them."""
+        """Whether a predicate without the unknown holds, for all positions of the tile or for one of them."""
         held = truth(expr, self)
         if held == SOMETIMES:
             self.fallbacks.append(Fallback(expr, "nothing is known about it before the call"))
@@ -104,7 +121,7 @@ class Solver:
     def _either(self, condition: Expr, then: Segments, otherwise: Segments) -> Segments:
         """`if condition then ... else ...` of sets."""
         if is_uniform(condition):
-            return choose(condition, then, otherwise)
+            return self._chosen(condition, then, otherwise)
         taken = intersect(self.predicate(condition), then)
         return self._bounded(unite(taken, intersect(self.predicate(condition, True), otherwise)))
 
@@ -128,12 +145,12 @@ class Solver:
     def _solve(self, expr: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """The keys for which an int expression lies in [start, stop)."""
         terms, constant = linear(expr)
-        mine = {term: factor for term, factor in terms.items() if mentions(term, "j")}
+        mine = {term: factor for term, factor in terms.items() if mentions(term, self.side.unknown)}
         others = {term: factor for term, factor in terms.items() if term not in mine}
         if not mine:
             return self._same_for_all_keys(_within(expr, start, stop), negated=False)
         if len(mine) > 1:
-            return self._fallback(expr, "j stands in several terms")
+            return self._fallback(expr, f"{self.side.unknown} stands in several terms")
         rest = interval(from_linear(others, constant), self)
         near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
         if (start is not None and near is None) or (stop is not None and far is None):
@@ -159,7 +176,7 @@ class Solver:
     def _term(self, term: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """The keys for which a term that is no sum lies in [start, stop): one rule per monotone operation."""
         match term:
-            case Variable(name="j"):
+            case Variable():
                 return (Segment(start, stop),)
             case Apply(function="div", arguments=(operand, divisor)) if self._positive(divisor):
                 # x div g >= s  <=>  x >= s * g
@@ -203,14 +220,17 @@ class Solver:
     def _part(self, join: Join, left: Expr, right: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """Both operands in [start, stop), or one of them; an operand without j is a condition."""
         for fixed, other in ((left, right), (right, left)):
-            if not mentions(fixed, "j"):
+            if not mentions(fixed, self.side.unknown):
                 condition = self._condition(_within(fixed, start, stop), negated=False)
                 rest = self._solve(other, start, stop)
-                return choose(condition, rest, NONE) if join is intersect else choose(condition, ALL, rest)
+                return self._chosen(condition, rest, NONE) if join is intersect else self._chosen(condition, ALL, rest)
         return join(self._solve(left, start, stop), self._solve(right, start, stop))
 
     def _positive(self, expr: Expr) -> bool:
         return is_uniform(expr) and self.facts.at_least(expr, 1)
+
+    def _chosen(self, condition: Expr, then: Segments, otherwise: Segments) -> Segments:
+        return choose(condition, then, otherwise, self.side.every)
 
     def _bounded(self, segments: Segments) -> Segments:
         """Not more segments than are worth their code."""

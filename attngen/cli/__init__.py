@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from attngen.cli.bench import bench
 from attngen.cli.generate import compile_
 from attngen.cli.options import fail, print_diagnostics
 from attngen.cli.run import run
@@ -27,6 +28,7 @@ app = typer.Typer(
 for command in (check, fmt, show, run):
     app.command()(command)
 app.command(name="compile")(compile_)
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

@@ -78,6 +78,11 @@ class Printer:
             return f"{left_text} {form.symbol} {right_text}", form.tightness
         return form.template.format(*(self.tight(part, form.inner) for part in expr.arguments)), form.tightness
 
+    def either(self, expr: Apply) -> tuple[str, int]:
+        """`a | (b & c)`: nobody should have to know which binds tighter."""
+        tightness = {side: 6 if isinstance(side, Apply) and side.function == "or" else 9 for side in expr.arguments}
+        return " | ".join(self.tight(side, tightness[side]) for side in expr.arguments), 6
+
     def form(self, expr: Apply) -> Infix | Form:
         return self.table[expr.function]
 

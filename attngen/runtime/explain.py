@@ -2,37 +2,122 @@
 
 from __future__ import annotations
 
+from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
+from attngen.analysis.lists import List
+from attngen.analysis.proofs import sees_itself, sees_the_first_key
 from attngen.analysis.segments import Segments
-from attngen.ir.expr import Expr, Variable, children, with_children
+from attngen.ir.expr import TRUE, Apply, Expr, Variable, children, with_children
 from attngen.ir.show import show_expr
+from attngen.schedule.guards import suspects
 from attngen.schedule.plan import Plan
 
 
 def explain(plan: Plan) -> str:
-    """Bounds of a query tile, what the host computes, and what fell back to a slower form."""
+    """Bounds and where they come from, how tiles are walked, what is proved, what the host computes, what fell back."""
     variant = plan.variant
-    lines = [variant.name, *(f"    {line}" for line in variant.text), ""]
-    lines += ["For the queries q0 to q1 of a tile, a key can be live only in the hull; in the core it always is."]
-    lines += bounds_lines(plan)
-    if plan.host:
-        lines += ["", "The host computes once per call, in float64:"]
-        for value in plan.host:
-            lines.append(f"    {value.name} = {show_expr(value.value)}{' for each head h' if value.per_head else ''}")
-    if variant.order is not None:
-        lines += ["", f"The order {variant.order.name} is not walked yet: keys are visited as they are stored."]
-    lines += [""]
-    if plan.bounds.fallbacks:
-        lines.append("No closed form (every key is visited and tested instead, as far as nothing else bounds it):")
-        lines += [f"    {show_expr(fallback.part)}: {fallback.reason}" for fallback in plan.bounds.fallbacks]
-    else:
-        lines.append("Every part of the mask has a closed form: nothing fell back.")
-    return "\n".join(lines)
+    blocks = [
+        [variant.name, *(f"    {line}" for line in variant.text)],
+        ["For the queries q0 to q1 of a tile, a key can be live only in the hull; in the core it always is."],
+        [*bounds_lines(plan), *_clauses(plan)],
+        _queries(plan),
+        _walk(plan),
+        _proofs(plan),
+        _host(plan),
+        _fallbacks(plan),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block).replace("always is.\n\n", "always is.\n")
 
 
 def bounds_lines(plan: Plan) -> list[str]:
     """Hull and core, each segment as `[start, stop)`."""
+    return _bounds(plan, plan.bounds)
+
+
+def _bounds(plan: Plan, bounds: Bounds) -> list[str]:
     names = {let.value: let.name for let in plan.variant.lets}
-    return _segments("hull", plan.bounds.hull, names) + _segments("core", plan.bounds.core, names)
+    return _segments("hull", bounds.hull, names) + _segments("core", bounds.core, names)
+
+
+def _clauses(plan: Plan) -> list[str]:
+    """Which clause of the mask gives which bound, where there are several."""
+    clauses = list(_conjuncts(plan.variant.pairwise.mask))
+    if len(clauses) < 2:
+        return []
+    names = {let.value: let.name for let in plan.variant.lets}
+    lines = []
+    for clause in clauses:
+        bounds = key_bounds(plan.variant, clause)
+        hull = " and ".join(_interval(segment.start, segment.stop, names) for segment in bounds.hull)
+        lines.append(
+            f"    `{_named(clause, names)}` gives {hull or 'nothing'}{' (no closed form)' * bool(bounds.fallbacks)}"
+        )
+    return lines
+
+
+def _conjuncts(mask: Expr) -> list[Expr]:
+    if isinstance(mask, Apply) and mask.function == "and":
+        return [part for argument in mask.arguments for part in _conjuncts(argument)]
+    return [mask]
+
+
+def _queries(plan: Plan) -> list[str]:
+    """The other direction."""
+    bounds = query_bounds(plan.variant, plan.variant.pairwise.mask)
+    first = "For the keys k0 to k1 of a tile, the same of queries, of which the first stands at offset:"
+    return [first, *_bounds(plan, bounds)]
+
+
+def _walk(plan: Plan) -> list[str]:
+    """How tiles are visited, and in which order."""
+    if not isinstance(plan.walk, List):
+        how = "segments in closed form" if plan.variant.pairwise.mask != TRUE else "all of them, no mask needed"
+        return [f"Key tiles are walked along {how}: nothing is computed before the launch."]
+    test = plan.walk.test
+    lines = ["Live tiles are listed at the call, on the device, by a test of tiles (`kernel.prepare` keeps the list):"]
+    lines += [f"    {spans.name}: least and greatest {show_expr(spans.value)} of each tile" for spans in test.spans]
+    lines += [f"    {area.name}: how many of {show_expr(area.read)} hold" for area in test.areas]
+    lines.append(f"    live if {show_expr(test.possible)}")
+    lines.append(f"    full if {show_expr(test.always)}")
+    if plan.walk.orders:
+        lines.append("Tokens are taken as they lie, or by one of these, whichever makes the cheapest list at the call:")
+        lines += [f"    {show_expr(order)}" for order in plan.walk.orders]
+    return lines
+
+
+def _proofs(plan: Plan) -> list[str]:
+    """What holds for every call."""
+    variant, mask = plan.variant, plan.variant.pairwise.mask
+    proved = []
+    if sees_itself(variant, mask):
+        proved.append("a query that stands in the key sequence sees its own key, so its row is not empty")
+    elif sees_the_first_key(variant, mask):
+        proved.append("every query sees key 0, so no row is empty")
+    if plan.bounds.core or isinstance(plan.walk, List):
+        proved.append("tiles that are visited as full ones are full: they are not tested")
+    if not list(suspects(variant)):
+        proved.append("no index leaves its axis, and no int is divided by 0")
+    return ["Proved:", *(f"    {line}" for line in proved)] if proved else []
+
+
+def _host(plan: Plan) -> list[str]:
+    lines = [
+        f"    {value.name} = {show_expr(value.value)}{' for each head h' if value.per_head else ''}"
+        for value in plan.host
+    ]
+    return ["The host computes once per call, in float64:", *lines] if lines else []
+
+
+def _fallbacks(plan: Plan) -> list[str]:
+    if not plan.bounds.fallbacks:
+        return ["Every part of the mask has a closed form: nothing fell back."]
+    instead = "the list above is made instead" if isinstance(plan.walk, List) else "every key in the hull is tested"
+    lines = [f"    {show_expr(fallback.part)}: {fallback.reason}" for fallback in plan.bounds.fallbacks]
+    return [f"No closed form ({instead}):", *lines]
+
+
+def _interval(start: Expr | None, stop: Expr | None, names: dict[Expr, str]) -> str:
+    assert start is not None and stop is not None
+    return f"[{_named(start, names)}, {_named(stop, names)})"
 
 
 def _named(expr: Expr, names: dict[Expr, str]) -> str:
@@ -49,8 +134,6 @@ def _shortened(expr: Expr, names: dict[Expr, str]) -> Expr:
 def _segments(label: str, segments: Segments, names: dict[Expr, str]) -> list[str]:
     shown = []
     for k, segment in enumerate(segments):
-        assert segment.start is not None
-        assert segment.stop is not None
         prefix = f"{label} =" if k == 0 else "and".rjust(len(label) + 2)
-        shown.append(f"    {prefix} [{_named(segment.start, names)}, {_named(segment.stop, names)})")
+        shown.append(f"    {prefix} {_interval(segment.start, segment.stop, names)}")
     return shown or [f"    {label} = nothing"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from attngen.analysis.lists import List
 from attngen.emit.backends import BACKENDS, Files, generate
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
@@ -61,6 +64,15 @@ def build(
     return Kernel(variant, values, backend)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `Kernel.prepare` found: the live tiles of calls of one kind, or `None` for a walk in closed form."""
+
+    kernel: Kernel
+    backend: str
+    tiles: Any
+
+
 class Kernel:
     """A compiled variant. Calls may have any lengths, strides and head counts.
 
@@ -102,6 +114,7 @@ class Kernel:
         scale: float | None = None,
         offset: int | Tensor | None = None,
         return_lse: bool = False,
+        prepared: Prepared | None = None,
         **inputs: Tensor,
     ) -> Any:
         """Attention of queries over keys and values.
@@ -111,6 +124,7 @@ class Kernel:
             scale: 1/sqrt(D) unless given.
             offset: the position of query row 0, one number or int [B]; M - N unless given.
             return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+            prepared: what `prepare` found for a call like this one; found anew unless given.
             inputs: the spec's inputs by name.
 
         Returns:
@@ -130,7 +144,31 @@ class Kernel:
             y = y.to(q.dtype)
             return (y, None if lse is None else lse.float()) if return_lse else y
         options: dict[str, Any] = {"return_lse": True} if return_lse else {}
+        if prepared is not None:
+            if prepared.kernel is not self or prepared.backend != backend:
+                raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
+            options |= {} if prepared.tiles is None else {"prepared": prepared.tiles}
         return self._function(backend)(q, k, v, scale=scale, offset=offset, **options, **inputs, **self.parameters)
+
+    def prepare(self, q: Tensor, k: Tensor, *, offset: int | Tensor | None = None, **inputs: Tensor) -> Prepared:
+        """Find the live tiles of calls like this one once, for all layers that share lengths, inputs and parameters.
+
+        A walk in closed form needs none: then there is nothing in what is given back, and giving it to calls is free.
+
+        Args:
+            q, k: as in the calls; their numbers don't matter.
+            offset, inputs: as in the calls.
+
+        Raises:
+            ValueError: an argument does not fit.
+        """
+        self._check_names(inputs)
+        backend = self._backend_for(q)
+        if backend == "reference" or not isinstance(self.plan.walk, List):
+            return Prepared(self, backend, None)
+        module = sys.modules[self._function(backend).__module__]
+        find = getattr(module, f"prepare_{self.variant.name}")
+        return Prepared(self, backend, find(q, k, offset=offset, **inputs, **self.parameters))
 
     def reference(
         self,

@@ -7,11 +7,17 @@ from collections.abc import Mapping, Set
 import torch
 from torch import Tensor
 
+from attngen.analysis.lists import List
 from attngen.analysis.picture import TileMap, tile_map
+from attngen.analysis.walk import Range
+from attngen.emit.backends import BACKENDS
+from attngen.emit.live import walk_arguments
 from attngen.errors import CallError
-from attngen.ir.evaluate import Number, Reader
+from attngen.ir.evaluate import Number, Reader, evaluate
 from attngen.ir.expr import Expr, Read, Size, distinct, size
 from attngen.ir.nodes import AXIS_SIZES, Variant
+from attngen.runtime.module import import_files
+from attngen.schedule.host import HostValue
 from attngen.schedule.plan import Plan
 
 
@@ -30,9 +36,9 @@ def tile_classes_of(
     """The classes of one head: int8 [query tiles, key tiles].
 
     Raises:
-        CallError: a number makes no sense, or the bounds depend on what is not given.
+        CallError: a number makes no sense, or the walk depends on what is not given.
     """
-    used = set[Expr]().union(*(distinct(step.value) for step in plan.walk.definitions))
+    used = set[Expr]().union(*map(distinct, _expressions(plan.walk)))
     variant = plan.variant
     if H is None and size("H") in used:
         raise CallError(f"{variant.name}: the tiles depend on the number of heads; give H")
@@ -42,10 +48,64 @@ def tile_classes_of(
     if min(N, M) < 0 or min(tile) < 1:
         raise CallError(f"{variant.name}: {N} queries and {M} keys in tiles of {tile[0]} by {tile[1]} make no map")
     _check_given(variant, used, inputs)
+    if isinstance(plan.walk, List):
+        fixed = {"B": 1, "H": heads, "N": N, "M": M, "offset": M - N if offset is None else offset}
+        return classes_in_order(plan, {**fixed, **parameters}, tile, inputs)[0][head]
     names = {**_own_sizes(variant, inputs), **parameters}
     read = _reader(variant, heads, inputs)
     found: TileMap = tile_map(plan.walk, names, N, M, head=head, H=heads, offset=offset, tile=tile, read=read)
     return torch.tensor(found.classes, dtype=torch.int8).reshape(found.shape)
+
+
+def classes_in_order(
+    plan: Plan, numbers: Mapping[str, Number], tile: tuple[int, int], inputs: Mapping[str, Tensor]
+) -> tuple[Tensor, tuple[Tensor | None, Tensor | None]]:
+    """The classes of all heads by the list that launchers make, and the orders in which it takes queries and keys.
+
+    Returns:
+        classes: int8 [H, query tiles, key tiles], in these orders.
+        orders: int32 [1, heads, N] and [1, heads, M]; `None` where tokens are taken as they lie.
+    """
+    heads, key_tiles = int(numbers["H"]), -(-int(numbers["M"]) // tile[1])
+    first_rows = {
+        name: tensor[:1] if "b" in plan.variant.input(name).axes[:1] else tensor for name, tensor in inputs.items()
+    }
+    wanted = walk_arguments(plan)
+    host = {value.name: _on_host(plan, value, numbers, inputs) for value in plan.host if value.name in wanted}
+    sizes = {f"size_{axis}": length for axis, length in _own_sizes(plan.variant, inputs).items()}
+    known = {**numbers, **host, **sizes, **first_rows}
+    device = next((tensor.device for tensor in inputs.values()), torch.device("cpu"))
+    launcher = import_files(BACKENDS["cpp"](plan), plan.variant.name)
+    made = launcher._list_tiles(device, tile, *(known[name] for name in wanted))
+    starts = made.starts[0].expand(heads, -1, 3).cpu()
+    classes = torch.zeros(heads, starts.shape[1], key_tiles, dtype=torch.int8)
+    for kind, first in ((1, 0), (2, 1)):
+        counts = (starts[..., first + 1] - starts[..., first]).flatten()
+        places = torch.repeat_interleave(starts[..., first].flatten() - counts.cumsum(0) + counts, counts)
+        columns = made.tiles.cpu()[places + torch.arange(len(places))].long()
+        rows = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        classes.view(-1, key_tiles)[rows, columns] = kind
+    orders = getattr(made, "query_order", None), getattr(made, "key_order", None)
+    return classes, orders
+
+
+def _on_host(
+    plan: Plan, value: HostValue, numbers: Mapping[str, Number], inputs: Mapping[str, Tensor]
+) -> Number | list[Number]:
+    """A value that the host computes before a launch."""
+    known = {**_own_sizes(plan.variant, inputs), **numbers}
+    if value.per_head:
+        return [evaluate(value.value, {**known, "h": h}) for h in range(int(numbers["H"]))]
+    return evaluate(value.value, known)
+
+
+def _expressions(walk: Range | List) -> list[Expr]:
+    """What decides the tiles."""
+    if isinstance(walk, Range):
+        return [step.value for step in walk.definitions]
+    areas = [area.read for area in walk.test.areas]
+    values = [*(spans.value for spans in walk.test.spans), walk.test.possible, walk.test.always]
+    return [*values, *areas, *walk.orders]
 
 
 def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor]) -> None:

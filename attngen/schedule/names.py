@@ -15,6 +15,7 @@ WORDS = {
     "and": "both", "or": "either", "not": "inverse", "if": "choice", "float": "value",
 }  # fmt: skip
 PAIR_PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "pair"}
+TILE_PLACES = {Level.HEAD: "head", Level.QUERY: "query", Level.KEY: "key", Level.PAIR: "tile"}
 ROW_PLACES = {Level.HEAD: "head", Level.QUERY: "row", Level.KEY: "channel", Level.PAIR: "element"}
 
 
@@ -25,6 +26,9 @@ KERNEL_NAMES = frozenset(
     "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
     "start stop steps full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call "
     "fault first_row first_key new_top column count skip "
+    # lists of live tiles
+    "starts query_order key_order row_at key_at starts_batch query_order_batch key_order_batch tile_starts prepared "
+    "possible always test tests orders queries given device sizes found first column query_tile moved cost key_tile "
     # what is fixed in Triton kernels
     "D_PADDED E_PADDED FULL UPCAST WIDE range bad "
     # what is fixed in C++ kernels
@@ -35,7 +39,7 @@ KERNEL_NAMES = frozenset(
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

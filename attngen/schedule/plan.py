@@ -8,10 +8,12 @@ Positions and masks are exact (integers and float64); scores are float32, and in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds, key_bounds
-from attngen.analysis.walk import Range, key_walk
+from attngen.analysis.lists import List, rewritten
+from attngen.analysis.walk import Range
 from attngen.errors import SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct
@@ -25,12 +27,14 @@ from attngen.schedule.names import Namer, kernel_name
 from attngen.schedule.products import Product, RowPlan, named_products
 from attngen.schedule.statements import Sequence, Statement, Tile
 from attngen.schedule.support import unsupported
+from attngen.schedule.walks import choose_walk
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A streaming kernel: per (batch row, head, query tile), a walk over key tiles that sums weighted values.
 
+    `listed` is the walk over values of the host, if it is a list.
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
@@ -40,7 +44,8 @@ class Plan:
 
     variant: nodes.Variant
     bounds: Bounds
-    walk: Range
+    walk: Range | List
+    listed: List | None
     host: tuple[HostValue, ...]
     head: tuple[Statement, ...]
     products: tuple[Product, ...]
@@ -53,6 +58,11 @@ class Plan:
     @property
     def masked(self) -> bool:
         return self.mask.result != TRUE
+
+    @property
+    def ordered(self) -> bool:
+        """Whether tokens may be walked in another order than their own."""
+        return isinstance(self.walk, List) and bool(self.walk.orders)
 
     @property
     def softmax(self) -> bool:
@@ -100,18 +110,21 @@ def plan(variant: nodes.Variant) -> Plan:
     simple = simplify(variant)
     body = simple.pairwise
     bounds = key_bounds(simple, body.mask)
-    walk = key_walk(bounds)
+    fault = _fault(simple)
+    walk = choose_walk(simple, body.mask, fault, bounds)
     namer = _namer(simple)
     hoisting = Hoisting(namer)
     exact = Sequence(namer, exact=True)
     mask = hoisting.hoisted(body.mask, exact=True)
-    ends = [(definition.name, hoisting.hoisted(definition.value, exact=True)) for definition in walk.definitions]
+    definitions = walk.definitions if isinstance(walk, Range) else ()
+    ends = [(definition.name, hoisting.hoisted(definition.value, exact=True)) for definition in definitions]
+    listed = rewritten(walk, partial(hoisting.hoisted, exact=True)) if isinstance(walk, List) else None
     roots = [mask, *(value for _, value in ends)]
     for name, value in ends:
         exact.define(name, value, roots)
     masked = exact.lowered(mask, roots)
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
-    fault = hoisting.hoisted(_fault(simple), exact=True)
+    fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
     scores, score, normalization, multiplied = _scores(body, hoisting, exact)
     statements = (*exact.statements, *scores, *faults.statements)
@@ -119,6 +132,7 @@ def plan(variant: nodes.Variant) -> Plan:
         variant=simple,
         bounds=bounds,
         walk=walk,
+        listed=listed,
         host=tuple(hoisting.values),
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),

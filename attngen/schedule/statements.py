@@ -22,7 +22,7 @@ from attngen.ir.expr import (
     with_children,
 )
 from attngen.schedule.levels import PAIRS, Level, level
-from attngen.schedule.names import PAIR_PLACES, ROW_PLACES, Namer
+from attngen.schedule.names import PAIR_PLACES, Namer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Sequence:
     known: dict[Expr, Variable] = field(default_factory=dict)
     levels: dict[str, Level] = field(default_factory=dict)
     axes: Mapping[str, Level] = field(default_factory=lambda: PAIRS)
+    places: Mapping[Level, str] = field(default_factory=lambda: PAIR_PLACES)
 
     def define(self, name: str, value: Expr, roots: list[Expr]) -> None:
         """A statement with a name of its own; `roots` are all expressions among which parts are shared."""
@@ -83,7 +84,7 @@ class Sequence:
         return self._shared(expr, lowered, own) if self._is_shared(expr, own, outer, uses) else lowered
 
     def _shared(self, expr: Expr, lowered: Expr, own: Level) -> Variable:
-        name = self.namer.of_value(expr, own, PAIR_PLACES if self.axes is PAIRS else ROW_PLACES)
+        name = self.namer.of_value(expr, own, self.places)
         self._append(name, lowered, own)
         self.known[expr] = Variable(expr.kind, name=name)
         return self.known[expr]

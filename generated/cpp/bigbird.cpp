@@ -72,14 +72,6 @@ inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, th
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
 
-inline int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
-inline double smaller(double x, double y) { return x < y ? x : y; }
-inline float smaller(float x, float y) { return x < y ? x : y; }
-
-inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
-inline double larger(double x, double y) { return x > y ? x : y; }
-inline float larger(float x, float y) { return x > y ? x : y; }
-
 inline int64_t inside(int64_t index, int64_t size) {  // what is read in place of what is not there counts nowhere
   return index < 0 || size == 0 ? 0 : index < size ? index : size - 1;
 }
@@ -114,6 +106,9 @@ struct Call {
   Element* y;              // [B, H, N, E], contiguous
   float* lse;              // [B, H, N], contiguous
   const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int32_t* tiles;    // the key tiles of each query tile, one query tile after the other
+  const int64_t* starts;   // for each query tile: where its tiles begin, where its full ones begin, and their end
+  int64_t starts_batch, starts_head;
   int64_t B, H, N, M, D, E, threads;
   Input<uint8_t> random;
   int64_t block;
@@ -152,35 +147,9 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t rows = std::min(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
   bool fault = false;
+  const int64_t* starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
 
-  // Positions stand in the key sequence: this tile holds the queries q0 to q1.
-  [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
-  const int64_t start = 0;
-  const int64_t stop = larger(floor_div(M + KEY_TILE - 1, KEY_TILE), 0);
-  const int64_t full_start_0 = 0;
-  const int64_t full_stop_0 = larger(floor_div(smaller(block, M), KEY_TILE), 0);
-  const int64_t head_div = floor_div(q1, block);
   const int64_t last = floor_div(M - 1, block);
-  const int64_t head_div_2 = floor_div(q0, block);
-  const bool head_both = head_div - last <= 0 && head_div_2 - last >= 0;
-  const bool head_both_2 = head_div <= 0 && head_div_2 >= 0;
-  const int64_t head_choice = head_both ? 0 : (head_both_2 ? 0 : (head_div - 1) * block);
-  const int64_t head_max = larger(head_choice, 0);
-  const int64_t head_product = last * block;
-  const int64_t head_max_2 = larger(head_product, 0);
-  const int64_t full_start_1 = larger(floor_div(smaller(head_max, head_max_2) + KEY_TILE - 1, KEY_TILE), full_stop_0);
-  const bool head_not_above = head_max <= head_max_2;
-  const int64_t head_min = smaller(head_both ? M : (head_both_2 ? M : (head_div_2 + 2) * block), M);
-  const int64_t full_stop_1 = larger(floor_div(head_not_above ? head_min : M, KEY_TILE), full_start_1);
-  const int64_t full_start_2 =
-      larger(floor_div(larger(larger(head_choice, head_product), 0) + KEY_TILE - 1, KEY_TILE), full_stop_1);
-  const int64_t full_stop_2 = larger(floor_div(head_not_above ? M : head_min, KEY_TILE), full_start_2);
-  const int64_t hole_start_0_0 = larger(full_start_0, start);
-  const int64_t hole_stop_0_0 = larger(smaller(full_stop_0, stop), hole_start_0_0);
-  const int64_t hole_start_0_1 = larger(full_start_1, start);
-  const int64_t hole_stop_0_1 = larger(smaller(full_stop_1, stop), hole_start_0_1);
-  const int64_t hole_start_0_2 = larger(full_start_2, start);
-  const int64_t hole_stop_0_2 = larger(smaller(full_stop_2, stop), hole_start_0_2);
 
   const Element* q = call.q.of(b, h);
   for (int64_t r = 0; r < rows; ++r)
@@ -196,13 +165,15 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* k = call.k.of(b, h) + first_key * call.k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* k = call.k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k + (first_key + x) * call.k.token;
+      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
     int64_t J[KEY_TILE];
     bool key_same[KEY_TILE];
     bool key_same_2[KEY_TILE];
@@ -212,9 +183,13 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       key_same[x] = J[x] == 0;
       key_same_2[x] = J[x] == last;
     }
+    bool key_different[KEY_TILE];
+    bool key_different_2[KEY_TILE];
     bool key_either[KEY_TILE];
     for (int64_t x = 0; x < keys; ++x) {
       const int64_t j = first_key + x;
+      key_different[x] = J[x] != 0;
+      key_different_2[x] = J[x] != last;
       key_either[x] = J[x] < 0 || J[x] >= size_kb;
     }
 
@@ -231,6 +206,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       const int64_t I = floor_div(i, block);
       const bool query_same = I == 0;
       const bool query_same_2 = I == last;
+      const bool query_different = I != 0;
+      const bool query_different_2 = I != last;
       const bool query_either = I < 0 || I >= size_qb;
 #pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
@@ -242,10 +219,9 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         [[maybe_unused]] const int64_t j = first_key + x;
         const bool pair_random =
             static_cast<bool>(call.random(h / call.random.share, inside(I, size_qb), inside(J[x], size_kb)));
-        fault |= !(
-            std::abs(
-                I - J[x]) <= 1 || query_same || query_same_2 || key_same[x] || key_same_2[x]) && (
-                    query_either || key_either[x]);
+        fault |= std::abs(
+            I - J[x]) > 1 && query_different && query_different_2 && key_different[x] && key_different_2[x] && (
+                query_either || key_either[x]);
         const bool live =
             std::abs(I - J[x]) <= 1 || query_same || query_same_2 || key_same[x] || key_same_2[x] || pair_random;
         if (!live) scores[x] = NOTHING;
@@ -277,15 +253,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
-    if (hole_start_0_0 <= key_tile && key_tile < hole_stop_0_0) continue;
-    if (hole_start_0_1 <= key_tile && key_tile < hole_stop_0_1) continue;
-    if (hole_start_0_2 <= key_tile && key_tile < hole_stop_0_2) continue;
-    visit(key_tile, Partial{});
-  }
-  for (int64_t key_tile = full_start_0; key_tile < full_stop_0; ++key_tile) visit(key_tile, Full{});
-  for (int64_t key_tile = full_start_1; key_tile < full_stop_1; ++key_tile) visit(key_tile, Full{});
-  for (int64_t key_tile = full_start_2; key_tile < full_stop_2; ++key_tile) visit(key_tile, Full{});
+  for (int64_t step = starts[0]; step < starts[1]; ++step) visit(call.tiles[step], Partial{});
+  for (int64_t step = starts[1]; step < starts[2]; ++step) visit(call.tiles[step], Full{});
 
   // A row that sees no key gives 0, and -inf as its log-sum-exp.
   for (int64_t r = 0; r < rows; ++r) {
@@ -313,7 +282,10 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.y = static_cast<Element*>(*tensors++);
   call.lse = static_cast<float*>(*tensors++);
   call.offsets = static_cast<const int64_t*>(*tensors++);
+  call.tiles = static_cast<const int32_t*>(*tensors++);
+  call.starts = static_cast<const int64_t*>(*tensors++);
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
   call.random.data = static_cast<const uint8_t*>(*tensors++);
   for (int axis = 0; axis < 3; ++axis) call.random.stride[axis] = *integers++;
   call.random.share = *integers++;

@@ -69,10 +69,6 @@ inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, th
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
 
-inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
-inline double larger(double x, double y) { return x > y ? x : y; }
-inline float larger(float x, float y) { return x > y ? x : y; }
-
 inline int64_t inside(int64_t index, int64_t size) {  // what is read in place of what is not there counts nowhere
   return index < 0 || size == 0 ? 0 : index < size ? index : size - 1;
 }
@@ -107,6 +103,9 @@ struct Call {
   Element* y;              // [B, H, N, E], contiguous
   float* lse;              // [B, H, N], contiguous
   const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int32_t* tiles;    // the key tiles of each query tile, one query tile after the other
+  const int64_t* starts;   // for each query tile: where its tiles begin, where its full ones begin, and their end
+  int64_t starts_batch, starts_head;
   int64_t B, H, N, M, D, E, threads;
   Input<int64_t> perm;
   int64_t block;
@@ -143,11 +142,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t rows = std::min(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
   bool fault = false;
+  const int64_t* starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
 
-  // Positions stand in the key sequence: this tile holds the queries q0 to q1.
-  [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
-  const int64_t start = 0;
-  const int64_t stop = larger(floor_div(M + KEY_TILE - 1, KEY_TILE), 0);
 
   const Element* q = call.q.of(b, h);
   for (int64_t r = 0; r < rows; ++r)
@@ -163,13 +159,15 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* k = call.k.of(b, h) + first_key * call.k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* k = call.k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k + (first_key + x) * call.k.token;
+      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
     int64_t key_div[KEY_TILE];
     for (int64_t x = 0; x < keys; ++x) {
       const int64_t j = first_key + x;
@@ -227,9 +225,8 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
-    visit(key_tile, Partial{});
-  }
+  for (int64_t step = starts[0]; step < starts[1]; ++step) visit(call.tiles[step], Partial{});
+  for (int64_t step = starts[1]; step < starts[2]; ++step) visit(call.tiles[step], Full{});
 
   // A row that sees no key gives 0, and -inf as its log-sum-exp.
   for (int64_t r = 0; r < rows; ++r) {
@@ -257,7 +254,10 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.y = static_cast<Element*>(*tensors++);
   call.lse = static_cast<float*>(*tensors++);
   call.offsets = static_cast<const int64_t*>(*tensors++);
+  call.tiles = static_cast<const int32_t*>(*tensors++);
+  call.starts = static_cast<const int64_t*>(*tensors++);
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
   call.perm.data = static_cast<const int64_t*>(*tensors++);
   for (int axis = 0; axis < 2; ++axis) call.perm.stride[axis] = *integers++;
   call.perm.share = *integers++;

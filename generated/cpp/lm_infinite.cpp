@@ -156,21 +156,21 @@ void make_near_k(const Call<Element>& call, int64_t b, int64_t h, int64_t first,
   for (int64_t c = 0; c < D; ++c) {
     f[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div)) / count_D);
   }
-  std::vector<float> channel_value(D);
+  std::vector<float> key_value(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_value[c] = static_cast<float>(c < head_div ? -1 : 1);
+    key_value[c] = static_cast<float>(c < head_div ? -1 : 1);
   }
-  std::vector<int64_t> channel_mod(D);
+  std::vector<int64_t> key_mod(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod[c] = floor_mod(c + head_div, D);
+    key_mod[c] = floor_mod(c + head_div, D);
   }
   for (int64_t row = first; row < last; ++row) {
     [[maybe_unused]] const int64_t j = row;
     for (int64_t c = 0; c < D; ++c) {
       const double turns = static_cast<double>(j) * f[c] * 0.15915494309189535;
       const float k_here = to_float(k[row * call.k.token + c * call.k.channel]);
-      const float k_elsewhere = to_float(k[row * call.k.token + channel_mod[c] * call.k.channel]);
-      near_k[row * D + c] = k_here * cosine(turns) + channel_value[c] * k_elsewhere * sine(turns);
+      const float k_elsewhere = to_float(k[row * call.k.token + key_mod[c] * call.k.channel]);
+      near_k[row * D + c] = k_here * cosine(turns) + key_value[c] * k_elsewhere * sine(turns);
     }
   }
 }
@@ -219,21 +219,21 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   for (int64_t c = 0; c < D; ++c) {
     f[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div)) / count_D);
   }
-  std::vector<float> channel_value(D);
+  std::vector<float> key_value(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_value[c] = static_cast<float>(c < head_div ? -1 : 1);
+    key_value[c] = static_cast<float>(c < head_div ? -1 : 1);
   }
-  std::vector<int64_t> channel_mod(D);
+  std::vector<int64_t> key_mod(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod[c] = floor_mod(c + head_div, D);
+    key_mod[c] = floor_mod(c + head_div, D);
   }
   for (int64_t r = 0; r < rows; ++r) {
     [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
     for (int64_t c = 0; c < D; ++c) {
       const double turns = static_cast<double>(i) * f[c] * 0.15915494309189535;
       const float q_here = to_float(q[row * call.q.token + c * call.q.channel]);
-      const float q_elsewhere = to_float(q[row * call.q.token + channel_mod[c] * call.q.channel]);
-      space.near_q[r * D + c] = q_here * cosine(turns) + channel_value[c] * q_elsewhere * sine(turns);
+      const float q_elsewhere = to_float(q[row * call.q.token + key_mod[c] * call.q.channel]);
+      space.near_q[r * D + c] = q_here * cosine(turns) + key_value[c] * q_elsewhere * sine(turns);
     }
   }
   const int64_t head_div_2 = floor_div(D, 2);
@@ -245,28 +245,28 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   for (int64_t c = 0; c < D; ++c) {
     turns_2[c] = window_2 * f_2[c] * 0.15915494309189535;
   }
-  std::vector<float> channel_cosine(D);
+  std::vector<float> key_cosine(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_cosine[c] = cosine(turns_2[c]);
+    key_cosine[c] = cosine(turns_2[c]);
   }
-  std::vector<float> channel_value_2(D);
+  std::vector<float> key_value_2(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
+    key_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
   }
-  std::vector<int64_t> channel_mod_2(D);
+  std::vector<int64_t> key_mod_2(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod_2[c] = floor_mod(c + head_div_2, D);
+    key_mod_2[c] = floor_mod(c + head_div_2, D);
   }
-  std::vector<float> channel_sine(D);
+  std::vector<float> key_sine(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_sine[c] = sine(turns_2[c]);
+    key_sine[c] = sine(turns_2[c]);
   }
   for (int64_t r = 0; r < rows; ++r) {
     [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
     for (int64_t c = 0; c < D; ++c) {
       const float q_here_2 = to_float(q[row * call.q.token + c * call.q.channel]);
-      const float q_elsewhere_2 = to_float(q[row * call.q.token + channel_mod_2[c] * call.q.channel]);
-      space.far_q[r * D + c] = q_here_2 * channel_cosine[c] + channel_value_2[c] * q_elsewhere_2 * channel_sine[c];
+      const float q_elsewhere_2 = to_float(q[row * call.q.token + key_mod_2[c] * call.q.channel]);
+      space.far_q[r * D + c] = q_here_2 * key_cosine[c] + key_value_2[c] * q_elsewhere_2 * key_sine[c];
     }
   }
 
@@ -279,17 +279,20 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* near_k = call.near_k.of(b, h) + first_key * call.near_k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.near_k[d * KEY_TILE + x] = to_float(near_k[x * call.near_k.token + d * call.near_k.channel]);
-    const auto* k = call.k.of(b, h) + first_key * call.k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* near_k = call.near_k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = near_k + (first_key + x) * call.near_k.token;
+      for (int64_t d = 0; d < D; ++d) space.near_k[d * KEY_TILE + x] = to_float(key[d * call.near_k.channel]);
+    }
+    const auto* k = call.k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k + (first_key + x) * call.k.token;
+      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
     bool key_below[KEY_TILE];
     if (!FULL) {
       for (int64_t x = 0; x < keys; ++x) {

@@ -166,33 +166,33 @@ void make_k_turned(const Call<Element>& call, int64_t b, int64_t h, int64_t firs
   [[maybe_unused]] const int64_t size_pair = call.size_pair;
   const Element* k = call.k.data + b * call.k.batch + h * call.k.head;
   const int64_t head_div = floor_div(D, 2);
-  std::vector<int64_t> channel_mod(D);
+  std::vector<int64_t> key_mod(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod[c] = floor_mod(c, head_div);
+    key_mod[c] = floor_mod(c, head_div);
   }
-  std::vector<double> channel_lambda_(D);
+  std::vector<double> key_lambda_(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_lambda_[c] = call.lambda_(inside(channel_mod[c], size_pair));
+    key_lambda_[c] = call.lambda_(inside(key_mod[c], size_pair));
   }
   std::vector<double> f(D);
   for (int64_t c = 0; c < D; ++c) {
-    f[c] = std::pow(base_, static_cast<double>(-2 * channel_mod[c]) / count_D) / channel_lambda_[c];
+    f[c] = std::pow(base_, static_cast<double>(-2 * key_mod[c]) / count_D) / key_lambda_[c];
   }
-  std::vector<float> channel_value(D);
+  std::vector<float> key_value(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_value[c] = static_cast<float>(c < head_div ? -1 : 1);
+    key_value[c] = static_cast<float>(c < head_div ? -1 : 1);
   }
-  std::vector<int64_t> channel_mod_2(D);
+  std::vector<int64_t> key_mod_2(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod_2[c] = floor_mod(c + head_div, D);
+    key_mod_2[c] = floor_mod(c + head_div, D);
   }
   for (int64_t row = first; row < last; ++row) {
     [[maybe_unused]] const int64_t j = row;
     for (int64_t c = 0; c < D; ++c) {
       const double turns = static_cast<double>(j) * f[c] * 0.15915494309189535;
       const float k_here = to_float(k[row * call.k.token + c * call.k.channel]);
-      const float k_elsewhere = to_float(k[row * call.k.token + channel_mod_2[c] * call.k.channel]);
-      k_turned[row * D + c] = k_here * cosine(turns) + channel_value[c] * k_elsewhere * sine(turns);
+      const float k_elsewhere = to_float(k[row * call.k.token + key_mod_2[c] * call.k.channel]);
+      k_turned[row * D + c] = k_here * cosine(turns) + key_value[c] * k_elsewhere * sine(turns);
     }
   }
 }
@@ -221,33 +221,33 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 
   const Element* q = call.q.of(b, h);
   const int64_t head_div = floor_div(D, 2);
-  std::vector<int64_t> channel_mod(D);
+  std::vector<int64_t> key_mod(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod[c] = floor_mod(c, head_div);
+    key_mod[c] = floor_mod(c, head_div);
   }
-  std::vector<double> channel_lambda_(D);
+  std::vector<double> key_lambda_(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_lambda_[c] = call.lambda_(inside(channel_mod[c], size_pair));
+    key_lambda_[c] = call.lambda_(inside(key_mod[c], size_pair));
   }
   std::vector<double> f(D);
   for (int64_t c = 0; c < D; ++c) {
-    f[c] = std::pow(base_, static_cast<double>(-2 * channel_mod[c]) / count_D) / channel_lambda_[c];
+    f[c] = std::pow(base_, static_cast<double>(-2 * key_mod[c]) / count_D) / key_lambda_[c];
   }
-  std::vector<float> channel_value(D);
+  std::vector<float> key_value(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_value[c] = static_cast<float>(c < head_div ? -1 : 1);
+    key_value[c] = static_cast<float>(c < head_div ? -1 : 1);
   }
-  std::vector<int64_t> channel_mod_2(D);
+  std::vector<int64_t> key_mod_2(D);
   for (int64_t c = 0; c < D; ++c) {
-    channel_mod_2[c] = floor_mod(c + head_div, D);
+    key_mod_2[c] = floor_mod(c + head_div, D);
   }
   for (int64_t r = 0; r < rows; ++r) {
     [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
     for (int64_t c = 0; c < D; ++c) {
       const double turns = static_cast<double>(i) * f[c] * 0.15915494309189535;
       const float q_here = to_float(q[row * call.q.token + c * call.q.channel]);
-      const float q_elsewhere = to_float(q[row * call.q.token + channel_mod_2[c] * call.q.channel]);
-      space.q_turned[r * D + c] = q_here * cosine(turns) + channel_value[c] * q_elsewhere * sine(turns);
+      const float q_elsewhere = to_float(q[row * call.q.token + key_mod_2[c] * call.q.channel]);
+      space.q_turned[r * D + c] = q_here * cosine(turns) + key_value[c] * q_elsewhere * sine(turns);
     }
   }
 
@@ -260,13 +260,15 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* k_turned = call.k_turned.of(b, h) + first_key * call.k_turned.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k_turned[d * KEY_TILE + x] = to_float(k_turned[x * call.k_turned.token + d * call.k_turned.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* k_turned = call.k_turned.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k_turned + (first_key + x) * call.k_turned.token;
+      for (int64_t d = 0; d < D; ++d) space.k_turned[d * KEY_TILE + x] = to_float(key[d * call.k_turned.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
 
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;

@@ -163,13 +163,15 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* k = call.k.of(b, h) + first_key * call.k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* k = call.k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k + (first_key + x) * call.k.token;
+      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
     bool key_below[KEY_TILE];
     if (!FULL) {
       for (int64_t x = 0; x < keys; ++x) {

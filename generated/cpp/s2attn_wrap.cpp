@@ -75,10 +75,6 @@ inline int64_t floor_mod(int64_t x, int64_t y) {
   return remainder + (remainder != 0 && (remainder < 0) != (y < 0) ? y : 0);
 }
 
-inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
-inline double larger(double x, double y) { return x > y ? x : y; }
-inline float larger(float x, float y) { return x > y ? x : y; }
-
 // ---- what a call gives
 
 template <typename Element>
@@ -95,6 +91,11 @@ struct Call {
   Element* y;              // [B, H, N, E], contiguous
   float* lse;              // [B, H, N], contiguous
   const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int32_t* tiles;    // the key tiles of each query tile, one query tile after the other
+  const int64_t* starts;   // for each query tile: where its tiles begin, where its full ones begin, and their end
+  int64_t starts_batch, starts_head;
+  const int32_t *query_order, *key_order;  // tokens in the order of the walk; as they lie if null
+  int64_t query_order_batch, query_order_head, key_order_batch, key_order_head;
   int64_t B, H, N, M, D, E, threads;
   int64_t group;
   float scale_log2;
@@ -128,11 +129,14 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t rows = std::min(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
   bool fault = false;
+  const int64_t* starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
 
-  // Positions stand in the key sequence: this tile holds the queries q0 to q1.
-  [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
-  const int64_t start = 0;
-  const int64_t stop = larger(floor_div(M + KEY_TILE - 1, KEY_TILE), 0);
+  // Tokens may be walked in another order than their own; then what stands in a slot is looked up.
+  const int32_t* query_order = call.query_order + b * call.query_order_batch + h * call.query_order_head;
+  const int32_t* key_order = call.key_order + b * call.key_order_batch + h * call.key_order_head;
+  auto row_at = [&](int64_t slot) -> int64_t { return call.query_order ? query_order[slot] : slot; };
+  auto key_at = [&](int64_t slot) -> int64_t { return call.key_order ? key_order[slot] : slot; };
+
   const bool head_not_below = h >= floor_div(H, 2);
   const int64_t head_div = floor_div(group, 2);
   const bool head_choice = head_not_below ? M == 0 : false;
@@ -140,7 +144,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const Element* q = call.q.of(b, h);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t d = 0; d < D; ++d)
-      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
+      space.q[r * D + d] = to_float(q[(row_at(first_row + r)) * call.q.token + d * call.q.channel]);
 
   std::fill_n(space.acc.begin(), rows * E, 0.0f);
   std::fill_n(space.top.begin(), rows, NOTHING);
@@ -151,23 +155,25 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
-    const auto* k = call.k.of(b, h) + first_key * call.k.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.k[d * KEY_TILE + x] = to_float(k[x * call.k.token + d * call.k.channel]);
+    const Element* v = call.v.of(b, h);
+    const auto* k = call.k.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = k + (key_at(first_key + x)) * call.k.token;
+      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    }
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(key_at(first_key + x)) * call.v.token + e * call.v.channel]);
     int64_t key_choice[KEY_TILE];
     int64_t key_div[KEY_TILE];
     for (int64_t x = 0; x < keys; ++x) {
-      const int64_t j = first_key + x;
+      const int64_t j = key_at(first_key + x);
       key_choice[x] = head_not_below ? floor_mod(j - head_div, M) : j;
       key_div[x] = floor_div(key_choice[x], group);
     }
 
     for (int64_t r = 0; r < rows; ++r) {
-      [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
+      [[maybe_unused]] const int64_t row = row_at(first_row + r), i = row + offset;
       float* scores = &space.scores[r * KEY_TILE];
       float qk_row[KEY_TILE] = {};
       for (int64_t d = 0; d < D; ++d) {
@@ -180,12 +186,12 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       const int64_t query_div = floor_div(query_choice, group);
 #pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
-        [[maybe_unused]] const int64_t j = first_key + x;
+        [[maybe_unused]] const int64_t j = key_at(first_key + x);
         [[maybe_unused]] const float qk = qk_row[x];
         scores[x] = scale_log2 * qk;
       }
       for (int64_t x = 0; x < keys; ++x) {
-        [[maybe_unused]] const int64_t j = first_key + x;
+        [[maybe_unused]] const int64_t j = key_at(first_key + x);
         fault |= head_choice || (key_choice[x] <= query_choice && head_choice);
         const bool live = key_choice[x] <= query_choice && query_div == key_div[x];
         if (!live) scores[x] = NOTHING;
@@ -217,13 +223,12 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     }
   };
 
-  for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
-    visit(key_tile, Partial{});
-  }
+  for (int64_t step = starts[0]; step < starts[1]; ++step) visit(call.tiles[step], Partial{});
+  for (int64_t step = starts[1]; step < starts[2]; ++step) visit(call.tiles[step], Full{});
 
   // A row that sees no key gives 0, and -inf as its log-sum-exp.
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = (b * H + h) * N + first_row + r;
+    const int64_t row = (b * H + h) * N + row_at(first_row + r);
     const float total = space.total[r];
     const float share = total == 0.0f ? 0.0f : 1.0f / total;
     call.lse[row] = total == 0.0f ? NOTHING : (space.top[r] + std::log2(total)) * 0.69314718f;
@@ -247,7 +252,14 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.y = static_cast<Element*>(*tensors++);
   call.lse = static_cast<float*>(*tensors++);
   call.offsets = static_cast<const int64_t*>(*tensors++);
+  call.tiles = static_cast<const int32_t*>(*tensors++);
+  call.starts = static_cast<const int64_t*>(*tensors++);
+  call.query_order = static_cast<const int32_t*>(*tensors++);
+  call.key_order = static_cast<const int32_t*>(*tensors++);
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
+  for (int64_t* field : {&call.query_order_batch, &call.query_order_head}) *field = *integers++;
+  for (int64_t* field : {&call.key_order_batch, &call.key_order_head}) *field = *integers++;
   call.group = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
   static_cast<void>(reals);

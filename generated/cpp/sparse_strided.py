@@ -18,8 +18,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +38,7 @@ def sparse_strided(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    prepared: LiveTiles | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Local keys and every stride-th one before. Sparse Transformer, arXiv:1904.10509.
 
@@ -47,6 +50,7 @@ def sparse_strided(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        prepared: what `prepare_sparse_strided` made for a call like this one; made anew unless given.
 
     Returns:
         y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
@@ -64,17 +68,29 @@ def sparse_strided(
     scale_log2 = 1.4426950408889634 * scale
     y = torch.empty((B, H, N, E), dtype=q.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
+    if prepared is None:
+        prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, stride)
+    _require(
+        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, stride)),
+        "sparse_strided: prepared was made for another call, or what it was made for has changed",
+    )
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    query_order, key_order = _slots(prepared.query_order, B, H), _slots(prepared.key_order, B, H)
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
         *(q, k, v, y),
         lse,
         offsets,
+        *(prepared.tiles, tile_starts),
+        *(query_order, key_order),
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
         *(B, H, N, M, D, E, torch.get_num_threads()),
+        *tile_starts.stride()[:2],
+        *(*query_order.stride()[:2], *key_order.stride()[:2]),
         stride,
     ]
     reals: list[float] = [
@@ -90,6 +106,225 @@ def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list
     numbers = (ctypes.c_int64 * len(integers))(*integers)
     fractions = (ctypes.c_double * max(1, len(reals)))(*reals)
     return int(_library(Path(__file__).with_suffix(".cpp"))[function](addresses, numbers, fractions))
+
+
+TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
+
+
+class LiveTiles(NamedTuple):
+    """The tiles that calls of one kind walk, for all layers that share them: made by `prepare_sparse_strided`.
+
+    tiles: int32, the key tiles of each query tile, one query tile after the other.
+    starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
+    query_order, key_order: int32 [batch rows, heads, N or M], tokens in the order of the walk; as they lie if `None`.
+    sizes: queries and keys of a tile.
+    made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
+    """
+
+    tiles: Tensor
+    starts: Tensor
+    query_order: Tensor | None
+    key_order: Tensor | None
+    sizes: tuple[int, int]
+    made_for: tuple[object, ...]
+    versions: tuple[int, ...]
+
+
+def prepare_sparse_strided(
+    q: Tensor,
+    k: Tensor,
+    *,
+    stride: int = 128,
+    offset: int | Tensor | None = None,
+) -> LiveTiles:
+    """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    B, H, N, M, D, E = _sizes("sparse_strided", q, k, k)
+    offset = _offset("sparse_strided", offset, B, M - N, q.device)
+    _number("sparse_strided", "stride", stride, int, "sparse_strided.attn:2")
+    _within("sparse_strided", "stride", stride, stride >= 1, "[1, inf)", "sparse_strided.attn:2")
+    return _list_tiles(
+        q.device,
+        (64, 128),
+        B,
+        H,
+        N,
+        M,
+        offset,
+        stride,
+    )
+
+
+def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
+    """The live tiles of a call with the lengths, parameters and inputs `given`."""
+    B, H, N, M, offset, stride = given
+    rows = torch.arange(N, device=device)[None, None, :]
+    j = torch.arange(M, device=device)[None, None, :]
+    h = torch.arange(H, device=device)[None, :, None]
+    i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
+    # Where each token stands in an order; the order in which they lie comes first.
+    orders = [
+        (i, j),
+        (
+            i % stride * M + i,
+            j % stride * M + j,
+        ),
+    ]
+    found = []
+    for queries, keys in orders:
+        query_order, key_order = (torch.argsort(x, dim=-1, stable=True) for x in (queries, keys))
+        tests = _tile_tests(device, query_order, key_order, *given)
+        tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, 1), (N, M), sizes, device)
+        # A tile that needs the mask costs about a fifth more than a full one.
+        cost = 1.2 * len(tiles) - 0.2 * float((starts[..., 2] - starts[..., 1]).sum())
+        found.append((cost, tiles, starts, query_order.int(), key_order.int()))
+    _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
+    moved = (None, None) if tiles is found[0][1] else (query_order, key_order)
+    return LiveTiles(tiles, starts, *moved, sizes, given, _versions(given))
+
+
+def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
+    """For tiles of some size: the test whether a pair of a tile can be live, and whether all of them are."""
+    B, H, N, M, offset, stride = given
+    i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
+    position_at_j = j
+    position_at_i = i
+    rest_at_i = i % stride
+    rest_at_j = j % stride
+
+    def tests(query_tile: int, key_tile: int) -> TileTest:
+        position_at_j_spans = _spans(position_at_j, key_tile)
+        position_at_i_spans = _spans(position_at_i, query_tile)
+        rest_at_i_spans = _spans(rest_at_i, query_tile)
+        rest_at_j_spans = _spans(rest_at_j, key_tile)
+
+        def test(b: Tensor, h: Tensor, tile: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+            position_at_j_least, position_at_j_most = _at(position_at_j_spans, b, h, column)
+            position_at_i_least, position_at_i_most = _at(position_at_i_spans, b, h, tile)
+            rest_at_i_least, rest_at_i_most = _at(rest_at_i_spans, b, h, tile)
+            rest_at_j_least, rest_at_j_most = _at(rest_at_j_spans, b, h, column)
+            tile_not_above = position_at_j_least - position_at_i_most <= 0
+            tile_difference = position_at_i_least - position_at_j_most
+            tile_both = tile_not_above & (tile_difference - stride < 0)
+            tile_difference_2 = position_at_i_most - position_at_j_least
+            tile_same = tile_difference // stride == tile_difference_2 // stride
+            tile_choice = torch.where(tile_same, tile_difference_2 % stride, stride - 1)
+            tile_choice_2 = torch.where(tile_same, tile_difference % stride, 0)
+            tile_difference_3 = rest_at_i_most - rest_at_j_least
+            tile_difference_4 = rest_at_i_least - rest_at_j_most
+            tile_not_above_2 = position_at_j_most - position_at_i_least <= 0
+            tile_both_2 = tile_not_above_2 & (tile_difference_2 - stride < 0)
+            possible = (tile_both | (tile_not_above & (tile_choice >= 0) & (tile_choice_2 <= 0))) & (
+                tile_both | (tile_not_above & (tile_difference_3 >= 0) & (tile_difference_4 <= 0))
+            )
+            always = (
+                tile_both_2
+                | (tile_not_above_2 & (tile_choice <= 0) & (tile_choice_2 >= 0))
+                | tile_both_2
+                | (tile_not_above_2 & (tile_difference_3 <= 0) & (tile_difference_4 >= 0))
+            )
+            return possible, always
+
+        return test
+
+    return tests
+
+
+def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value in each tile of the last axis; where a float is NaN, it may be anything."""
+    short = -values.shape[-1] % size
+    padded = torch.cat([values, values[..., -1:].expand(*values.shape[:-1], short)], -1)
+    tiles = padded.view(*values.shape[:-1], -1, size)
+    if values.dtype == torch.bool:
+        return tiles.all(-1), tiles.any(-1)
+    if not values.is_floating_point():
+        return tiles.amin(-1), tiles.amax(-1)
+    everything = float("-inf"), float("inf")
+    least, most = (tiles.nan_to_num(end, posinf=everything[1], neginf=everything[0]) for end in everything)
+    return least.amin(-1), most.amax(-1)
+
+
+def _at(spans: tuple[Tensor, Tensor], b: Tensor, h: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of some tiles; batch rows and heads may share them."""
+    least, most = spans
+    place = b % least.shape[0], h % least.shape[1], tile
+    return least[place], most[place]
+
+
+def _live_tiles(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    shared: tuple[int, int],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The live tiles of each query tile, in memory that grows with their number.
+
+    Args:
+        tests: for tiles of some size, the test whether tiles can be live and whether they are full.
+        shared: batch rows and heads that differ.
+        lengths: queries and keys. sizes: queries and keys per tile.
+
+    Returns:
+        tiles: int32, the key tiles one after the other. starts: int64 [batch rows, heads, query tiles, 3]: where those
+        that need the mask begin, where the full ones begin, and where these end.
+    """
+    batch, heads = shared
+    grid = batch, heads, *(-(-length // size) for length, size in zip(lengths, sizes, strict=True))
+    if 0 in grid:
+        return torch.zeros(0, dtype=torch.int32, device=device), torch.zeros(
+            *grid[:3], 3, dtype=torch.int64, device=device
+        )
+    square = 16  # tiles on the side of a square that is tested first, as one tile
+    coarse = batch, heads, *(-(-count // square) for count in grid[2:])
+    test = tests(*(size * square for size in sizes))
+    every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
+    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    test = tests(*sizes)
+    side = torch.arange(square, device=device)
+    found = []
+    for part in torch.split(torch.cat(squares), 2**10):
+        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        tile, key_tile = tile * square + side[:, None], key_tile * square + side
+        exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
+        b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
+        possible, always = test(b, h, tile, key_tile)
+        full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
+        row = (b * heads + h) * grid[2] + tile
+        found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
+    places = torch.cat(found).sort().values
+    counts = torch.bincount(places // grid[3], minlength=2 * batch * heads * grid[2])
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
+    return (places % grid[3]).int(), starts
+
+
+def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
+    """How often each tensor was written to; 0 for what is no tensor."""
+    return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
+
+
+def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
+    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    if len(made_for) != len(given) or _versions(made_for) != versions:
+        return False
+    for old, new in zip(made_for, given, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
+            if not (old is new or (alike and torch.equal(old, new))):
+                return False
+        elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
+            return False
+    return True
+
+
+def _slots(order: Tensor | None, B: int, H: int) -> Tensor:
+    """The order of tokens for each batch row and head; without elements where they are taken as they lie."""
+    return torch.empty(B, H, 0, dtype=torch.int32) if order is None else order.expand(B, H, -1)
 
 
 def _require(holds: bool, message: str) -> None:

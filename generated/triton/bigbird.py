@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -31,14 +33,10 @@ DEFAULTS = [
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 3),
-    (128, 32, 4, 3),
-    (64, 128, 4, 3),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (32, 32, 4, 2),
+    ({}, 8, 2),
+    ({}, 8, 3),
+    ({}, 4, 3),
+    ({}, 4, 2),
 ]
 
 
@@ -84,6 +82,8 @@ def _visit(
     I,
     query_same,
     query_same_2,
+    query_different,
+    query_different_2,
     query_either,
     scale_log2,
     random_ptr,
@@ -130,10 +130,16 @@ def _visit(
         ),
         tl.int1,
     )
+    key_different = J != 0
+    key_different_2 = J != last
     key_either = (J < 0) | (J >= size_kb)
     bad = (
         (
-            (((tl.abs(I - J) <= 1) | query_same | query_same_2 | key_same | key_same_2) == 0)
+            (tl.abs(I - J) > 1)
+            & query_different
+            & query_different_2
+            & key_different
+            & key_different_2
             & (query_either | key_either)
         )
         & (rows[:, None] < N)
@@ -188,6 +194,10 @@ def _forward(
     scale_log2,
     size_kb,
     size_qb,
+    tiles_ptr,
+    starts_ptr,
+    starts_stride_b,
+    starts_stride_h,
     fault_ptr,
     offset,
     B,
@@ -217,6 +227,8 @@ def _forward(
     c = tl.arange(0, D_PADDED)[None, :]
     b_far = tl.cast(b, tl.int64)
     h_far = tl.cast(h, tl.int64)
+    starts = starts_ptr + b_far * starts_stride_b + h_far * starts_stride_h + tile * 3
+    start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
     q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
@@ -226,7 +238,7 @@ def _forward(
         other=0.0,
     )
 
-    # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    # Positions stand in the key sequence.
     if WIDE:
         offset = tl.cast(offset, tl.int64)
         N = tl.cast(N, tl.int64)
@@ -234,56 +246,20 @@ def _forward(
         h = tl.cast(h, tl.int64)
         size_kb = tl.cast(size_kb, tl.int64)
         size_qb = tl.cast(size_qb, tl.int64)
-    q0 = tile * QUERY_TILE + offset
-    q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    start = 0
-    stop = tl.maximum(_floor_div(M + KEY_TILE - 1, KEY_TILE), 0)
-    full_start_0 = 0
-    full_stop_0 = tl.maximum(_floor_div(tl.minimum(block, M), KEY_TILE), 0)
-    head_div = _floor_div(q1, block)
     last = _floor_div(M - 1, block)
-    head_div_2 = _floor_div(q0, block)
-    head_both = (head_div - last <= 0) & (head_div_2 - last >= 0)
-    head_both_2 = (head_div <= 0) & (head_div_2 >= 0)
-    head_choice = tl.where(head_both, 0, tl.where(head_both_2, 0, (head_div - 1) * block))
-    head_max = tl.maximum(head_choice, 0)
-    head_product = last * block
-    head_max_2 = tl.maximum(head_product, 0)
-    full_start_1 = tl.maximum(_floor_div(tl.minimum(head_max, head_max_2) + KEY_TILE - 1, KEY_TILE), full_stop_0)
-    head_not_above = head_max <= head_max_2
-    head_min = tl.minimum(tl.where(head_both, M, tl.where(head_both_2, M, (head_div_2 + 2) * block)), M)
-    full_stop_1 = tl.maximum(_floor_div(tl.where(head_not_above, head_min, M), KEY_TILE), full_start_1)
-    full_start_2 = tl.maximum(
-        _floor_div(tl.maximum(tl.maximum(head_choice, head_product), 0) + KEY_TILE - 1, KEY_TILE), full_stop_1
-    )
-    full_stop_2 = tl.maximum(_floor_div(tl.where(head_not_above, M, head_min), KEY_TILE), full_start_2)
-    hole_start_0_0 = tl.maximum(full_start_0, start)
-    hole_stop_0_0 = tl.maximum(tl.minimum(full_stop_0, stop), hole_start_0_0)
-    hole_start_0_1 = tl.maximum(full_start_1, start)
-    hole_stop_0_1 = tl.maximum(tl.minimum(full_stop_1, stop), hole_start_0_1)
-    hole_start_0_2 = tl.maximum(full_start_2, start)
-    hole_stop_0_2 = tl.maximum(tl.minimum(full_stop_2, stop), hole_start_0_2)
     I = _floor_div(i, block)
     query_same = I == 0
     query_same_2 = I == last
+    query_different = I != 0
+    query_different_2 = I != last
     query_either = (I < 0) | (I >= size_qb)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    steps = (
-        stop
-        - start
-        - (hole_stop_0_0 - hole_start_0_0)
-        - (hole_stop_0_1 - hole_start_0_1)
-        - (hole_stop_0_2 - hole_start_0_2)
-    )
-    for step in range(0, steps):
-        key_tile = start + step
-        key_tile += tl.where(key_tile >= hole_start_0_0, hole_stop_0_0 - hole_start_0_0, 0)
-        key_tile += tl.where(key_tile >= hole_start_0_1, hole_stop_0_1 - hole_start_0_1, 0)
-        key_tile += tl.where(key_tile >= hole_start_0_2, hole_stop_0_2 - hole_start_0_2, 0)
+    for step in range(0, full_start - start):
+        key_tile = tl.load(tiles_ptr + start + step)
         acc, top, total = _visit(
             acc,
             top,
@@ -304,6 +280,8 @@ def _forward(
             I,
             query_same,
             query_same_2,
+            query_different,
+            query_different_2,
             query_either,
             scale_log2,
             random_ptr,
@@ -325,7 +303,8 @@ def _forward(
             WIDE,
             False,
         )
-    for key_tile in range(full_start_0, full_stop_0):
+    for step in range(full_start, full_stop):
+        key_tile = tl.load(tiles_ptr + step)
         acc, top, total = _visit(
             acc,
             top,
@@ -346,90 +325,8 @@ def _forward(
             I,
             query_same,
             query_same_2,
-            query_either,
-            scale_log2,
-            random_ptr,
-            random_stride_0,
-            random_stride_1,
-            random_stride_2,
-            random_share,
-            size_kb,
-            size_qb,
-            block,
-            N,
-            M,
-            D,
-            E,
-            D_PADDED,
-            E_PADDED,
-            KEY_TILE,
-            UPCAST,
-            WIDE,
-            True,
-        )
-    for key_tile in range(full_start_1, full_stop_1):
-        acc, top, total = _visit(
-            acc,
-            top,
-            total,
-            q,
-            key_tile,
-            k_head,
-            k_stride_n,
-            k_stride_d,
-            v_head,
-            v_stride_n,
-            v_stride_e,
-            h,
-            rows,
-            b,
-            fault_ptr,
-            last,
-            I,
-            query_same,
-            query_same_2,
-            query_either,
-            scale_log2,
-            random_ptr,
-            random_stride_0,
-            random_stride_1,
-            random_stride_2,
-            random_share,
-            size_kb,
-            size_qb,
-            block,
-            N,
-            M,
-            D,
-            E,
-            D_PADDED,
-            E_PADDED,
-            KEY_TILE,
-            UPCAST,
-            WIDE,
-            True,
-        )
-    for key_tile in range(full_start_2, full_stop_2):
-        acc, top, total = _visit(
-            acc,
-            top,
-            total,
-            q,
-            key_tile,
-            k_head,
-            k_stride_n,
-            k_stride_d,
-            v_head,
-            v_stride_n,
-            v_stride_e,
-            h,
-            rows,
-            b,
-            fault_ptr,
-            last,
-            I,
-            query_same,
-            query_same_2,
+            query_different,
+            query_different_2,
             query_either,
             scale_log2,
             random_ptr,
@@ -462,11 +359,8 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
-    key=["bucket", "D", "E", "WIDE"],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
+    key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
 )(_forward)
 
 
@@ -480,6 +374,7 @@ def bigbird(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    prepared: LiveTiles | None = None,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Neighbouring, global and random blocks. BigBird, arXiv:2007.14062.
@@ -497,7 +392,8 @@ def bigbird(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
-        tune: search for the fastest tile sizes at the first call with lengths of this size.
+        prepared: what `prepare_bigbird` made for a call like this one; made anew unless given.
+        tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
         y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
@@ -523,7 +419,18 @@ def bigbird(
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
-    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    if prepared is None:
+        prepared = _list_tiles(
+            q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, random, block, size_kb, size_qb
+        )
+    _require(
+        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, random, block, size_kb, size_qb)),
+        "bigbird: prepared was made for another call, or what it was made for has changed",
+    )
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    options = {} if tune else _default(D, E, q.element_size())
+    options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
+    kernel = _tuned if tune else _forward
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
@@ -547,6 +454,10 @@ def bigbird(
                 scale_log2,
                 size_kb,
                 size_qb,
+                prepared.tiles,
+                tile_starts,
+                tile_starts.stride(0),
+                tile_starts.stride(1),
                 fault,
                 0 if isinstance(offset, Tensor) else offset,
                 B,
@@ -565,6 +476,235 @@ def bigbird(
             )
     _no_fault("bigbird", fault, "reads random outside of an axis")
     return (y, lse) if return_lse else y
+
+
+TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
+
+
+class LiveTiles(NamedTuple):
+    """The tiles that calls of one kind walk, for all layers that share them: made by `prepare_bigbird`.
+
+    tiles: int32, the key tiles of each query tile, one query tile after the other.
+    starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
+    sizes: queries and keys of a tile.
+    made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
+    """
+
+    tiles: Tensor
+    starts: Tensor
+    sizes: tuple[int, int]
+    made_for: tuple[object, ...]
+    versions: tuple[int, ...]
+
+
+def prepare_bigbird(
+    q: Tensor,
+    k: Tensor,
+    *,
+    random: Tensor,
+    block: int = 64,
+    offset: int | Tensor | None = None,
+) -> LiveTiles:
+    """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    B, H, N, M, D, E = _sizes("bigbird", q, k, k)
+    offset = _offset("bigbird", offset, B, M - N, q.device)
+    _number("bigbird", "block", block, int, "bigbird.attn:2")
+    _within("bigbird", "block", block, block >= 1, "[1, inf)", "bigbird.attn:2")
+    sizes = {"h": H}
+    random = _input("bigbird", "random", random, ("h", "qb", "kb"), "bool", sizes, q.device, "bigbird.attn:4")
+    size_kb = sizes["kb"]
+    size_qb = sizes["qb"]
+    random = _not_empty(random)
+    return _list_tiles(
+        q.device,
+        _tile_sizes(D, E, q.element_size()),
+        B,
+        H,
+        N,
+        M,
+        offset,
+        random,
+        block,
+        size_kb,
+        size_qb,
+    )
+
+
+def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
+    """The live tiles of a call with the lengths, parameters and inputs `given`."""
+    B, H, N, M, offset, random, block, size_kb, size_qb = given
+    rows = torch.arange(N, device=device)[None, None, :]
+    j = torch.arange(M, device=device)[None, None, :]
+    tests = _tile_tests(device, rows, j, *given)
+    tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, H), (N, M), sizes, device)
+    return LiveTiles(tiles, starts, sizes, given, _versions(given))
+
+
+def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
+    """For tiles of some size: the test whether a pair of a tile can be live, and whether all of them are."""
+    B, H, N, M, offset, random, block, size_kb, size_qb = given
+    random_of_tile_sums = _sums(random)
+
+    def tests(query_tile: int, key_tile: int) -> TileTest:
+
+        def test(b: Tensor, h: Tensor, tile: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+            first = offset[b] if isinstance(offset, Tensor) else offset
+            q0 = tile * query_tile + first
+            q1 = tile * query_tile + (N - tile * query_tile).clamp(max=query_tile) - 1 + first
+            k0 = column * key_tile
+            k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
+            random_of_tile_any, random_of_tile_all = _count(
+                random_of_tile_sums,
+                (h // (H // random.shape[0]),),
+                (_nearest(q0 // block, random.shape[1]), _nearest(q1 // block, random.shape[1])),
+                (_nearest(k0 // block, random.shape[2]), _nearest(k1 // block, random.shape[2])),
+            )
+            query_div = q0 // block
+            key_div = k1 // block
+            key_div_2 = k0 // block
+            query_div_2 = q1 // block
+            query_both = (query_div_2 >= 0) & (query_div <= 0)
+            head_div = (M - 1) // block
+            query_difference = query_div_2 - head_div
+            query_difference_2 = query_div - head_div
+            query_both_2 = (query_difference >= 0) & (query_difference_2 <= 0)
+            key_both = (key_div >= 0) & (key_div_2 <= 0)
+            key_difference = key_div - head_div
+            key_difference_2 = key_div_2 - head_div
+            key_both_2 = (key_difference >= 0) & (key_difference_2 <= 0)
+            tile_difference = torch.maximum(query_div_2 - key_div_2, key_div - query_div) - 1
+            query_below = query_div < 0
+            query_either = (query_div_2 > 0) | query_below
+            query_either_2 = (query_difference > 0) | (query_difference_2 < 0)
+            key_below = key_div_2 < 0
+            key_either = (key_div > 0) | key_below
+            key_either_2 = (key_difference > 0) | (key_difference_2 < 0)
+            query_either_3 = query_below | (query_div_2 - size_qb >= 0)
+            key_either_3 = key_below | (key_div - size_kb >= 0)
+            query_both_3 = (query_div_2 <= 0) & (query_div >= 0)
+            query_both_4 = (query_difference <= 0) & (query_difference_2 >= 0)
+            key_both_3 = (key_div <= 0) & (key_div_2 >= 0)
+            key_both_4 = (key_difference <= 0) & (key_difference_2 >= 0)
+            possible = (
+                (torch.clamp(torch.maximum(query_div - key_div, key_div_2 - query_div_2), min=0) - 1 <= 0)
+                | query_both
+                | query_both_2
+                | key_both
+                | key_both_2
+                | random_of_tile_any
+                | (
+                    (tile_difference > 0)
+                    & query_either
+                    & query_either_2
+                    & key_either
+                    & key_either_2
+                    & (query_either_3 | key_either_3)
+                )
+            )
+            always = (tile_difference <= 0) | query_both_3 | query_both_4 | key_both_3 | key_both_4 | random_of_tile_all
+            return possible, always
+
+        return test
+
+    return tests
+
+
+def _nearest(index: Tensor | int, size: int) -> Tensor | int:
+    """The nearest index of an axis; what is read in place of an element that is not there counts nowhere."""
+    return index.clamp(0, size - 1) if isinstance(index, Tensor) else min(max(index, 0), size - 1)
+
+
+def _sums(flags: Tensor) -> Tensor:
+    """How many flags hold before each corner of the last two axes: the table that `_count` looks into."""
+    return torch.nn.functional.pad(flags.long(), (1, 0, 1, 0)).cumsum(-1).cumsum(-2)
+
+
+def _count(
+    sums: Tensor, head: tuple[Tensor, ...], rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Whether any and whether all flags hold in rectangles, whose first and last rows and columns are given."""
+    (top, bottom), (left, right) = rows, columns
+    below, beside = bottom + 1, right + 1
+    held = sums[*head, below, beside] - sums[*head, top, beside] - sums[*head, below, left] + sums[*head, top, left]
+    return held > 0, held == (below - top) * (beside - left)
+
+
+def _live_tiles(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    shared: tuple[int, int],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The live tiles of each query tile, in memory that grows with their number.
+
+    Args:
+        tests: for tiles of some size, the test whether tiles can be live and whether they are full.
+        shared: batch rows and heads that differ.
+        lengths: queries and keys. sizes: queries and keys per tile.
+
+    Returns:
+        tiles: int32, the key tiles one after the other. starts: int64 [batch rows, heads, query tiles, 3]: where those
+        that need the mask begin, where the full ones begin, and where these end.
+    """
+    batch, heads = shared
+    grid = batch, heads, *(-(-length // size) for length, size in zip(lengths, sizes, strict=True))
+    if 0 in grid:
+        return torch.zeros(0, dtype=torch.int32, device=device), torch.zeros(
+            *grid[:3], 3, dtype=torch.int64, device=device
+        )
+    square = 16  # tiles on the side of a square that is tested first, as one tile
+    coarse = batch, heads, *(-(-count // square) for count in grid[2:])
+    test = tests(*(size * square for size in sizes))
+    every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
+    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    test = tests(*sizes)
+    side = torch.arange(square, device=device)
+    found = []
+    for part in torch.split(torch.cat(squares), 2**10):
+        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        tile, key_tile = tile * square + side[:, None], key_tile * square + side
+        exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
+        b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
+        possible, always = test(b, h, tile, key_tile)
+        full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
+        row = (b * heads + h) * grid[2] + tile
+        found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
+    places = torch.cat(found).sort().values
+    counts = torch.bincount(places // grid[3], minlength=2 * batch * heads * grid[2])
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
+    return (places % grid[3]).int(), starts
+
+
+def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
+    """How often each tensor was written to; 0 for what is no tensor."""
+    return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
+
+
+def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
+    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    if len(made_for) != len(given) or _versions(made_for) != versions:
+        return False
+    for old, new in zip(made_for, given, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
+            if not (old is new or (alike and torch.equal(old, new))):
+                return False
+        elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
+            return False
+    return True
+
+
+def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
+    """Queries and keys of a tile."""
+    default = _default(D, E, size)
+    return default["QUERY_TILE"], default["KEY_TILE"]
 
 
 def _default(D: int, E: int, size: int) -> dict[str, int]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -28,14 +30,10 @@ DEFAULTS = [
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 3),
-    (128, 32, 4, 3),
-    (64, 128, 4, 3),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (32, 32, 4, 2),
+    ({}, 8, 2),
+    ({}, 8, 3),
+    ({}, 4, 3),
+    ({}, 4, 2),
 ]
 
 
@@ -174,6 +172,10 @@ def _forward(
     scale_log2,
     size_kb,
     size_qb,
+    tiles_ptr,
+    starts_ptr,
+    starts_stride_b,
+    starts_stride_h,
     fault_ptr,
     offset,
     B,
@@ -204,6 +206,8 @@ def _forward(
     c = tl.arange(0, D_PADDED)[None, :]
     b_far = tl.cast(b, tl.int64)
     h_far = tl.cast(h, tl.int64)
+    starts = starts_ptr + b_far * starts_stride_b + h_far * starts_stride_h + tile * 3
+    start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
     q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
@@ -213,7 +217,7 @@ def _forward(
         other=0.0,
     )
 
-    # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    # Positions stand in the key sequence.
     if WIDE:
         offset = tl.cast(offset, tl.int64)
         N = tl.cast(N, tl.int64)
@@ -221,20 +225,15 @@ def _forward(
         h = tl.cast(h, tl.int64)
         size_kb = tl.cast(size_kb, tl.int64)
         size_qb = tl.cast(size_qb, tl.int64)
-    q0 = tile * QUERY_TILE + offset
-    q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    live_stop = tl.minimum(q1 + 1, M)
-    start = 0
-    stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
     query_div = _floor_div(i, rows_)
     query_either = (query_div < 0) | (query_div >= size_qb)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    for step in range(0, stop - start):
-        key_tile = start + step
+    for step in range(0, full_start - start):
+        key_tile = tl.load(tiles_ptr + start + step)
         acc, top, total = _visit(
             acc,
             top,
@@ -274,6 +273,47 @@ def _forward(
             WIDE,
             False,
         )
+    for step in range(full_start, full_stop):
+        key_tile = tl.load(tiles_ptr + step)
+        acc, top, total = _visit(
+            acc,
+            top,
+            total,
+            q,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            i,
+            h,
+            rows,
+            b,
+            fault_ptr,
+            query_div,
+            query_either,
+            scale_log2,
+            layout_ptr,
+            layout_stride_0,
+            layout_stride_1,
+            layout_stride_2,
+            layout_share,
+            size_kb,
+            size_qb,
+            cols,
+            N,
+            M,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            True,
+        )
 
     # A row that sees no key gives 0, and -inf as its log-sum-exp.
     y = acc / tl.where(total == 0.0, 1.0, total)[:, None]
@@ -285,11 +325,8 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
-    key=["bucket", "D", "E", "WIDE"],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
+    key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
 )(_forward)
 
 
@@ -304,6 +341,7 @@ def block_sparse_causal(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    prepared: LiveTiles | None = None,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The blocks of pairs that a layout names, without the future. arXiv:2205.14135.
@@ -319,7 +357,8 @@ def block_sparse_causal(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
-        tune: search for the fastest tile sizes at the first call with lengths of this size.
+        prepared: what `prepare_block_sparse_causal` made for a call like this one; made anew unless given.
+        tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
         y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
@@ -351,7 +390,18 @@ def block_sparse_causal(
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
-    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    if prepared is None:
+        prepared = _list_tiles(
+            q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, layout, cols, rows, size_kb, size_qb
+        )
+    _require(
+        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, layout, cols, rows, size_kb, size_qb)),
+        "block_sparse_causal: prepared was made for another call, or what it was made for has changed",
+    )
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    options = {} if tune else _default(D, E, q.element_size())
+    options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
+    kernel = _tuned if tune else _forward
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
@@ -375,6 +425,10 @@ def block_sparse_causal(
                 scale_log2,
                 size_kb,
                 size_qb,
+                prepared.tiles,
+                tile_starts,
+                tile_starts.stride(0),
+                tile_starts.stride(1),
                 fault,
                 0 if isinstance(offset, Tensor) else offset,
                 B,
@@ -394,6 +448,203 @@ def block_sparse_causal(
             )
     _no_fault("block_sparse_causal", fault, "reads layout outside of an axis")
     return (y, lse) if return_lse else y
+
+
+TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
+
+
+class LiveTiles(NamedTuple):
+    """The tiles that calls of one kind walk, for all layers that share them: made by `prepare_block_sparse_causal`.
+
+    tiles: int32, the key tiles of each query tile, one query tile after the other.
+    starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
+    sizes: queries and keys of a tile.
+    made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
+    """
+
+    tiles: Tensor
+    starts: Tensor
+    sizes: tuple[int, int]
+    made_for: tuple[object, ...]
+    versions: tuple[int, ...]
+
+
+def prepare_block_sparse_causal(
+    q: Tensor,
+    k: Tensor,
+    *,
+    layout: Tensor,
+    rows: int = 64,
+    cols: int = 64,
+    offset: int | Tensor | None = None,
+) -> LiveTiles:
+    """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    B, H, N, M, D, E = _sizes("block_sparse_causal", q, k, k)
+    offset = _offset("block_sparse_causal", offset, B, M - N, q.device)
+    _number("block_sparse_causal", "rows", rows, int, "block_sparse.attn:9")
+    _within("block_sparse_causal", "rows", rows, rows >= 1, "[1, inf)", "block_sparse.attn:9")
+    _number("block_sparse_causal", "cols", cols, int, "block_sparse.attn:9")
+    _within("block_sparse_causal", "cols", cols, cols >= 1, "[1, inf)", "block_sparse.attn:9")
+    sizes = {"h": H}
+    layout = _input(
+        "block_sparse_causal", "layout", layout, ("h", "qb", "kb"), "bool", sizes, q.device, "block_sparse.attn:11"
+    )
+    size_kb = sizes["kb"]
+    size_qb = sizes["qb"]
+    layout = _not_empty(layout)
+    return _list_tiles(
+        q.device,
+        _tile_sizes(D, E, q.element_size()),
+        B,
+        H,
+        N,
+        M,
+        offset,
+        layout,
+        cols,
+        rows,
+        size_kb,
+        size_qb,
+    )
+
+
+def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
+    """The live tiles of a call with the lengths, parameters and inputs `given`."""
+    B, H, N, M, offset, layout, cols, rows_, size_kb, size_qb = given
+    rows = torch.arange(N, device=device)[None, None, :]
+    j = torch.arange(M, device=device)[None, None, :]
+    tests = _tile_tests(device, rows, j, *given)
+    tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, H), (N, M), sizes, device)
+    return LiveTiles(tiles, starts, sizes, given, _versions(given))
+
+
+def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
+    """For tiles of some size: the test whether a pair of a tile can be live, and whether all of them are."""
+    B, H, N, M, offset, layout, cols, rows_, size_kb, size_qb = given
+    layout_of_tile_sums = _sums(layout)
+
+    def tests(query_tile: int, key_tile: int) -> TileTest:
+
+        def test(b: Tensor, h: Tensor, tile: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+            first = offset[b] if isinstance(offset, Tensor) else offset
+            q0 = tile * query_tile + first
+            q1 = tile * query_tile + (N - tile * query_tile).clamp(max=query_tile) - 1 + first
+            k0 = column * key_tile
+            k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
+            layout_of_tile_any, layout_of_tile_all = _count(
+                layout_of_tile_sums,
+                (h // (H // layout.shape[0]),),
+                (_nearest(q0 // rows_, layout.shape[1]), _nearest(q1 // rows_, layout.shape[1])),
+                (_nearest(k0 // cols, layout.shape[2]), _nearest(k1 // cols, layout.shape[2])),
+            )
+            tile_not_above = k0 - q1 <= 0
+            query_either = (q0 // rows_ < 0) | (q1 // rows_ - size_qb >= 0)
+            key_either = (k0 // cols < 0) | (k1 // cols - size_kb >= 0)
+            possible = (tile_not_above & layout_of_tile_any) | (tile_not_above & (query_either | key_either))
+            always = (k1 - q0 <= 0) & layout_of_tile_all
+            return possible, always
+
+        return test
+
+    return tests
+
+
+def _nearest(index: Tensor | int, size: int) -> Tensor | int:
+    """The nearest index of an axis; what is read in place of an element that is not there counts nowhere."""
+    return index.clamp(0, size - 1) if isinstance(index, Tensor) else min(max(index, 0), size - 1)
+
+
+def _sums(flags: Tensor) -> Tensor:
+    """How many flags hold before each corner of the last two axes: the table that `_count` looks into."""
+    return torch.nn.functional.pad(flags.long(), (1, 0, 1, 0)).cumsum(-1).cumsum(-2)
+
+
+def _count(
+    sums: Tensor, head: tuple[Tensor, ...], rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Whether any and whether all flags hold in rectangles, whose first and last rows and columns are given."""
+    (top, bottom), (left, right) = rows, columns
+    below, beside = bottom + 1, right + 1
+    held = sums[*head, below, beside] - sums[*head, top, beside] - sums[*head, below, left] + sums[*head, top, left]
+    return held > 0, held == (below - top) * (beside - left)
+
+
+def _live_tiles(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    shared: tuple[int, int],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The live tiles of each query tile, in memory that grows with their number.
+
+    Args:
+        tests: for tiles of some size, the test whether tiles can be live and whether they are full.
+        shared: batch rows and heads that differ.
+        lengths: queries and keys. sizes: queries and keys per tile.
+
+    Returns:
+        tiles: int32, the key tiles one after the other. starts: int64 [batch rows, heads, query tiles, 3]: where those
+        that need the mask begin, where the full ones begin, and where these end.
+    """
+    batch, heads = shared
+    grid = batch, heads, *(-(-length // size) for length, size in zip(lengths, sizes, strict=True))
+    if 0 in grid:
+        return torch.zeros(0, dtype=torch.int32, device=device), torch.zeros(
+            *grid[:3], 3, dtype=torch.int64, device=device
+        )
+    square = 16  # tiles on the side of a square that is tested first, as one tile
+    coarse = batch, heads, *(-(-count // square) for count in grid[2:])
+    test = tests(*(size * square for size in sizes))
+    every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
+    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    test = tests(*sizes)
+    side = torch.arange(square, device=device)
+    found = []
+    for part in torch.split(torch.cat(squares), 2**10):
+        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        tile, key_tile = tile * square + side[:, None], key_tile * square + side
+        exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
+        b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
+        possible, always = test(b, h, tile, key_tile)
+        full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
+        row = (b * heads + h) * grid[2] + tile
+        found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
+    places = torch.cat(found).sort().values
+    counts = torch.bincount(places // grid[3], minlength=2 * batch * heads * grid[2])
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
+    return (places % grid[3]).int(), starts
+
+
+def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
+    """How often each tensor was written to; 0 for what is no tensor."""
+    return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
+
+
+def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
+    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    if len(made_for) != len(given) or _versions(made_for) != versions:
+        return False
+    for old, new in zip(made_for, given, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
+            if not (old is new or (alike and torch.equal(old, new))):
+                return False
+        elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
+            return False
+    return True
+
+
+def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
+    """Queries and keys of a tile."""
+    default = _default(D, E, size)
+    return default["QUERY_TILE"], default["KEY_TILE"]
 
 
 def _default(D: int, E: int, size: int) -> dict[str, int]:

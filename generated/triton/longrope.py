@@ -31,14 +31,14 @@ DEFAULTS = [
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 3),
-    (128, 32, 4, 3),
-    (64, 128, 4, 3),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (32, 32, 4, 2),
+    ({"QUERY_TILE": 128, "KEY_TILE": 128}, 8, 2),
+    ({"QUERY_TILE": 128, "KEY_TILE": 64}, 8, 3),
+    ({"QUERY_TILE": 128, "KEY_TILE": 64}, 4, 3),
+    ({"QUERY_TILE": 128, "KEY_TILE": 32}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 128}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 64}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
 ]
 
 
@@ -134,27 +134,25 @@ def _make_k_turned(
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
     head_div = D // 2
-    channel_mod = _floor_mod(c, head_div)
-    channel_lambda_ = tl.cast(
-        tl.load(
-            lambda__ptr + tl.cast(_inside(channel_mod, size_pair), tl.int64) * lambda__stride_0, mask=c < D, other=0
-        ),
+    key_mod = _floor_mod(c, head_div)
+    key_lambda_ = tl.cast(
+        tl.load(lambda__ptr + tl.cast(_inside(key_mod, size_pair), tl.int64) * lambda__stride_0, mask=c < D, other=0),
         tl.float64,
     )
-    f = _power(base_, tl.cast(-2 * channel_mod, tl.float64) / count_D) / channel_lambda_
+    f = _power(base_, tl.cast(-2 * key_mod, tl.float64) / count_D) / key_lambda_
     turns = tl.cast(j, tl.float64) * f * 0.15915494309189535
     k_here = tl.cast(k, tl.float32)
-    channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
-    channel_mod_2 = _floor_mod(c + head_div, D)
+    key_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
+    key_mod_2 = _floor_mod(c + head_div, D)
     k_elsewhere = tl.cast(
         tl.load(
-            k_head + tl.cast(rows, tl.int64)[:, None] * k_stride_n + tl.cast(channel_mod_2, tl.int64) * k_stride_d,
+            k_head + tl.cast(rows, tl.int64)[:, None] * k_stride_n + tl.cast(key_mod_2, tl.int64) * k_stride_d,
             mask=(rows[:, None] < M) & (c < D),
             other=0.0,
         ),
         tl.float32,
     )
-    k_turned = k_here * _cosine(turns) + channel_value * k_elsewhere * _sine(turns)
+    k_turned = k_here * _cosine(turns) + key_value * k_elsewhere * _sine(turns)
     k_turned = tl.where(c < D, k_turned, 0.0).to(k.dtype)
     place = (tl.cast(program // tiles, tl.int64) * M + rows)[:, None] * D + c
     tl.store(k_turned_ptr + place, k_turned, mask=(rows < M)[:, None] & (c < D))
@@ -301,27 +299,25 @@ def _forward(
     full_start = 0
     full_stop = tl.maximum(_floor_div(tl.minimum(q0 + 1, M), KEY_TILE), 0)
     head_div = D // 2
-    channel_mod = _floor_mod(c, head_div)
-    channel_lambda_ = tl.cast(
-        tl.load(
-            lambda__ptr + tl.cast(_inside(channel_mod, size_pair), tl.int64) * lambda__stride_0, mask=c < D, other=0
-        ),
+    key_mod = _floor_mod(c, head_div)
+    key_lambda_ = tl.cast(
+        tl.load(lambda__ptr + tl.cast(_inside(key_mod, size_pair), tl.int64) * lambda__stride_0, mask=c < D, other=0),
         tl.float64,
     )
-    f = _power(base_, tl.cast(-2 * channel_mod, tl.float64) / count_D) / channel_lambda_
+    f = _power(base_, tl.cast(-2 * key_mod, tl.float64) / count_D) / key_lambda_
     turns = tl.cast(i, tl.float64) * f * 0.15915494309189535
     q_here = tl.cast(q, tl.float32)
-    channel_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
-    channel_mod_2 = _floor_mod(c + head_div, D)
+    key_value = tl.cast(tl.where(c < head_div, -1, 1), tl.float32)
+    key_mod_2 = _floor_mod(c + head_div, D)
     q_elsewhere = tl.cast(
         tl.load(
-            q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(channel_mod_2, tl.int64) * q_stride_d,
+            q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(key_mod_2, tl.int64) * q_stride_d,
             mask=(rows[:, None] < N) & (c < D),
             other=0.0,
         ),
         tl.float32,
     )
-    q_turned = q_here * _cosine(turns) + channel_value * q_elsewhere * _sine(turns)
+    q_turned = q_here * _cosine(turns) + key_value * q_elsewhere * _sine(turns)
     q_turned = tl.where(c < D, q_turned, 0.0).to(q.dtype)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
@@ -392,10 +388,7 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
     key=["bucket", "D", "E", "WIDE"],
 )(_forward)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -28,14 +30,10 @@ DEFAULTS = [
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 3),
-    (128, 32, 4, 3),
-    (64, 128, 4, 3),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (32, 32, 4, 2),
+    ({}, 8, 2),
+    ({}, 8, 3),
+    ({}, 4, 3),
+    ({}, 4, 2),
 ]
 
 
@@ -45,13 +43,6 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
     if UPCAST:
         a, b = a.to(tl.float32), b.to(tl.float32)
     return tl.dot(a, b, acc, input_precision="ieee")
-
-
-@triton.jit
-def _floor_div(x, y):
-    """x / y rounded down; Triton's own integer division rounds towards zero."""
-    remainder = x % y
-    return x // y - tl.where((remainder != 0) & ((remainder < 0) != (y < 0)), 1, 0)
 
 
 @triton.jit
@@ -154,6 +145,10 @@ def _forward(
     doc_stride_0,
     doc_stride_1,
     scale_log2,
+    tiles_ptr,
+    starts_ptr,
+    starts_stride_b,
+    starts_stride_h,
     offset,
     B,
     H,
@@ -181,6 +176,8 @@ def _forward(
     c = tl.arange(0, D_PADDED)[None, :]
     b_far = tl.cast(b, tl.int64)
     h_far = tl.cast(h, tl.int64)
+    starts = starts_ptr + b_far * starts_stride_b + h_far * starts_stride_h + tile * 3
+    start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
     q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
@@ -190,18 +187,13 @@ def _forward(
         other=0.0,
     )
 
-    # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    # Positions stand in the key sequence.
     if WIDE:
         offset = tl.cast(offset, tl.int64)
         N = tl.cast(N, tl.int64)
         M = tl.cast(M, tl.int64)
         b = tl.cast(b, tl.int64)
-    q0 = tile * QUERY_TILE + offset
-    q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    live_stop = tl.minimum(q1 + 1, M)
-    start = 0
-    stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
     query_doc = tl.cast(
         tl.load(
             doc_ptr + tl.cast(b, tl.int64) * doc_stride_0 + tl.cast(_inside(i, M), tl.int64) * doc_stride_1,
@@ -214,8 +206,8 @@ def _forward(
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    for step in range(0, stop - start):
-        key_tile = start + step
+    for step in range(0, full_start - start):
+        key_tile = tl.load(tiles_ptr + start + step)
         acc, top, total = _visit(
             acc,
             top,
@@ -248,6 +240,40 @@ def _forward(
             WIDE,
             False,
         )
+    for step in range(full_start, full_stop):
+        key_tile = tl.load(tiles_ptr + step)
+        acc, top, total = _visit(
+            acc,
+            top,
+            total,
+            q,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            i,
+            b,
+            rows,
+            h,
+            query_doc,
+            scale_log2,
+            doc_ptr,
+            doc_stride_0,
+            doc_stride_1,
+            N,
+            M,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            True,
+        )
 
     # A row that sees no key gives 0, and -inf as its log-sum-exp.
     y = acc / tl.where(total == 0.0, 1.0, total)[:, None]
@@ -259,11 +285,8 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
-    key=["bucket", "D", "E", "WIDE"],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
+    key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
 )(_forward)
 
 
@@ -276,6 +299,7 @@ def packed_documents(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    prepared: LiveTiles | None = None,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Causal attention inside of packed documents. FlashAttention's variable lengths, arXiv:2307.08691.
@@ -289,7 +313,8 @@ def packed_documents(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
-        tune: search for the fastest tile sizes at the first call with lengths of this size.
+        prepared: what `prepare_packed_documents` made for a call like this one; made anew unless given.
+        tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
         y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
@@ -314,7 +339,16 @@ def packed_documents(
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
-    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    if prepared is None:
+        prepared = _list_tiles(q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, doc)
+    _require(
+        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, doc)),
+        "packed_documents: prepared was made for another call, or what it was made for has changed",
+    )
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    options = {} if tune else _default(D, E, q.element_size())
+    options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
+    kernel = _tuned if tune else _forward
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
@@ -334,6 +368,10 @@ def packed_documents(
                 doc.stride(0),
                 doc.stride(1),
                 scale_log2,
+                prepared.tiles,
+                tile_starts,
+                tile_starts.stride(0),
+                tile_starts.stride(1),
                 0 if isinstance(offset, Tensor) else offset,
                 B,
                 H,
@@ -349,6 +387,199 @@ def packed_documents(
                 **options,
             )
     return (y, lse) if return_lse else y
+
+
+TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
+
+
+class LiveTiles(NamedTuple):
+    """The tiles that calls of one kind walk, for all layers that share them: made by `prepare_packed_documents`.
+
+    tiles: int32, the key tiles of each query tile, one query tile after the other.
+    starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
+    sizes: queries and keys of a tile.
+    made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
+    """
+
+    tiles: Tensor
+    starts: Tensor
+    sizes: tuple[int, int]
+    made_for: tuple[object, ...]
+    versions: tuple[int, ...]
+
+
+def prepare_packed_documents(
+    q: Tensor,
+    k: Tensor,
+    *,
+    doc: Tensor,
+    offset: int | Tensor | None = None,
+) -> LiveTiles:
+    """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
+    B, H, N, M, D, E = _sizes("packed_documents", q, k, k)
+    offset = _offset("packed_documents", offset, B, M - N, q.device)
+    sizes = {"b": B, "n": M}
+    doc = _input("packed_documents", "doc", doc, ("b", "n"), "int", sizes, q.device, "packed_documents.attn:4")
+    _data("packed_documents", "doc", doc, None, "", 1, "packed_documents.attn:4")
+    doc = _not_empty(doc)
+    _offset_inside(
+        "packed_documents", offset, M - N, "doc is read at the position of a query (packed_documents.attn:4)"
+    )
+    return _list_tiles(
+        q.device,
+        _tile_sizes(D, E, q.element_size()),
+        B,
+        H,
+        N,
+        M,
+        offset,
+        doc,
+    )
+
+
+def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
+    """The live tiles of a call with the lengths, parameters and inputs `given`."""
+    B, H, N, M, offset, doc = given
+    rows = torch.arange(N, device=device)[None, None, :]
+    j = torch.arange(M, device=device)[None, None, :]
+    tests = _tile_tests(device, rows, j, *given)
+    tiles, starts = _live_tiles(tests, (B, 1), (N, M), sizes, device)
+    return LiveTiles(tiles, starts, sizes, given, _versions(given))
+
+
+def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
+    """For tiles of some size: the test whether a pair of a tile can be live, and whether all of them are."""
+    B, H, N, M, offset, doc = given
+    b = torch.arange(B, device=device)[:, None, None]
+    i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
+    doc_at_i = doc[b, _nearest(i, doc.shape[1])]
+    doc_at_j = doc[b, j]
+
+    def tests(query_tile: int, key_tile: int) -> TileTest:
+        doc_at_i_spans = _spans(doc_at_i, query_tile)
+        doc_at_j_spans = _spans(doc_at_j, key_tile)
+
+        def test(b: Tensor, h: Tensor, tile: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+            first = offset[b] if isinstance(offset, Tensor) else offset
+            q0 = tile * query_tile + first
+            q1 = tile * query_tile + (N - tile * query_tile).clamp(max=query_tile) - 1 + first
+            k0 = column * key_tile
+            k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
+            doc_at_i_least, doc_at_i_most = _at(doc_at_i_spans, b, h, tile)
+            doc_at_j_least, doc_at_j_most = _at(doc_at_j_spans, b, h, column)
+            tile_difference = doc_at_i_most - doc_at_j_least
+            tile_difference_2 = doc_at_i_least - doc_at_j_most
+            possible = (k0 - q1 <= 0) & (tile_difference >= 0) & (tile_difference_2 <= 0)
+            always = (k1 - q0 <= 0) & (tile_difference <= 0) & (tile_difference_2 >= 0)
+            return possible, always
+
+        return test
+
+    return tests
+
+
+def _nearest(index: Tensor | int, size: int) -> Tensor | int:
+    """The nearest index of an axis; what is read in place of an element that is not there counts nowhere."""
+    return index.clamp(0, size - 1) if isinstance(index, Tensor) else min(max(index, 0), size - 1)
+
+
+def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value in each tile of the last axis; where a float is NaN, it may be anything."""
+    short = -values.shape[-1] % size
+    padded = torch.cat([values, values[..., -1:].expand(*values.shape[:-1], short)], -1)
+    tiles = padded.view(*values.shape[:-1], -1, size)
+    if values.dtype == torch.bool:
+        return tiles.all(-1), tiles.any(-1)
+    if not values.is_floating_point():
+        return tiles.amin(-1), tiles.amax(-1)
+    everything = float("-inf"), float("inf")
+    least, most = (tiles.nan_to_num(end, posinf=everything[1], neginf=everything[0]) for end in everything)
+    return least.amin(-1), most.amax(-1)
+
+
+def _at(spans: tuple[Tensor, Tensor], b: Tensor, h: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of some tiles; batch rows and heads may share them."""
+    least, most = spans
+    place = b % least.shape[0], h % least.shape[1], tile
+    return least[place], most[place]
+
+
+def _live_tiles(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    shared: tuple[int, int],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The live tiles of each query tile, in memory that grows with their number.
+
+    Args:
+        tests: for tiles of some size, the test whether tiles can be live and whether they are full.
+        shared: batch rows and heads that differ.
+        lengths: queries and keys. sizes: queries and keys per tile.
+
+    Returns:
+        tiles: int32, the key tiles one after the other. starts: int64 [batch rows, heads, query tiles, 3]: where those
+        that need the mask begin, where the full ones begin, and where these end.
+    """
+    batch, heads = shared
+    grid = batch, heads, *(-(-length // size) for length, size in zip(lengths, sizes, strict=True))
+    if 0 in grid:
+        return torch.zeros(0, dtype=torch.int32, device=device), torch.zeros(
+            *grid[:3], 3, dtype=torch.int64, device=device
+        )
+    square = 16  # tiles on the side of a square that is tested first, as one tile
+    coarse = batch, heads, *(-(-count // square) for count in grid[2:])
+    test = tests(*(size * square for size in sizes))
+    every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
+    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    test = tests(*sizes)
+    side = torch.arange(square, device=device)
+    found = []
+    for part in torch.split(torch.cat(squares), 2**10):
+        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        tile, key_tile = tile * square + side[:, None], key_tile * square + side
+        exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
+        b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
+        possible, always = test(b, h, tile, key_tile)
+        full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
+        row = (b * heads + h) * grid[2] + tile
+        found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
+    places = torch.cat(found).sort().values
+    counts = torch.bincount(places // grid[3], minlength=2 * batch * heads * grid[2])
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
+    return (places % grid[3]).int(), starts
+
+
+def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
+    """How often each tensor was written to; 0 for what is no tensor."""
+    return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
+
+
+def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
+    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    if len(made_for) != len(given) or _versions(made_for) != versions:
+        return False
+    for old, new in zip(made_for, given, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
+            if not (old is new or (alike and torch.equal(old, new))):
+                return False
+        elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
+            return False
+    return True
+
+
+def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
+    """Queries and keys of a tile."""
+    default = _default(D, E, size)
+    return default["QUERY_TILE"], default["KEY_TILE"]
 
 
 def _default(D: int, E: int, size: int) -> dict[str, int]:

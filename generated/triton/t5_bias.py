@@ -29,14 +29,14 @@ DEFAULTS = [
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
-    (128, 128, 8, 2),
-    (128, 64, 8, 3),
-    (128, 64, 4, 3),
-    (128, 32, 4, 3),
-    (64, 128, 4, 3),
-    (64, 64, 4, 3),
-    (64, 32, 4, 2),
-    (32, 32, 4, 2),
+    ({"QUERY_TILE": 128, "KEY_TILE": 128}, 8, 2),
+    ({"QUERY_TILE": 128, "KEY_TILE": 64}, 8, 3),
+    ({"QUERY_TILE": 128, "KEY_TILE": 64}, 4, 3),
+    ({"QUERY_TILE": 128, "KEY_TILE": 32}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 128}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 64}, 4, 3),
+    ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
 ]
 
 
@@ -323,10 +323,7 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
     key=["bucket", "D", "E", "WIDE"],
 )(_forward)
 

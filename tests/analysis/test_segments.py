@@ -12,6 +12,7 @@ from attngen.ir.evaluate import evaluate
 from attngen.ir.expr import Expr, Kind, Parameter, integer, size
 
 KEYS = 12
+EVERY = Segment(integer(0), size("M"))
 ENDS = st.none() | st.integers(-4, 16)
 NAMES = [Parameter(Kind.INT, name=f"p{k}") for k in range(8)]
 
@@ -40,15 +41,15 @@ def test_sets(left: Segments, right: Segments) -> None:
     assert keys(sg.intersect(left, right)) == keys(left) & keys(right)
     assert keys(sg.unite(left, right)) == keys(left) | keys(right)
     assert keys(sg.merged(left)) == keys(left) and len(sg.merged(left)) <= len(left)
-    assert keys(sg.limited(left, size("M"))) == keys(left)
-    assert all(segment.start and segment.stop for segment in sg.limited(left, size("M")))
+    assert keys(sg.limited(left, EVERY)) == keys(left)
+    assert all(segment.start and segment.stop for segment in sg.limited(left, EVERY))
     assert not left or keys((sg.hull_of(left),)) >= keys(left)
 
 
 @given(left=SETS, right=SETS, value=st.booleans())
 def test_a_choice_is_one_or_the_other(left: Segments, right: Segments, value: bool) -> None:
     condition = Parameter(Kind.BOOL, name="flag")
-    found = sg.choose(condition, left, right)
+    found = sg.choose(condition, left, right, EVERY)
     assert keys(found, {"flag": value, "M": KEYS}) == keys(left if value else right)
     assert len(found) == max(len(left), len(right))
 

@@ -21,9 +21,11 @@ from predicates import (
     variant,
 )
 
-from attngen.analysis.bounds import key_bounds
+from attngen.analysis.bounds import key_bounds, query_bounds
+from attngen.analysis.segments import Segments
 from attngen.analysis.walk import Range, key_walk, tile_classes, visits
 from attngen.ir import nodes
+from attngen.ir.evaluate import evaluate
 
 
 def walked(spec: nodes.Variant) -> Range:
@@ -88,6 +90,47 @@ def test_each_rule(mask: str) -> None:
         for place, kind, live, full, _ in tiles(spec, walk, call):
             assert kind > 0 or not live, f"{place} of {call} is not visited"
             assert kind < 2 or full, f"{place} of {call} is no full tile"
+
+
+def queries_between(bounds: Segments, call: Call, first: int, last: int) -> list[int]:
+    """The queries of segments of a key tile: every one once."""
+    names = {**call.environment, "k0": first, "k1": last, "offset": call.offset}
+    ends = [
+        (evaluate(segment.start, names, call.read), evaluate(segment.stop, names, call.read))
+        for segment in bounds
+        if segment.start is not None and segment.stop is not None
+    ]
+    return [query for start, stop in ends for query in range(int(start), int(stop))]
+
+
+@MORE
+@given(mask=predicates(), several=RANDOM_CALLS)
+def test_queries_of_key_tiles(mask: str, several: list[Call]) -> None:
+    """The other direction: every live query of a key tile lies in the hull, and what lies in the core is live."""
+    spec = variant(mask)
+    bounds = query_bounds(spec, spec.pairwise.mask)
+    for call in several:
+        live = live_pairs(spec.pairwise.mask, call)
+        for first in range(0, call.M, call.key_tile):
+            last = min(first + call.key_tile, call.M) - 1
+            part = live[:, first : last + 1]
+            positions = range(call.offset, call.offset + call.N)
+            hull, core = (queries_between(side, call, first, last) for side in (bounds.hull, bounds.core))
+            assert {query for query in positions if part[query - call.offset].any()} <= set(hull), f"{first} of {call}"
+            assert set(core) <= {query for query in positions if part[query - call.offset].all()}, f"{first} of {call}"
+
+
+@pytest.mark.parametrize("name", [name for name in MASKS if name != "natten"])
+@given(data=st.data())
+def test_queries_of_named_masks_are_exact(name: str, data: st.DataObject) -> None:
+    """No query of the hull is dead for its key tile, where the tile holds one key."""
+    named: Named = MASKS[name]
+    call = data.draw(calls(named.strategies))
+    bounds = query_bounds(named.variant, named.variant.pairwise.mask)
+    live = live_pairs(named.variant.pairwise.mask, call)
+    for key in range(call.M):
+        wanted = [query for query in range(call.offset, call.offset + call.N) if live[query - call.offset, key]]
+        assert sorted(set(queries_between(bounds.hull, call, key, key))) == wanted, f"key {key} of {call}"
 
 
 @pytest.mark.parametrize("name", MASKS)

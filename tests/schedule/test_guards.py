@@ -93,7 +93,7 @@ def test_the_guard_holds_exactly_where_a_value_is_missing(mask: str) -> None:
 GUARDS = {
     "table[i]": "i < 0 or i >= size(m)",
     "i > 0 and table[j]": "i > 0 and (j < 0 or j >= size(m))",
-    "i > 0 or table[j]": "not i > 0 and (j < 0 or j >= size(m))",
+    "i > 0 or table[j]": "i <= 0 and (j < 0 or j >= size(m))",
     "if table[i] then i > j else table[j]": (
         "i < 0 or i >= size(m) or (if table[i] then false else j < 0 or j >= size(m))"
     ),

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
+from attngen.analysis.lists import List
+from attngen.emit import live
 from attngen.emit.cpp import rows
 from attngen.emit.cpp.arguments import Argument, arguments, scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
@@ -19,11 +21,20 @@ from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statement
 
+MODULES = "ctypes hashlib math os platform shutil subprocess sys tempfile".split()
+IMPORTS = (
+    *(f"import {module}" for module in MODULES),
+    "from functools import cache",
+    "from pathlib import Path",
+)
+"""What a launcher imports of the standard library."""
+
 
 def generate(plan: Plan) -> tuple[str, str]:
     """The C++ file of a plan, and the Python launcher beside it."""
     lowering = _Lowering(plan, arguments(plan))
-    shown = face(plan).values()
+    made = face(plan)
+    shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, *(["_slots"] if plan.ordered else []))}
     source = render("attngen.emit.cpp", "streaming.cpp", {**shown, **lowering.source_values()})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
     launcher = render(
@@ -41,6 +52,10 @@ def _flags() -> str:
 class _Lowering:
     plan: Plan
     arguments: list[Argument]
+
+    @property
+    def key_of_x(self) -> str:
+        return "key_at(first_key + x)" if self.plan.ordered else "first_key + x"
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
@@ -60,10 +75,9 @@ class _Lowering:
             "query_lines": laid_out_cpp(self._query_lines(), 6),
             "score_lines": laid_out_cpp(self._score_lines(), 8),
             "mask_lines": self._mask_lines(),
-            "partial_runs": [
-                (run.start, run.stop, [(hole.start, hole.stop) for hole in run.holes]) for run in plan.walk.partial
-            ],
-            "full_runs": [(run.start, run.stop) for run in plan.walk.full],
+            **_runs(plan),
+            "row_place": rows.row_of_r(plan),
+            "key_place": self.key_of_x,
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])
@@ -115,7 +129,7 @@ class _Lowering:
             if not statements:
                 continue
             values = laid_out_cpp((f"{s.name}[x] = {self._text(s.value, s.exact)};" for s in statements), 8)
-            loop = _loop(["const int64_t j = first_key + x;", *values])
+            loop = _loop([f"const int64_t j = {self.key_of_x};", *values])
             lines += [f"{scalar_type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
             lines += loop if always else ["if (!FULL) {", *deeper(loop), "}"]
         return lines
@@ -143,8 +157,16 @@ class _Lowering:
             lines += [f"const bool live = {live};", f"if (!live) scores[x] = {dead};"]
             if plan.counted:
                 lines.append("seen -= !live;")
-        loop = _loop(["[[maybe_unused]] const int64_t j = first_key + x;", *laid_out_cpp(lines, 10)])
+        loop = _loop([f"[[maybe_unused]] const int64_t j = {self.key_of_x};", *laid_out_cpp(lines, 10)])
         return loop if self.plan.checked else ["if (!FULL) {", *deeper(loop), "}"]
+
+
+def _runs(plan: Plan) -> dict[str, object]:
+    """The loops of a walk in closed form."""
+    if isinstance(plan.walk, List):
+        return {"partial_runs": [], "full_runs": []}
+    runs = [(run.start, run.stop, [(hole.start, hole.stop) for hole in run.holes]) for run in plan.walk.partial]
+    return {"partial_runs": runs, "full_runs": [(run.start, run.stop) for run in plan.walk.full]}
 
 
 def _loop(lines: list[str]) -> list[str]:

@@ -52,6 +52,11 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     }
 
 
+def row_of_r(plan: Plan) -> str:
+    """The query row r of a tile."""
+    return "row_at(first_row + r)" if plan.ordered else "first_row + r"
+
+
 def _heads(rows: RowPlan) -> tuple[str, str]:
     """How many heads of rows there are, and how many heads share one."""
     return ("call.H", "1") if rows.per_head else ("call.H / call.k.share", "call.k.share")
@@ -61,7 +66,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
     if rows.plain:
         return []
     loop = [
-        "[[maybe_unused]] const int64_t row = first_row + r, i = row + offset;",
+        f"[[maybe_unused]] const int64_t row = {row_of_r(plan)}, i = row + offset;",
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
     ahead = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attngen.analysis.lists import List
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
 from attngen.ir.nodes import AXIS_SIZES
@@ -24,7 +25,22 @@ def kernel_arguments(plan: Plan) -> list[Argument]:
         found += _of_input(plan, name)
     found += _host_arguments(plan, _all(plan))
     found += [(name, name) for name in own_sizes(plan, _all(plan))]
+    found += _of_list(plan)
     return [*found, ("fault_ptr", "fault")] if plan.checked else found
+
+
+def _of_list(plan: Plan) -> list[Argument]:
+    """The list of live tiles, and the order of tokens."""
+    if not isinstance(plan.walk, List):
+        return []
+    found = [("tiles_ptr", "prepared.tiles"), ("starts_ptr", "tile_starts")]
+    found += [(f"starts_stride_{axis}", f"tile_starts.stride({k})") for k, axis in enumerate("bh")]
+    for order in ("query_order", "key_order") if plan.walk.orders else ():
+        found.append((f"{order}_ptr", order))
+        found += [
+            (f"{order}_stride_{axis}", f"0 if {order} is None else {order}.stride({k})") for k, axis in enumerate("bh")
+        ]
+    return found
 
 
 def row_arguments(plan: Plan, rows: RowPlan) -> list[Argument]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from attngen.analysis.lists import List
 from attngen.analysis.walk import PartialRun
+from attngen.emit import live
 from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
@@ -42,9 +44,9 @@ def _values(plan: Plan) -> dict[str, object]:
     kernel_constants = [kernel_name(name) for name in constants]
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
+    made = face(plan)
     values: dict[str, object] = {
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
-        "space": [_tuple(configuration) for configuration in GPU_SPACE],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "visit_passed": visit,
         "arguments": [name for name, _ in arguments],
@@ -58,14 +60,14 @@ def _values(plan: Plan) -> dict[str, object]:
         "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **_normalization(plan),
-        "partial_runs": [_partial(run) for run in plan.walk.partial],
-        "full_runs": [(run.start, run.stop) for run in plan.walk.full],
+        **_runs(plan),
+        **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", ("import contextlib", "import math")),
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
         "wide": wide_test(plan),
         "device_check": laid_out([_device_check(plan)], 4),
         "fault": fault_text(plan) if plan.checked else "",
     }
-    return {**face(plan).values(), **values, "jit_support": _jit_support(plan, values)}
+    return {**made.values(), **values, "jit_support": _jit_support(plan, values)}
 
 
 def _device_check(plan: Plan) -> str:
@@ -163,14 +165,36 @@ def _initial(name: str, sink: str | None) -> list[str]:
     return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
 
 
-def _partial(run: PartialRun) -> tuple[list[str], str, str, list[str]]:
-    """Lines before the loop, the first tile, how many there are, and the steps over holes."""
+def _runs(plan: Plan) -> dict[str, object]:
+    """The loops over tiles that need the mask and over full ones: what is before, how often, and the tile of a step."""
+    if isinstance(plan.walk, List):
+        return {
+            "partial_runs": [([], "full_start - start", ["key_tile = tl.load(tiles_ptr + start + step)"])],
+            "full_runs": [("step", "full_start", "full_stop", ["key_tile = tl.load(tiles_ptr + step)"])],
+            "tile_ends_text": "",
+            "tuning_key": '"bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"',
+            "tuned_sizes": "numbers of warps and stages",
+            "space": list(dict.fromkeys(f"({{}}, {each.warps}, {each.stages})" for each in GPU_SPACE)),
+        }
+    return {
+        "partial_runs": [_partial(run) for run in plan.walk.partial],
+        "full_runs": [("key_tile", run.start, run.stop, []) for run in plan.walk.full],
+        "tile_ends_text": ": this tile holds the queries q0 to q1",
+        "tuning_key": '"bucket", "D", "E", "WIDE"',
+        "tuned_sizes": "tile sizes",
+        "space": [_choice(each) for each in GPU_SPACE],
+    }
+
+
+def _partial(run: PartialRun) -> tuple[list[str], str, list[str]]:
+    """A run that steps over its holes."""
     holes = [(hole, f"{hole.stop} - {hole.start}") for hole in run.holes]
     count = f"{run.stop} - {run.start}" + "".join(f" - ({length})" for _, length in holes)
-    skips = [f"key_tile += tl.where(key_tile >= {hole.start}, {length}, 0)" for hole, length in holes]
+    steps = [f"key_tile = {run.start} + step"]
+    steps += [f"key_tile += tl.where(key_tile >= {hole.start}, {length}, 0)" for hole, length in holes]
     if len(count) < 80:
-        return [], run.start, count, skips
-    return laid_out([f"steps = {count}"], 4), run.start, "steps", skips
+        return [], count, steps
+    return laid_out([f"steps = {count}"], 4), "steps", steps
 
 
 def _jit_support(plan: Plan, values: dict[str, object]) -> str:
@@ -184,3 +208,9 @@ def _jit_support(plan: Plan, values: dict[str, object]) -> str:
 
 def _tuple(configuration: Configuration) -> str:
     return f"({configuration.query_tile}, {configuration.key_tile}, {configuration.warps}, {configuration.stages})"
+
+
+def _choice(configuration: Configuration) -> str:
+    """What the tuner may choose: tile sizes, warps and stages."""
+    tiles = f'{{"QUERY_TILE": {configuration.query_tile}, "KEY_TILE": {configuration.key_tile}}}'
+    return f"({tiles}, {configuration.warps}, {configuration.stages})"

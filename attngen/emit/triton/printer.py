@@ -63,9 +63,8 @@ class TritonPrinter(Printer):
         return self.table[expr.function]
 
     def apply(self, expr: Apply) -> tuple[str, int]:
-        if expr.function == "or":  # `a | (b & c)`: nobody should have to know which binds tighter
-            sides = (self.tight(side, 6 if _is_or(side) else 9) for side in expr.arguments)
-            return " | ".join(sides), 6
+        if expr.function == "or":
+            return self.either(expr)
         if expr.function == "^" and expr.arguments[1].kind is Kind.INT:  # Python's own ints have no dtype
             exponent = Apply(Kind.FLOAT, function="float", arguments=expr.arguments[1:])
             expr = Apply(expr.kind, function="^", arguments=(expr.arguments[0], exponent))
@@ -88,10 +87,6 @@ class TritonPrinter(Printer):
 
     def size(self, expr: Size) -> str:
         return size_name(expr.axis)
-
-
-def _is_or(expr: Expr) -> bool:
-    return isinstance(expr, Apply) and expr.function == "or"
 
 
 def _is_not_negative(expr: Apply) -> bool:

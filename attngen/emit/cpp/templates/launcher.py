@@ -11,17 +11,9 @@ Needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec an
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
-import math
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
-from functools import cache
-from pathlib import Path
+# % for line in imports
+__line__
+# % endfor
 
 import torch
 from torch import Tensor
@@ -42,6 +34,9 @@ def __variant__(
     # % if softmax
     return_lse: bool = False,
     # % endif
+    # % if listed
+    prepared: LiveTiles | None = None,
+    # % endif
 ) -> __returned__:
     """__summary__
 
@@ -58,6 +53,9 @@ def __variant__(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         # % if softmax
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        # % endif
+        # % if listed
+        prepared: what `prepare___variant__` made for a call like this one; made anew unless given.
         # % endif
 
     Returns:
@@ -81,6 +79,19 @@ def __variant__(
     # % if softmax
     lse = torch.empty((B, H, N), dtype=torch.float32)
     # % endif
+    # % if listed
+    if prepared is None:
+        # % for line in list_call
+        __line__
+        # % endfor
+    # % for line in list_check
+    __line__
+    # % endfor
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    # % if ordered
+    query_order, key_order = _slots(prepared.query_order, B, H), _slots(prepared.key_order, B, H)
+    # % endif
+    # % endif
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
         *(q, k, v, y),
@@ -88,6 +99,12 @@ def __variant__(
         lse,
         # % endif
         offsets,
+        # % if listed
+        *(prepared.tiles, tile_starts),
+        # % endif
+        # % if ordered
+        *(query_order, key_order),
+        # % endif
         # % for argument in tensors
         __argument__,
         # % endfor
@@ -97,6 +114,12 @@ def __variant__(
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
         *(B, H, N, M, D, E, torch.get_num_threads()),
+        # % if listed
+        *tile_starts.stride()[:2],
+        # % endif
+        # % if ordered
+        *(*query_order.stride()[:2], *key_order.stride()[:2]),
+        # % endif
         # % for argument in integers
         __argument__,
         # % endfor
@@ -123,6 +146,11 @@ def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list
     return int(_library(Path(__file__).with_suffix(".cpp"))[function](addresses, numbers, fractions))
 
 
+# % if listed
+__live_tiles__
+
+
+# % endif
 __support__
 
 

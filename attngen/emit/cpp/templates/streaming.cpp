@@ -104,6 +104,15 @@ struct Call {
   float* lse;              // [B, H, N], contiguous
   // % endif
   const int64_t* offsets;  // the position of query row 0, one for each batch row
+  // % if listed
+  const int32_t* tiles;    // the key tiles of each query tile, one query tile after the other
+  const int64_t* starts;   // for each query tile: where its tiles begin, where its full ones begin, and their end
+  int64_t starts_batch, starts_head;
+  // % endif
+  // % if ordered
+  const int32_t *query_order, *key_order;  // tokens in the order of the walk; as they lie if null
+  int64_t query_order_batch, query_order_head, key_order_batch, key_order_head;
+  // % endif
   int64_t B, H, N, M, D, E, threads;
   // % for field in fields
   __field__;
@@ -145,9 +154,22 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   const int64_t rows = std::min(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
   bool fault = false;
+  // % if listed
+  const int64_t* starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
+  // % endif
+  // % if ordered
 
+  // Tokens may be walked in another order than their own; then what stands in a slot is looked up.
+  const int32_t* query_order = call.query_order + b * call.query_order_batch + h * call.query_order_head;
+  const int32_t* key_order = call.key_order + b * call.key_order_batch + h * call.key_order_head;
+  auto row_at = [&](int64_t slot) -> int64_t { return call.query_order ? query_order[slot] : slot; };
+  auto key_at = [&](int64_t slot) -> int64_t { return call.key_order ? key_order[slot] : slot; };
+  // % endif
+
+  // % if not listed
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
+  // % endif
   // % for line in head_lines
   __line__
   // % endfor
@@ -156,7 +178,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   // % if "q" in queries
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t d = 0; d < D; ++d)
-      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
+      space.q[r * D + d] = to_float(q[(__row_place__) * call.q.token + d * call.q.channel]);
   // % endif
   // % for line in query_row_lines
   __line__
@@ -179,21 +201,23 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
     const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
-    const Element* v = call.v.of(b, h) + first_key * call.v.token;
+    const Element* v = call.v.of(b, h);
     // % for row in keys
-    const auto* __row__ = call.__row__.of(b, h) + first_key * call.__row__.token;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t x = 0; x < keys; ++x)
-        space.__row__[d * KEY_TILE + x] = to_float(__row__[x * call.__row__.token + d * call.__row__.channel]);
+    const auto* __row__ = call.__row__.of(b, h);
+    for (int64_t x = 0; x < keys; ++x) {
+      const auto* key = __row__ + (__key_place__) * call.__row__.token;
+      for (int64_t d = 0; d < D; ++d) space.__row__[d * KEY_TILE + x] = to_float(key[d * call.__row__.channel]);
+    }
     // % endfor
     for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e) space.v[x * E + e] = to_float(v[x * call.v.token + e * call.v.channel]);
+      for (int64_t e = 0; e < E; ++e)
+        space.v[x * E + e] = to_float(v[(__key_place__) * call.v.token + e * call.v.channel]);
     // % for line in key_lines
     __line__
     // % endfor
 
     for (int64_t r = 0; r < rows; ++r) {
-      [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
+      [[maybe_unused]] const int64_t row = __row_place__, i = row + offset;
       float* scores = &space.scores[r * KEY_TILE];
       // % for product, query, key in products
       float __product___row[KEY_TILE] = {};
@@ -209,7 +233,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       // % endfor
 #pragma omp simd
       for (int64_t x = 0; x < keys; ++x) {
-        [[maybe_unused]] const int64_t j = first_key + x;
+        [[maybe_unused]] const int64_t j = __key_place__;
         // % for product, query, key in products
         [[maybe_unused]] const float __product__ = __product___row[x];
         // % endfor
@@ -271,6 +295,10 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
     visit(key_tile, Partial{});
   }
   // % endfor
+  // % if listed
+  for (int64_t step = starts[0]; step < starts[1]; ++step) visit(call.tiles[step], Partial{});
+  for (int64_t step = starts[1]; step < starts[2]; ++step) visit(call.tiles[step], Full{});
+  // % endif
   // % for start, stop in full_runs
   for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) visit(key_tile, Full{});
   // % endfor
@@ -279,7 +307,7 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   // A row that sees no key gives 0, and -inf as its log-sum-exp.
   // % endif
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = (b * H + h) * N + first_row + r;
+    const int64_t row = (b * H + h) * N + __row_place__;
     // % if softmax
     const float total = space.total[r];
     const float share = total == 0.0f ? 0.0f : 1.0f / total;
@@ -309,7 +337,22 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.lse = static_cast<float*>(*tensors++);
   // % endif
   call.offsets = static_cast<const int64_t*>(*tensors++);
+  // % if listed
+  call.tiles = static_cast<const int32_t*>(*tensors++);
+  call.starts = static_cast<const int64_t*>(*tensors++);
+  // % endif
+  // % if ordered
+  call.query_order = static_cast<const int32_t*>(*tensors++);
+  call.key_order = static_cast<const int32_t*>(*tensors++);
+  // % endif
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  // % if listed
+  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
+  // % endif
+  // % if ordered
+  for (int64_t* field : {&call.query_order_batch, &call.query_order_head}) *field = *integers++;
+  for (int64_t* field : {&call.key_order_batch, &call.key_order_head}) *field = *integers++;
+  // % endif
   // % for line in packed
   __line__
   // % endfor

@@ -10,8 +10,9 @@ Needs torch and triton, and nothing else. Don't edit it: change the spec and com
 
 from __future__ import annotations
 
-import contextlib
-import math
+# % for line in imports
+__line__
+# % endfor
 
 import torch
 import triton
@@ -44,6 +45,9 @@ def _visit(
     __row__,
     # % endfor
     key_tile,
+    # % if ordered
+    key_order,
+    # % endif
     # % for row in keys
     __row___head,
     __row___stride_n,
@@ -68,6 +72,10 @@ def _visit(
 ):
     """One key tile: __visit_summary__."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    # % if ordered
+    if key_order is not None:
+        keys = tl.where(keys < M, tl.load(key_order + keys, mask=keys < M, other=0), M)
+    # % endif
     c = tl.arange(0, D_PADDED)[:, None]
     # % for line in key_loads
     __line__
@@ -174,6 +182,18 @@ def _forward(
     c = tl.arange(0, D_PADDED)[None, :]
     b_far = tl.cast(b, tl.int64)
     h_far = tl.cast(h, tl.int64)
+    # % if ordered
+    # Tokens may be walked in another order than their own; then these are slots, and what stands there is looked up.
+    key_order = None
+    if key_order_ptr is not None:
+        query_order = query_order_ptr + b_far * query_order_stride_b + h_far * query_order_stride_h
+        key_order = key_order_ptr + b_far * key_order_stride_b + h_far * key_order_stride_h
+        rows = tl.where(rows < N, tl.load(query_order + rows, mask=rows < N, other=0), N)
+    # % endif
+    # % if listed
+    starts = starts_ptr + b_far * starts_stride_b + h_far * starts_stride_h + tile * 3
+    start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
+    # % endif
     q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
@@ -186,13 +206,15 @@ def _forward(
         other=0.0,
     )
 
-    # Positions stand in the key sequence: this tile holds the queries q0 to q1.
+    # Positions stand in the key sequence__tile_ends_text__.
     if WIDE:
         # % for number in widened
         __number__ = tl.cast(__number__, tl.int64)
         # % endfor
+    # % if not listed
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
+    # % endif
     i = (rows + offset)[:, None]
     # % for line in head_lines
     __line__
@@ -208,14 +230,13 @@ def _forward(
     __line__
     # % endfor
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    # % for before, start, count, skips in partial_runs
+    # % for before, count, steps in partial_runs
     # % for line in before
     __line__
     # % endfor
     for step in range(0, __count__):
-        key_tile = __start__ + step
-        # % for skip in skips
-        __skip__
+        # % for line in steps
+        __line__
         # % endfor
         __carried_names__ = _visit(
             # % for state in carried
@@ -225,6 +246,9 @@ def _forward(
             __row__,
             # % endfor
             key_tile,
+            # % if ordered
+            key_order,
+            # % endif
             # % for row in keys
             __row___head,
             __row___stride_n,
@@ -248,8 +272,11 @@ def _forward(
             False,
         )
     # % endfor
-    # % for start, stop in full_runs
-    for key_tile in range(__start__, __stop__):
+    # % for counter, start, stop, steps in full_runs
+    for __counter__ in range(__start__, __stop__):
+        # % for line in steps
+        __line__
+        # % endfor
         __carried_names__ = _visit(
             # % for state in carried
             __state__,
@@ -258,6 +285,9 @@ def _forward(
             __row__,
             # % endfor
             key_tile,
+            # % if ordered
+            key_order,
+            # % endif
             # % for row in keys
             __row___head,
             __row___stride_n,
@@ -298,11 +328,8 @@ def _forward(
 
 
 _tuned = triton.autotune(
-    configs=[
-        triton.Config({"QUERY_TILE": queries, "KEY_TILE": keys}, num_warps=warps, num_stages=stages)
-        for queries, keys, warps, stages in SPACE
-    ],
-    key=["bucket", "D", "E", "WIDE"],
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
+    key=[__tuning_key__],
 )(_forward)
 
 
@@ -318,6 +345,9 @@ def __variant__(
     offset: int | Tensor | None = None,
     # % if softmax
     return_lse: bool = False,
+    # % endif
+    # % if listed
+    prepared: LiveTiles | None = None,
     # % endif
     tune: bool = False,
 ) -> __returned__:
@@ -337,7 +367,10 @@ def __variant__(
         # % if softmax
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         # % endif
-        tune: search for the fastest tile sizes at the first call with lengths of this size.
+        # % if listed
+        prepared: what `prepare___variant__` made for a call like this one; made anew unless given.
+        # % endif
+        tune: search for the fastest __tuned_sizes__ at the first call with lengths of this size.
 
     Returns:
         y: [B, H, N, E] in the dtype of q__also_lse__.
@@ -367,7 +400,25 @@ def __variant__(
     # % if fault
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
     # % endif
+    # % if listed
+    if prepared is None:
+        # % for line in list_call
+        __line__
+        # % endfor
+    # % for line in list_check
+    __line__
+    # % endfor
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    # % if ordered
+    query_order = None if prepared.query_order is None else prepared.query_order.expand(B, H, -1)
+    key_order = None if prepared.key_order is None else prepared.key_order.expand(B, H, -1)
+    # % endif
+    options = {} if tune else _default(D, E, q.element_size())
+    options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
+    kernel = _tuned if tune else _forward
+    # % else
     kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    # % endif
     with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
         if B * H * N > 0:
             # % for line in row_launches
@@ -417,6 +468,17 @@ def __variant__(
     return __outputs__
 
 
+# % if listed
+__live_tiles__
+
+
+def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
+    """Queries and keys of a tile."""
+    default = _default(D, E, size)
+    return default["QUERY_TILE"], default["KEY_TILE"]
+
+
+# % endif
 def _default(D: int, E: int, size: int) -> dict[str, int]:
     """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
     listed = [entry for entry in DEFAULTS if entry[1] == size]

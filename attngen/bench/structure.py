@@ -1,0 +1,219 @@
+"""How well the structure of masks is found: the tiles that kernels visit against those that hold a live pair.
+
+The truth comes from the interpreter, pair by pair, in the order in which the walk takes tokens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attngen.analysis.lists import List
+from attngen.analysis.picture import tile_map
+from attngen.bench.corpus import Subject
+from attngen.ir.evaluate import Number
+from attngen.reference.scope import Scope
+from attngen.reference.values import Value
+from attngen.runtime.tiles import classes_in_order
+from attngen.schedule.plan import Plan, plan
+
+TILES = (32, 64, 128)
+ROWS = 512
+"""Query rows whose pairs are looked at at a time; a multiple of every tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tiles of one mask at one size, over its heads, and the pairs in them."""
+
+    tile: int
+    visited: int
+    live: int
+    full_found: int
+    full: int
+    pairs: int
+    live_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was found about a mask; `missed`: tiles of a mask without data are visited in vain."""
+
+    name: str
+    outside: bool
+    walk: str
+    ordered: bool
+    analysis_ms: float
+    fallbacks: int
+    missed: bool
+    counts: tuple[Counts, ...]
+
+    @property
+    def best(self) -> Counts:
+        """At the tile that visits the fewest pairs."""
+        return min(self.counts, key=lambda counts: counts.pairs)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measured(subject: Subject, tokens: int) -> Row:
+    """What is found about one mask."""
+    made = plan(subject.variant)
+    counts, ordered = [], False
+    for tile in TILES:
+        classes, orders = _classes(made, subject, tokens, tile)
+        ordered = ordered or any(order is not None for order in orders)
+        counts.append(_counts(subject, tokens, tile, classes, orders))
+    visited, live = sum(each.visited for each in counts), sum(each.live for each in counts)
+    return Row(
+        name=subject.variant.name,
+        outside=subject.outside,
+        walk="list" if isinstance(made.walk, List) else "closed form",
+        ordered=ordered,
+        analysis_ms=_analysis_ms(subject),
+        fallbacks=len(made.bounds.fallbacks),
+        missed=not subject.inputs and visited > MISSED * live,
+        counts=tuple(counts),
+    )
+
+
+MISSED = 1.02
+"""Tiles visited over live, above which the structure of a mask without data counts as missed."""
+
+
+def summary(rows: Sequence[Row]) -> dict[str, float]:
+    """Over the whole corpus: tiles and full tiles pooled, pairs by their median, the longest analysis."""
+    every = [counts for row in rows for counts in row.counts]
+    pairs = [row.best.pairs / max(row.best.live_pairs, 1) for row in rows]
+    forced = [row.best.pairs / max(row.best.live * row.best.tile**2, 1) for row in rows]
+    return {
+        "masks": len(rows),
+        "tiles visited / live": sum(c.visited for c in every) / max(sum(c.live for c in every), 1),
+        "full tiles found / full": sum(c.full_found for c in every) / max(sum(c.full for c in every), 1),
+        "pairs visited / live, median": median(pairs),
+        "pairs visited / forced, largest": max(forced),
+        "masks without data that are missed": sum(row.missed for row in rows),
+        "analysis, largest (ms)": max(row.analysis_ms for row in rows),
+    }
+
+
+def _analysis_ms(subject: Subject) -> float:
+    """How long it takes to plan, median of five."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        plan(subject.variant)
+        times.append(1000 * (time.perf_counter() - start))
+    return median(times)
+
+
+def _classes(
+    made: Plan, subject: Subject, tokens: int, tile: int
+) -> tuple[Tensor, tuple[Tensor | None, Tensor | None]]:
+    """The classes of all tiles, int8 [heads, tiles, tiles], and the orders of queries and keys."""
+    if isinstance(made.walk, List):
+        fixed = {"B": 1, "H": subject.heads, "N": tokens, "M": tokens, "offset": 0}
+        return classes_in_order(made, {**fixed, **subject.parameters}, (tile, tile), subject.inputs)
+    maps = [
+        tile_map(
+            made.walk,
+            subject.parameters,
+            tokens,
+            tokens,
+            head=h,
+            H=subject.heads,
+            tile=(tile, tile),
+            read=_reader(subject),
+        ).classes
+        for h in range(subject.heads)
+    ]
+    return torch.tensor(maps, dtype=torch.int8), (None, None)
+
+
+def _reader(subject: Subject) -> Callable[[str, tuple[int, ...]], Number]:
+    def read(name: str, place: tuple[int, ...]) -> Number:
+        element: Number = subject.inputs[name][place].item()
+        return element
+
+    return read
+
+
+def _counts(
+    subject: Subject, tokens: int, tile: int, classes: Tensor, orders: tuple[Tensor | None, Tensor | None]
+) -> Counts:
+    """Compare with the truth, head by head."""
+    visited, full = (classes > 0), (classes == 2)
+    found = Counts(tile, int(visited.sum()), 0, int(full.sum()), 0, int(visited.sum()) * tile * tile, 0)
+    for h in range(subject.heads):
+        held = live_counts(subject, tokens, tile, h, orders)
+        if not bool((visited[h] | (held == 0)).all()):
+            raise AssertionError(f"{subject.variant.name}: a tile of {tile} with a live pair is not visited")
+        found = replace(
+            found,
+            live=found.live + int((held > 0).sum()),
+            full=found.full + int((held == tile * tile).sum()),
+            live_pairs=found.live_pairs + int(held.sum()),
+        )
+    return found
+
+
+def live_counts(
+    subject: Subject, tokens: int, tile: int, head: int, orders: tuple[Tensor | None, Tensor | None] = (None, None)
+) -> Tensor:
+    """How many pairs of each tile are live: int64 [query tiles, key tiles]."""
+    every = torch.arange(tokens)
+    rows, keys = (every if order is None else order[0, min(head, order.shape[1] - 1)].long() for order in orders)
+    nothing = torch.empty(1, 1, 1, 1)
+    heads = nothing.expand(1, subject.heads, 1, 1)
+    counted = []
+    for first in range(0, tokens, ROWS):
+        scope = _Pairs(
+            subject.variant,
+            *(heads, nothing, nothing),
+            parameters=subject.parameters,
+            inputs=subject.inputs,
+            scale=1.0,
+            offset=0,
+            head=head,
+            tokens=tokens,
+            rows=rows[first : first + ROWS],
+            keys=keys,
+        )
+        found = scope.evaluate(subject.variant.pairwise.mask)
+        live = scope.dense(found.tensor, found.axes)[0, 0]
+        height = len(live) // tile
+        counted.append(live.reshape(height, tile, tokens // tile, tile).sum((1, 3)))
+    return torch.cat(counted)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pairs(Scope):
+    """The interpreter for some queries and keys of one head."""
+
+    head: int
+    tokens: int
+    rows: Tensor
+    keys: Tensor
+
+    def size(self, axis: str) -> int:
+        return self.tokens if axis in "NM" else Scope.size(self, axis)
+
+    def dense(self, tensor: Tensor, axes: tuple[str, ...]) -> Tensor:
+        shape = [tensor.shape[axes.index(axis)] if axis in axes else 1 for axis in ("b", "h", "i", "j")]
+        return tensor.reshape(shape).expand(1, 1, len(self.rows), len(self.keys))
+
+    def _variable(self, name: str) -> Value:
+        known = {"i": self.rows, "j": self.keys, "h": torch.tensor([self.head])}
+        return Value(known[name], (name,)) if name in known else Scope._variable(self, name)
+
+    def _row_index(self, axis: str, size: int) -> Value:
+        if axis == "h":
+            return Value(torch.tensor([self.head * size // Scope.size(self, "H")]), ("h",))
+        return self._variable(axis)

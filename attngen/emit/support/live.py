@@ -1,0 +1,126 @@
+"""Finding the live tiles of a call with tensors, on the device. Copied into generated files by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def _nearest(index: Tensor | int, size: int) -> Tensor | int:
+    """The nearest index of an axis; what is read in place of an element that is not there counts nowhere."""
+    return index.clamp(0, size - 1) if isinstance(index, Tensor) else min(max(index, 0), size - 1)
+
+
+def _not_zero(divisor: Tensor | int) -> Tensor | int:
+    """1 in place of 0: of a quotient that nobody may ask for."""
+    return divisor + (divisor == 0)
+
+
+def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value in each tile of the last axis; where a float is NaN, it may be anything."""
+    short = -values.shape[-1] % size
+    padded = torch.cat([values, values[..., -1:].expand(*values.shape[:-1], short)], -1)
+    tiles = padded.view(*values.shape[:-1], -1, size)
+    if values.dtype == torch.bool:
+        return tiles.all(-1), tiles.any(-1)
+    if not values.is_floating_point():
+        return tiles.amin(-1), tiles.amax(-1)
+    everything = float("-inf"), float("inf")
+    least, most = (tiles.nan_to_num(end, posinf=everything[1], neginf=everything[0]) for end in everything)
+    return least.amin(-1), most.amax(-1)
+
+
+def _at(spans: tuple[Tensor, Tensor], b: Tensor, h: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of some tiles; batch rows and heads may share them."""
+    least, most = spans
+    place = b % least.shape[0], h % least.shape[1], tile
+    return least[place], most[place]
+
+
+def _sums(flags: Tensor) -> Tensor:
+    """How many flags hold before each corner of the last two axes: the table that `_count` looks into."""
+    return torch.nn.functional.pad(flags.long(), (1, 0, 1, 0)).cumsum(-1).cumsum(-2)
+
+
+def _count(
+    sums: Tensor, head: tuple[Tensor, ...], rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Whether any and whether all flags hold in rectangles, whose first and last rows and columns are given."""
+    (top, bottom), (left, right) = rows, columns
+    below, beside = bottom + 1, right + 1
+    held = sums[*head, below, beside] - sums[*head, top, beside] - sums[*head, below, left] + sums[*head, top, left]
+    return held > 0, held == (below - top) * (beside - left)
+
+
+def _live_tiles(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    shared: tuple[int, int],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The live tiles of each query tile, in memory that grows with their number.
+
+    Args:
+        tests: for tiles of some size, the test whether tiles can be live and whether they are full.
+        shared: batch rows and heads that differ.
+        lengths: queries and keys. sizes: queries and keys per tile.
+
+    Returns:
+        tiles: int32, the key tiles one after the other. starts: int64 [batch rows, heads, query tiles, 3]: where those
+        that need the mask begin, where the full ones begin, and where these end.
+    """
+    batch, heads = shared
+    grid = batch, heads, *(-(-length // size) for length, size in zip(lengths, sizes, strict=True))
+    if 0 in grid:
+        return torch.zeros(0, dtype=torch.int32, device=device), torch.zeros(
+            *grid[:3], 3, dtype=torch.int64, device=device
+        )
+    square = 16  # tiles on the side of a square that is tested first, as one tile
+    coarse = batch, heads, *(-(-count // square) for count in grid[2:])
+    test = tests(*(size * square for size in sizes))
+    every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
+    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    test = tests(*sizes)
+    side = torch.arange(square, device=device)
+    found = []
+    for part in torch.split(torch.cat(squares), 2**10):
+        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        tile, key_tile = tile * square + side[:, None], key_tile * square + side
+        exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
+        b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
+        possible, always = test(b, h, tile, key_tile)
+        full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
+        row = (b * heads + h) * grid[2] + tile
+        found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
+    places = torch.cat(found).sort().values
+    counts = torch.bincount(places // grid[3], minlength=2 * batch * heads * grid[2])
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
+    return (places % grid[3]).int(), starts
+
+
+def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
+    """How often each tensor was written to; 0 for what is no tensor."""
+    return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
+
+
+def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
+    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    if len(made_for) != len(given) or _versions(made_for) != versions:
+        return False
+    for old, new in zip(made_for, given, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
+            if not (old is new or (alike and torch.equal(old, new))):
+                return False
+        elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
+            return False
+    return True
+
+
+def _slots(order: Tensor | None, B: int, H: int) -> Tensor:
+    """The order of tokens for each batch row and head; without elements where they are taken as they lie."""
+    return torch.empty(B, H, 0, dtype=torch.int32) if order is None else order.expand(B, H, -1)

@@ -1,0 +1,24 @@
+"""Which walk a mask gets: segments in closed form where these say everything, else a list of live tiles."""
+
+from __future__ import annotations
+
+from attngen.analysis.bounds import Bounds
+from attngen.analysis.facts import Facts
+from attngen.analysis.lists import List
+from attngen.analysis.orders import orders_for
+from attngen.analysis.tiletest import TileBox, tile_test
+from attngen.analysis.walk import Range, key_walk
+from attngen.ir.expr import Expr
+from attngen.ir.nodes import Variant
+
+
+def choose_walk(variant: Variant, mask: Expr, fault: Expr, bounds: Bounds) -> Range | List:
+    """A list where a test of tiles knows what the closed form does not, or where an order is offered."""
+    orders = orders_for(variant, mask)
+    if orders:
+        return List(tile_test(variant, mask, fault, ordered=True), orders)
+    test = tile_test(variant, mask, fault)
+    box = TileBox(Facts.of(variant), variant)
+    if test.spans or test.areas or any(box.knows(fallback.part) for fallback in bounds.fallbacks):
+        return List(test, ())
+    return key_walk(bounds)

@@ -1,0 +1,195 @@
+"""Lists of live tiles, as launchers make them with tensors, against brute force; and calls that share one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from predicates import MORE, PARAMETERS, Call, calls, live_pairs, predicates, variant
+from torch import Tensor
+
+import attngen
+from attngen.analysis.lists import List
+from attngen.emit.backends import BACKENDS
+from attngen.emit.live import walk_arguments
+from attngen.runtime.module import import_files
+from attngen.schedule.plan import plan
+
+HEADS, TABLE = 2, 9
+
+
+class Tensors:
+    """The inputs of random predicates as tensors, and the same read element by element."""
+
+    def __init__(self, call: Call) -> None:
+        positions = range(call.M)
+        self.given: dict[str, Tensor] = {
+            **{name: torch.tensor([call.read(name, (x,)) for x in positions]) for name in ("seen", "place", "near")},
+            "chosen": torch.tensor([call.read("chosen", (h,)) for h in range(HEADS)]),
+            "table": torch.tensor([call.read("table", (x,)) for x in range(TABLE)]),
+            "length": torch.tensor([call.read("length", (0,))]),
+        }
+
+    def read(self, name: str, place: tuple[int, ...]) -> int | bool:
+        tensor = self.given[name]
+        element: int | bool = tensor[min(max(place[0], 0), len(tensor) - 1)].item()
+        return element
+
+
+def listed(mask: str, call: Call) -> tuple[Any, np.ndarray[Any, Any]] | None:
+    """What the launcher of a mask lists for a call, and which pairs are live: `None` if it needs no list."""
+    made = plan(variant(mask))
+    if not isinstance(made.walk, List):
+        return None
+    tensors = Tensors(call)
+    sizes = {"B": 1, "H": HEADS, "N": call.N, "M": call.M, "offset": call.offset, "size_m": TABLE}
+    known = {**sizes, **call.names, **tensors.given}
+    launcher = import_files(BACKENDS["cpp"](made), made.variant.name)
+    tile = call.query_tile, call.key_tile
+    found = launcher._list_tiles(torch.device("cpu"), tile, *(known[name] for name in walk_arguments(made)))
+    seen = Call(**{**vars(call), "names": {**call.names, "m": TABLE}})
+    object.__setattr__(seen, "read", tensors.read)
+    return found, live_pairs(made.variant.pairwise.mask, seen)
+
+
+def check_list(found: Any, mask: np.ndarray[Any, Any], call: Call) -> None:
+    """Every tile with a live pair is listed once, full ones are full, and none that does not exist is listed."""
+    orders = [getattr(found, name, None) for name in ("query_order", "key_order")]
+    head = call.names["h"]
+    for axis, order in enumerate(orders):
+        if order is not None:
+            places = order[0, head % order.shape[1]].numpy()
+            assert sorted(places) == list(range(mask.shape[axis]))
+            mask = np.take(mask, places, axis)
+    starts = found.starts[0, head % found.starts.shape[1]].tolist()
+    assert len(starts) == -(-call.N // call.query_tile)
+    for tile, (begin, full, end) in enumerate(starts):
+        rows = mask[tile * call.query_tile : (tile + 1) * call.query_tile]
+        kinds = {key: int(place >= full) for place, key in enumerate(found.tiles[begin:end].tolist(), begin)}
+        assert len(kinds) == end - begin
+        assert all(0 <= key < -(-call.M // call.key_tile) for key in kinds)
+        for key in range(-(-call.M // call.key_tile)):
+            part = rows[:, key * call.key_tile : (key + 1) * call.key_tile]
+            assert key in kinds or not part.any(), f"tile {tile}, {key} of {call}"
+            assert not kinds.get(key) or (part.all() and part.shape[1] == call.key_tile), (
+                f"tile {tile}, {key} of {call}"
+            )
+
+
+@MORE
+@given(mask=predicates(), call=calls(PARAMETERS))
+def test_random_masks(mask: str, call: Call) -> None:
+    found = listed(mask, call)
+    assume(found is not None)
+    assert found is not None
+    check_list(*found, call)
+
+
+MASKS = (
+    "place[i] == place[j]",
+    "seen[j] or i - j == s",
+    "(i - j) mod g == 0",
+    "0 <= i - j < g or (j <= i and (i - j) mod g == s mod g)",
+    "abs(i div g - j div g) <= 1 and abs(i mod g - j mod g) <= 1",
+    "table[i div g] == j div g",
+    "j <= i and near[i] <= near[j]",
+    "if h >= H div 2 then seen[j] else j mod g < near[i]",
+)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@given(call=calls(PARAMETERS))
+def test_each_kind(mask: str, call: Call) -> None:
+    found = listed(mask, call)
+    assert found is not None
+    check_list(*found, call)
+
+
+# sharing a list between calls
+
+DOCUMENTS = "attention packed { input doc[b, n]: int sorted mask j <= i and doc[b, i] == doc[b, j] }"
+
+
+def rows(tokens: int = 70, heads: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(tokens)
+    q, k, v = (torch.randn(2, heads, tokens, 8, generator=generator) for _ in range(3))
+    return q, k, v
+
+
+def documents(tokens: int = 70) -> Tensor:
+    return (torch.arange(tokens) // 20).expand(2, tokens).clone()
+
+
+def test_layers_share_a_list() -> None:
+    kernel = attngen.build(DOCUMENTS, backend="cpp")
+    doc = documents()
+    q, k, v = rows()
+    prepared = kernel.prepare(q, k, doc=doc)
+    assert prepared.tiles is not None
+    for factor in (1.0, 2.0):  # another layer has other numbers
+        alone = kernel(q * factor, k, v, doc=doc)
+        assert torch.equal(kernel(q * factor, k, v, doc=doc, prepared=prepared), alone)
+    assert torch.equal(kernel(q, k, v, doc=doc.clone(), prepared=prepared), kernel(q, k, v, doc=doc))
+
+
+def test_a_list_for_another_call_is_refused() -> None:
+    kernel = attngen.build(DOCUMENTS, backend="cpp")
+    doc = documents()
+    q, k, v = rows()
+    prepared = kernel.prepare(q, k, doc=doc)
+    with pytest.raises(ValueError, match="packed: prepared was made for another call"):
+        kernel(*rows(64), doc=documents(64), prepared=prepared)
+    with pytest.raises(ValueError, match="prepared was made for another call"):
+        kernel(q, k, v, doc=doc + 1, offset=0, prepared=prepared)
+    doc[:, 50:] = 9
+    with pytest.raises(ValueError, match="what it was made for has changed"):
+        kernel(q, k, v, doc=doc, prepared=prepared)
+    with pytest.raises(ValueError, match="made by another kernel"):
+        attngen.build(DOCUMENTS, backend="cpp")(q, k, v, doc=doc, prepared=prepared)
+
+
+def test_a_walk_in_closed_form_needs_no_list() -> None:
+    kernel = attngen.build("attention near_(w: int) { mask 0 <= i - j < w }", w=9, backend="cpp")
+    q, k, v = rows()
+    prepared = kernel.prepare(q, k)
+    assert prepared.tiles is None
+    assert torch.equal(kernel(q, k, v, prepared=prepared), kernel(q, k, v))
+
+
+def test_checks_come_before_the_list() -> None:
+    kernel = attngen.build(DOCUMENTS, backend="cpp")
+    q, k, _ = rows()
+    with pytest.raises(ValueError, match="doc is declared sorted and falls somewhere"):
+        kernel.prepare(q, k, doc=documents().flip(-1))
+
+
+# orders
+
+DILATED = "attention dilated(g: int in [1, inf)) { mask abs(i - j) <= 40 * g and (i - j) mod g == 0 }"
+
+
+def test_an_order_is_taken_where_it_makes_tiles_dense() -> None:
+    """Residue classes of 16: nearly all tiles near the diagonal hold live pairs as tokens lie, few in that order."""
+    kernel = attngen.build(DILATED, g=16, backend="cpp")
+    tiles = kernel.tiles(4096, 4096)
+    assert int((tiles > 0).sum()) < 0.3 * sum(
+        1 for a in range(64) for b in range(32) if -64 - 640 < 64 * a - 128 * b < 128 + 640
+    )
+    q, k, _ = rows(4096, 1)
+    made = kernel.prepare(q, k).tiles
+    assert made.query_order[0, 0, :4].tolist() == [0, 16, 32, 48]
+    plain = attngen.build(DILATED, g=1, backend="cpp").prepare(q, k).tiles
+    assert plain.query_order is None and plain.key_order is None
+
+
+def test_maps_of_all_heads() -> None:
+    """`Kernel.tiles` shows what the launcher lists, head by head."""
+    text = "attention blocks_ { input layout[h, x, y]: bool mask layout[h, i div 64, j div 128] }"
+    layout = torch.tensor([[[1, 0], [0, 1], [0, 0]], [[0, 1], [1, 1], [1, 0]]], dtype=torch.bool)
+    kernel = attngen.build(text, backend="cpp")
+    for head in range(2):
+        found = kernel.tiles(192, 256, head=head, H=2, offset=0, layout=layout)
+        assert torch.equal(found, layout[head].to(torch.int8) * 2)
