@@ -14,13 +14,14 @@ from attngen.errors import Diagnostic, SpecError
 
 def check(files: Specs, as_json: AsJson = False) -> None:
     """Check specs: names, kinds, axes, ranges. Prints every diagnostic of every file."""
+    from attngen.analysis.doubts import doubts
     from attngen.ir.load import load_all
 
     found: list[Diagnostic] = []
     for path in files:
         try:
             for variant in load_all(path):
-                found += variant.warnings
+                found += [*variant.warnings, *doubts(variant)]
         except SpecError as error:
             found += error.diagnostics
     if as_json:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attngen.analysis.orders import as_key
 from attngen.emit.python import PythonPrinter, size_name
+from attngen.emit.tensors import TensorPrinter
 from attngen.ir import nodes
 from attngen.ir.expr import Expr, Kind, Read, children, distinct, mentions, variables
 from attngen.ir.nodes import AXIS_SIZES
@@ -15,12 +17,13 @@ POSITIONS = ("i", "j", "n", "t")
 
 
 def check_lines(variant: nodes.Variant) -> list[str]:
-    """Checks of parameters, inputs, offset, assertions and demands of all pairs, in this order."""
+    """Checks of parameters, inputs, offset, assertions, order and demands of all pairs, in this order."""
     return [
         *(line for given in variant.parameters for line in parameter_lines(variant, given)),
         *_inputs(variant),
         *_offset(variant),
         *_assertions(variant),
+        *_bijection(variant),
         *_demands(variant),
     ]
 
@@ -63,6 +66,20 @@ def parameter_lines(variant: nodes.Variant, given: nodes.Parameter) -> list[str]
     if test := _range_test(given.range, name, "and"):
         lines.append(f'_within("{variant.name}", "{name}", {name}, {test}, "{range_text(given.range)}", "{where}")')
     return [*lines, f"{name} = float({name})"] if given.kind is Kind.FLOAT else lines
+
+
+def _bijection(variant: nodes.Variant) -> list[str]:
+    """An order visits every position once."""
+    order = variant.order
+    if order is None:
+        return []
+    by_data = any(isinstance(part, Read) for part in distinct(order.step))
+    device = "q.device" if by_data else '"cpu"'  # where it can be looked at
+    steps = TensorPrinter(variant, called=str, device=device).text(as_key(order))
+    return [
+        f"h, j = torch.arange(H, device={device})[:, None], torch.arange(M, device={device})[None, :]",
+        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, "{place(variant, order.span.line)}")',
+    ]
 
 
 def _demands(variant: nodes.Variant) -> list[str]:

@@ -17,7 +17,7 @@ from attngen.schedule.host import HostValue
 from attngen.schedule.plan import Plan
 from attngen.version import __version__
 
-SUPPORT = ("_require", "_number", "_within", "_input", "_data", "_not_empty", "_offset_inside")
+SUPPORT = ("_require", "_number", "_within", "_input", "_data", "_not_empty", "_offset_inside", "_bijection")
 
 SOFTMAX = {
     "returned": "Tensor | tuple[Tensor, Tensor]",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attngen.analysis.facts import Facts
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Read, Row, Size, Variable, distinct
@@ -42,21 +44,32 @@ WITH_NUMBER = {"min": "max", "max": "min"}
 class TensorPrinter(Printer):
     """Ints and bools keep their kinds, floats are float64; what holds no tensor is Python.
 
-    `positive` are names of values that are proved to be 1 or more, `numbers` names of what is no tensor.
+    `positive` are names of values that are proved to be 1 or more, `numbers` names of what is no tensor. `called` gives
+    the name of a parameter or input where the code stands, `device` says where its tensors lie. There is at least one
+    token, head and batch row.
     """
 
     table = TENSORS
 
-    def __init__(self, variant: Variant, host: tuple[HostValue, ...], positive: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        host: tuple[HostValue, ...] = (),
+        positive: frozenset[str] = frozenset(),
+        called: Callable[[str], str] = kernel_name,
+        device: str = "device",
+    ) -> None:
         self.variant = variant
         self.positive = positive
+        self.called = called
+        self.device = device
         self.facts = Facts.of(variant)
         self.per_head = {value.name: value.per_head for value in host}
         self.numbers = {value.name for value in host if not value.per_head}
 
     def part(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, Apply) and not self.is_tensor(expr):
-            return _Numbers().part(expr)
+            return _Numbers(self.called).part(expr)
         return super().part(expr)
 
     def is_tensor(self, expr: Expr) -> bool:
@@ -91,21 +104,22 @@ class TensorPrinter(Printer):
         if not self.is_tensor(condition):
             if self.is_tensor(then) and self.is_tensor(otherwise):
                 return f"{self.tight(then, 2)} if {self.tight(condition, 2)} else {self.tight(otherwise, 2)}", 1
-            chosen = f"torch.tensor({chosen}, device=device)"
+            chosen = f"torch.tensor({chosen}, device={self.device})"
         first = self.text(then)
         if isinstance(then, Constant) and then.kind is Kind.FLOAT:  # two bare numbers would make a float32
             first = f"torch.full([], {first}, dtype=torch.float64)"
         return f"torch.where({chosen}, {first}, {self.text(otherwise)})", ATOM
 
     def _is_positive(self, divisor: Expr) -> bool:
-        return self.facts.at_least(divisor, 1) or getattr(divisor, "name", "") in self.positive
+        known = isinstance(divisor, Size) and divisor.axis in "BHNM"
+        return known or self.facts.at_least(divisor, 1) or getattr(divisor, "name", "") in self.positive
 
     def constant(self, expr: Constant) -> tuple[str, int]:
         return repr(expr.value), ATOM if expr.value >= 0 else 12
 
     def name(self, expr: Variable | Parameter | Row) -> str:
         if isinstance(expr, Parameter):
-            return kernel_name(expr.name)
+            return self.called(expr.name)
         return f"{expr.name}[h]" if self.per_head.get(expr.name) else expr.name
 
     def size(self, expr: Size) -> str:
@@ -113,7 +127,7 @@ class TensorPrinter(Printer):
 
     def read(self, expr: Read) -> str:
         given = self.variant.input(expr.input)
-        name = kernel_name(given.name)
+        name = self.called(given.name)
         indices = ", ".join(self._index(name, k, axis, expr.indices[k]) for k, axis in enumerate(given.axes))
         return f"{name}[{indices}]" + (".double()" if given.kind is Kind.FLOAT else "")
 
@@ -130,7 +144,10 @@ class TensorPrinter(Printer):
 
 
 class _Numbers(PythonPrinter):
-    """Python, with the names that parameters have in kernels."""
+    """Python, with the names that parameters have where the code stands."""
+
+    def __init__(self, called: Callable[[str], str]) -> None:
+        self.called = called
 
     def name(self, expr: Variable | Parameter | Row) -> str:
-        return kernel_name(expr.name) if isinstance(expr, Parameter) else expr.name
+        return self.called(expr.name) if isinstance(expr, Parameter) else expr.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from attngen.analysis.doubts import doubts
 from attngen.analysis.lists import List
 from attngen.emit.backends import BACKENDS, Files, generate
 from attngen.errors import CallError, suggest
@@ -61,6 +63,8 @@ def build(
             raise CallError(f"{variant.name}: the parameter `{parameter.name}` needs a value ({parameter.span})")
         values[parameter.name] = value
     check_parameters(variant, values)
+    for doubt in doubts(variant):
+        warnings.warn(str(doubt), stacklevel=2)
     return Kernel(variant, values, backend)
 
 

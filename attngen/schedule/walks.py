@@ -8,14 +8,14 @@ from attngen.analysis.lists import List
 from attngen.analysis.orders import orders_for
 from attngen.analysis.tiletest import TileBox, tile_test
 from attngen.analysis.walk import Range, key_walk
-from attngen.ir.expr import Expr
+from attngen.ir.expr import TRUE, Expr
 from attngen.ir.nodes import Variant
 
 
 def choose_walk(variant: Variant, mask: Expr, fault: Expr, bounds: Bounds) -> Range | List:
     """A list where a test of tiles knows what the closed form does not, or where an order is offered."""
     orders = orders_for(variant, mask)
-    if orders:
+    if orders and mask != TRUE:
         return List(tile_test(variant, mask, fault, ordered=True), orders)
     test = tile_test(variant, mask, fault)
     box = TileBox(Facts.of(variant), variant)

@@ -349,6 +349,8 @@ def s2attn_wrap(
     _require(runs, "s2attn_wrap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
+    h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
+    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
@@ -452,6 +454,8 @@ def prepare_s2attn_wrap(
     offset = _offset("s2attn_wrap", offset, B, M - N, q.device)
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
+    h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
+    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
     return _list_tiles(
         q.device,
         _tile_sizes(D, E, q.element_size()),
@@ -475,8 +479,8 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     orders = [
         (i, j),
         (
-            torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i),
-            torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j),
+            torch.where(h >= H // 2, (i - group // 2) % M, i),
+            torch.where(h >= H // 2, (j - group // 2) % M, j),
         ),
     ]
     found = []
@@ -497,10 +501,10 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     B, H, N, M, offset, group = given
     h = torch.arange(H, device=device)[None, :, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    value_at_j = torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j)
-    value_at_i = torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i)
-    block_at_i = torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i) // group
-    block_at_j = torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j) // group
+    value_at_j = torch.where(h >= H // 2, (j - group // 2) % M, j)
+    value_at_i = torch.where(h >= H // 2, (i - group // 2) % M, i)
+    block_at_i = torch.where(h >= H // 2, (i - group // 2) % M, i) // group
+    block_at_j = torch.where(h >= H // 2, (j - group // 2) % M, j) // group
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         value_at_j_spans = _spans(value_at_j, key_tile)
@@ -522,11 +526,6 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
         return test
 
     return tests
-
-
-def _not_zero(divisor: Tensor | int) -> Tensor | int:
-    """1 in place of 0: of a quotient that nobody may ask for."""
-    return divisor + (divisor == 0)
 
 
 def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -697,6 +696,26 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
 def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
     """A parameter in its range."""
     _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
+
+
+def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
+    """An order, [H or 1, M], visits every position once; one that data decides is looked at on the CPU only."""
+    if steps.device.type != "cpu":
+        return
+    steps, positions = torch.sort(steps, dim=-1, stable=True)
+    wrong = (steps != torch.arange(steps.shape[-1])).nonzero()
+    if len(wrong) == 0:
+        return
+    head = int(wrong[0, 0])
+    row, where = steps[head], f" (head {head})" if len(steps) > 1 else ""
+    twice = (row[1:] == row[:-1]).nonzero()
+    if len(twice):
+        first, second = (int(positions[head, int(twice[0]) + k]) for k in range(2))
+        problem = f"is no bijection: it visits the positions {first} and {second} both at step {int(row[twice[0]])}"
+    else:
+        at = int(((row < 0) | (row >= len(row))).nonzero()[0])
+        problem = f"visits the position {int(positions[head, at])} at step {int(row[at])}, and there are {len(row)}"
+    _require(False, f"{name}: the order {label} {problem}{where} ({place})")
 
 
 def _no_fault(name: str, fault: Tensor, what: str) -> None:

@@ -63,7 +63,7 @@ def test_everything_is_computed_where_it_can_be() -> None:
     assert {one.name for one in made.head} >= {"shift", "live_start", "live_stop", "start", "stop"}
     assert all(one.exact for one in made.mask.statements)
     assert made.fault.result == FALSE
-    assert {read.input for read in reads(made)} == {"slope", "doc"}
+    assert {read.input for read in reads(made)} == {"slope", "seen"}
     assert made.mask.at(Level.KEY) == tuple(one for one in made.mask.statements if one.level is Level.KEY)
 
 

@@ -144,6 +144,26 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
+def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
+    """An order, [H or 1, M], visits every position once; one that data decides is looked at on the CPU only."""
+    if steps.device.type != "cpu":
+        return
+    steps, positions = torch.sort(steps, dim=-1, stable=True)
+    wrong = (steps != torch.arange(steps.shape[-1])).nonzero()
+    if len(wrong) == 0:
+        return
+    head = int(wrong[0, 0])
+    row, where = steps[head], f" (head {head})" if len(steps) > 1 else ""
+    twice = (row[1:] == row[:-1]).nonzero()
+    if len(twice):
+        first, second = (int(positions[head, int(twice[0]) + k]) for k in range(2))
+        problem = f"is no bijection: it visits the positions {first} and {second} both at step {int(row[twice[0]])}"
+    else:
+        at = int(((row < 0) | (row >= len(row))).nonzero()[0])
+        problem = f"visits the position {int(positions[head, at])} at step {int(row[at])}, and there are {len(row)}"
+    _require(False, f"{name}: the order {label} {problem}{where} ({place})")
+
+
 def _no_fault(name: str, fault: Tensor, what: str) -> None:
     """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
     if fault.is_cuda:
