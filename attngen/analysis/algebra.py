@@ -171,6 +171,10 @@ def choose(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
         return then
     if isinstance(condition, Constant):
         return then if condition.value else otherwise
+    if then.kind is Kind.BOOL and isinstance(then, Constant):
+        return either(condition, otherwise) if then.value else both(inverse(condition), otherwise)
+    if otherwise.kind is Kind.BOOL and isinstance(otherwise, Constant):
+        return either(inverse(condition), then) if otherwise.value else both(condition, then)
     return Apply(then.kind, function="if", arguments=(condition, then, otherwise))
 
 

@@ -16,7 +16,6 @@ from attngen.analysis.interval import SOMETIMES, interval, is_uniform, truth
 from attngen.analysis.rules import UNBOUNDED, Interval
 from attngen.analysis.sums import from_linear, linear
 from attngen.ir.expr import (
-    FALSE,
     TRUE,
     Apply,
     Constant,
@@ -26,7 +25,6 @@ from attngen.ir.expr import (
     Variable,
     children,
     rewrite,
-    size,
     variables,
 )
 from attngen.ir.nodes import AXIS_SIZES, Variant
@@ -87,19 +85,13 @@ class TileTest:
 def tile_test(variant: Variant, mask: Expr, fault: Expr, ordered: bool = False) -> TileTest:
     """The test for a mask; a pair that may be at fault counts as one that may be live."""
     box = TileBox(Facts.of(variant), variant, ordered)
-    found, bad = truth(mask, box), truth(_with_keys(fault), box)
+    found, bad = truth(mask, box), truth(fault, box)
     possible, always = found.possible, found.always
     if ordered:  # the same predicate in another form: what either form knows is true
         split = truth(split_remainders(mask, box.facts), box)
         possible, always = al.both(possible, split.possible), al.either(always, split.always)
     spans, areas = tuple(box.spans.values()), tuple(box.areas.values())
     return TileTest(spans, areas, al.either(possible, bad.possible), always, ordered)
-
-
-def _with_keys(fault: Expr) -> Expr:
-    """A fault where there are keys: a tile has one, so nothing divides by M = 0."""
-    empty = al.compare("==", size("M"), al.ZERO)
-    return rewrite(fault, lambda part: FALSE if part == empty else al.build(part) if isinstance(part, Apply) else part)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -66,11 +66,12 @@ class Row:
 def measured(subject: Subject, tokens: int) -> Row:
     """What is found about one mask."""
     made = plan(subject.variant)
+    truth = Truth(subject, tokens)
     counts, ordered = [], False
     for tile in TILES:
         classes, orders = _classes(made, subject, tokens, tile)
         ordered = ordered or any(order is not None for order in orders)
-        counts.append(_counts(subject, tokens, tile, classes, orders))
+        counts.append(_counts(truth, tile, classes, orders))
     visited, live = sum(each.visited for each in counts), sum(each.live for each in counts)
     return Row(
         name=subject.variant.name,
@@ -114,9 +115,7 @@ def _analysis_ms(subject: Subject) -> float:
     return median(times)
 
 
-def _classes(
-    made: Plan, subject: Subject, tokens: int, tile: int
-) -> tuple[Tensor, tuple[Tensor | None, Tensor | None]]:
+def _classes(made: Plan, subject: Subject, tokens: int, tile: int) -> tuple[Tensor, Orders]:
     """The classes of all tiles, int8 [heads, tiles, tiles], and the orders of queries and keys."""
     if isinstance(made.walk, List):
         fixed = {"B": 1, "H": subject.heads, "N": tokens, "M": tokens, "offset": 0}
@@ -145,16 +144,14 @@ def _reader(subject: Subject) -> Callable[[str, tuple[int, ...]], Number]:
     return read
 
 
-def _counts(
-    subject: Subject, tokens: int, tile: int, classes: Tensor, orders: tuple[Tensor | None, Tensor | None]
-) -> Counts:
+def _counts(truth: Truth, tile: int, classes: Tensor, orders: Orders) -> Counts:
     """Compare with the truth, head by head."""
-    visited, full = (classes > 0), (classes == 2)
+    visited, full = classes > 0, classes == 2
     found = Counts(tile, int(visited.sum()), 0, int(full.sum()), 0, int(visited.sum()) * tile * tile, 0)
-    for h in range(subject.heads):
-        held = live_counts(subject, tokens, tile, h, orders)
+    for h in range(truth.subject.heads):
+        held = truth.live_pairs(tile, h, orders)
         if not bool((visited[h] | (held == 0)).all()):
-            raise AssertionError(f"{subject.variant.name}: a tile of {tile} with a live pair is not visited")
+            raise AssertionError(f"{truth.subject.variant.name}: a tile of {tile} with a live pair is not visited")
         found = replace(
             found,
             live=found.live + int((held > 0).sum()),
@@ -164,33 +161,51 @@ def _counts(
     return found
 
 
-def live_counts(
-    subject: Subject, tokens: int, tile: int, head: int, orders: tuple[Tensor | None, Tensor | None] = (None, None)
-) -> Tensor:
-    """How many pairs of each tile are live: int64 [query tiles, key tiles]."""
-    every = torch.arange(tokens)
-    rows, keys = (every if order is None else order[0, min(head, order.shape[1] - 1)].long() for order in orders)
-    nothing = torch.empty(1, 1, 1, 1)
-    heads = nothing.expand(1, subject.heads, 1, 1)
-    counted = []
-    for first in range(0, tokens, ROWS):
+Orders = tuple[Tensor | None, Tensor | None]
+"""The orders of queries and keys, [1, heads, tokens]; `None` where they are taken as they lie."""
+
+
+@dataclass(slots=True)
+class Truth:
+    """Which pairs are live, by the interpreter; small tiles are kept, because large ones are made of them."""
+
+    subject: Subject
+    tokens: int
+    _smallest: dict[int, Tensor] = field(default_factory=dict)
+
+    def live_pairs(self, tile: int, head: int, orders: Orders) -> Tensor:
+        """How many pairs of each tile are live: int64 [query tiles, key tiles]."""
+        if any(order is not None for order in orders):
+            return self._counted(tile, head, orders)
+        if head not in self._smallest:
+            self._smallest[head] = self._counted(TILES[0], head, orders)
+        side, count = tile // TILES[0], self.tokens // tile
+        return self._smallest[head].reshape(count, side, count, side).sum((1, 3))
+
+    def _counted(self, tile: int, head: int, orders: Orders) -> Tensor:
+        every = torch.arange(self.tokens)
+        rows, keys = (every if order is None else order[0, min(head, order.shape[1] - 1)].long() for order in orders)
+        return torch.cat([self._block(rows[a : a + ROWS], keys, tile, head) for a in range(0, self.tokens, ROWS)])
+
+    def _block(self, rows: Tensor, keys: Tensor, tile: int, head: int) -> Tensor:
+        """The same for some rows."""
+        subject, nothing = self.subject, torch.empty(1, 1, 1, 1)
         scope = _Pairs(
             subject.variant,
-            *(heads, nothing, nothing),
+            *(nothing.expand(1, subject.heads, 1, 1), nothing, nothing),
             parameters=subject.parameters,
             inputs=subject.inputs,
             scale=1.0,
             offset=0,
             head=head,
-            tokens=tokens,
-            rows=rows[first : first + ROWS],
+            tokens=self.tokens,
+            rows=rows,
             keys=keys,
         )
         found = scope.evaluate(subject.variant.pairwise.mask)
         live = scope.dense(found.tensor, found.axes)[0, 0]
-        height = len(live) // tile
-        counted.append(live.reshape(height, tile, tokens // tile, tile).sum((1, 3)))
-    return torch.cat(counted)
+        columns = live.reshape(len(rows), -1, tile).sum(-1, dtype=torch.int32)
+        return columns.reshape(-1, tile, columns.shape[1]).sum(1)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from attngen.emit.checks import check_lines, parameter_lines
-from attngen.emit.support import checks
+from attngen.emit.support import checks, live
 from attngen.errors import CallError
 from attngen.ir.nodes import Variant
 
@@ -44,6 +44,14 @@ def check_call(
     sizes = checks._sizes(variant.name, q, k, v)
     checks._scale(variant.name, scale, sizes[4])
     start = checks._offset(variant.name, offset, sizes[0], sizes[3] - sizes[2], q.device)
-    names = {**vars(checks), **dict(zip("BHNMDE", sizes, strict=True)), "q": q, "offset": start, **inputs, **parameters}
+    names = {
+        **vars(live),
+        **vars(checks),
+        **dict(zip("BHNMDE", sizes, strict=True)),
+        "q": q,
+        "offset": start,
+        **inputs,
+        **parameters,
+    }
     # The lines are those of the generated function, made from the checked spec.
     exec("\n".join(check_lines(variant)), names)

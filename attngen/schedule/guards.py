@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
 from attngen.ir import nodes
-from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, children, distinct, size
+from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, Size, children, distinct, size
 from attngen.schedule.host import is_of_host
 from attngen.schedule.rows import products
 
@@ -46,7 +46,7 @@ def demands(variant: nodes.Variant) -> dict[Expr, Expr]:
     found: dict[Expr, Expr] = {}
     rows = (part for product in products(body.score) for part in _certain(product))  # computed for all pairs
     for part in dict.fromkeys((*_certain(body.mask), *_certain(body.score), *rows)):
-        fault = _own_fault(part, variant)
+        fault = _own_fault(part, variant, empty=True)
         if fault != FALSE and is_of_host(fault, "c"):
             found.setdefault(fault, part)
     return found
@@ -87,10 +87,15 @@ def _settled_on_host(condition: Expr) -> bool:
     return is_of_host(condition)
 
 
-def _own_fault(expr: Expr, variant: nodes.Variant) -> Expr:
-    """When a division or a read has no value, its parts having one; `FALSE` if never."""
+def _own_fault(expr: Expr, variant: nodes.Variant, empty: bool = False) -> Expr:
+    """When a division or a read has no value, its parts having one; `FALSE` if never.
+
+    Where it stands for a pair, there is a token; before the launch it is not known (`empty`).
+    """
     if isinstance(expr, Apply) and expr.function in ("div", "mod"):
         divisor = expr.arguments[1]
+        if isinstance(divisor, Size) and divisor.axis in "BHNM" and not empty:
+            return FALSE  # a pair has a batch row, a head, a query and a key
         return FALSE if Facts.of(variant).at_least(divisor, 1) else _compared("==", divisor, al.ZERO)
     fault: Expr = FALSE
     if isinstance(expr, Read):

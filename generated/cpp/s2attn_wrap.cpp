@@ -139,7 +139,6 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
 
   const bool head_not_below = h >= floor_div(H, 2);
   const int64_t head_div = floor_div(group, 2);
-  const bool head_choice = head_not_below ? M == 0 : false;
 
   const Element* q = call.q.of(b, h);
   for (int64_t r = 0; r < rows; ++r)
@@ -166,10 +165,12 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         space.v[x * E + e] = to_float(v[(key_at(first_key + x)) * call.v.token + e * call.v.channel]);
     int64_t key_choice[KEY_TILE];
     int64_t key_div[KEY_TILE];
-    for (int64_t x = 0; x < keys; ++x) {
-      const int64_t j = key_at(first_key + x);
-      key_choice[x] = head_not_below ? floor_mod(j - head_div, M) : j;
-      key_div[x] = floor_div(key_choice[x], group);
+    if (!FULL) {
+      for (int64_t x = 0; x < keys; ++x) {
+        const int64_t j = key_at(first_key + x);
+        key_choice[x] = head_not_below ? floor_mod(j - head_div, M) : j;
+        key_div[x] = floor_div(key_choice[x], group);
+      }
     }
 
     for (int64_t r = 0; r < rows; ++r) {
@@ -190,11 +191,12 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
         [[maybe_unused]] const float qk = qk_row[x];
         scores[x] = scale_log2 * qk;
       }
-      for (int64_t x = 0; x < keys; ++x) {
-        [[maybe_unused]] const int64_t j = key_at(first_key + x);
-        fault |= head_choice || (key_choice[x] <= query_choice && head_choice);
-        const bool live = key_choice[x] <= query_choice && query_div == key_div[x];
-        if (!live) scores[x] = NOTHING;
+      if (!FULL) {
+        for (int64_t x = 0; x < keys; ++x) {
+          [[maybe_unused]] const int64_t j = key_at(first_key + x);
+          const bool live = key_choice[x] <= query_choice && query_div == key_div[x];
+          if (!live) scores[x] = NOTHING;
+        }
       }
 
       float top = space.top[r];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -193,3 +194,57 @@ def test_maps_of_all_heads() -> None:
     for head in range(2):
         found = kernel.tiles(192, 256, head=head, H=2, offset=0, layout=layout)
         assert torch.equal(found, layout[head].to(torch.int8) * 2)
+
+
+# what data may hold
+
+MARKED = "attention marked { input x[n]: float mask j <= i and log(x[j]) > 0.5 }"
+
+
+def test_a_value_that_is_none_hides_no_other() -> None:
+    """The logarithm of a negative number is NaN and its key is dead; its neighbours in the tile are not."""
+    x = torch.full((64,), -1.0)
+    x[5] = 9.0
+    q, k, v = rows(64)
+    kernel = attngen.build(MARKED, backend="cpp")
+    assert torch.allclose(kernel(q, k, v, x=x).double(), kernel.reference(q, k, v, x=x), atol=1e-5)
+    assert kernel(q, k, v, x=x)[:, :, 5:].abs().sum() > 0
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_a_table_too_small_is_an_error_where_no_tile_is_live(backend: str) -> None:
+    """What is read in place of a missing element is false; its tile is visited all the same, and reported."""
+    kernel = attngen.build("attention a { input table[x, y]: bool mask table[i div 16, j div 16] }", backend=backend)
+    q, k, v = rows(70)
+    with pytest.raises(ValueError, match="reads table outside of an axis"):
+        kernel(q, k, v, table=torch.zeros(5, 3, dtype=torch.bool))
+    assert kernel(q, k, v, table=torch.zeros(5, 5, dtype=torch.bool)).abs().sum() == 0
+
+
+ORDERED = "attention a(g: int = 3) { order p(x) = STEP mask p(j) <= p(i) and abs(i - j) < g }"
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton", "reference"])
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ("x div 2", "the order p is no bijection: it visits the positions 0 and 1 both at step 0"),
+        ("M - x", "the order p visits the position 0 at step 70, and there are 70"),
+        ("if h == 0 then x else 0", r"it visits the positions 0 and 1 both at step 0 \(head 1\)"),
+        ("(x * g) mod (M - 1)", "it visits the positions 0 and 23 both at step 0"),
+    ],
+)
+def test_an_order_that_is_no_bijection(backend: str, step: str, problem: str) -> None:
+    kernel = attngen.build(ORDERED.replace("STEP", step), backend=backend)
+    with pytest.raises(ValueError, match=problem):
+        kernel(*rows(70))
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_an_order_of_the_spec_is_walked(backend: str) -> None:
+    """Reversed and in residue classes, with odd lengths: the same numbers."""
+    for step in ("M - 1 - x", "(x * g) mod M", "if h == 0 then x else (x + 7) mod M"):
+        with pytest.warns(UserWarning, match="W0302") if "mod M" in step else contextlib.nullcontext():
+            kernel = attngen.build(ORDERED.replace("STEP", step), g=33, backend=backend)
+        q, k, v = rows(70)
+        assert torch.allclose(kernel(q, k, v).double(), kernel.reference(q, k, v), atol=1e-5)
