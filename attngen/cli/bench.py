@@ -29,6 +29,7 @@ def structure(
     tokens: Annotated[int, typer.Option(help="Queries and keys; a multiple of 512.")] = 16384,
     only: Annotated[list[str], typer.Option(help="Only masks whose name holds this; may be repeated.")] = [],  # noqa: B006
     as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
     """Count the tiles that kernels visit against those that hold a live pair, for tiles of 32, 64 and 128."""
     from rich.console import Console
@@ -47,29 +48,38 @@ def structure(
     if as_json:
         print(json.dumps({"summary": summary(rows), "masks": [row.as_json() for row in rows]}, indent=2))
         return
-    console = Console()
-    console.print(_table(rows))
+    if markdown:
+        lines = [HEADS, ["---"] * len(HEADS), *map(_cells, rows)]
+        print("\n".join(f"| {' | '.join(line)} |" for line in lines), end="\n\n")
+    else:
+        Console().print(_table(rows))
     for name, value in summary(rows).items():
-        console.print(f"{name}: {value:.4g}")
+        print(f"{'* ' if markdown else ''}{name}: {value:.4g}")
+
+
+HEADS = ["mask", "walk", "visited/live", "full found", "pairs/live", "forced", "analysis", "fallbacks"]
 
 
 def _table(rows: list[Row]) -> Table:
     """One line for each mask."""
     from rich.table import Table
 
-    heads = ("mask", "walk", "visited/live", "full found", "pairs/live", "forced", "analysis", "fallbacks")
-    table = Table(*heads, caption="tiles of 32, 64, 128; pairs at the best of them; forced: pairs of live tiles")
+    table = Table(*HEADS, caption="tiles of 32, 64, 128; pairs at the best of them; forced: pairs of live tiles")
     for row in rows:
-        best = row.best
-        live_pairs = max(best.live_pairs, 1)
-        table.add_row(
-            row.name + (" *" if row.outside else ""),
-            row.walk + (", ordered" if row.ordered else ""),
-            " ".join(f"{counts.visited / max(counts.live, 1):.3f}" for counts in row.counts),
-            " ".join(f"{counts.full_found / max(counts.full, 1):.2f}" if counts.full else "-" for counts in row.counts),
-            f"{best.pairs / live_pairs:.2f}",
-            f"{best.live * best.tile**2 / live_pairs:.2f}",
-            f"{row.analysis_ms:.0f} ms",
-            str(row.fallbacks),
-        )
+        table.add_row(*_cells(row))
     return table
+
+
+def _cells(row: Row) -> list[str]:
+    best = row.best
+    live_pairs = max(best.live_pairs, 1)
+    return [
+        row.name + (" *" if row.outside else ""),
+        row.walk + (", ordered" if row.ordered else ""),
+        " ".join(f"{counts.visited / max(counts.live, 1):.3f}" for counts in row.counts),
+        " ".join(f"{counts.full_found / max(counts.full, 1):.2f}" if counts.full else "-" for counts in row.counts),
+        f"{best.pairs / live_pairs:.2f}",
+        f"{best.live * best.tile**2 / live_pairs:.2f}",
+        f"{row.analysis_ms:.0f} ms",
+        str(row.fallbacks),
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attngen.cli.options import NoSet, Set, Spec, ints, parameters
+from attngen.cli.options import NoSet, Set, Spec, fail, ints, parameters
 
 if TYPE_CHECKING:
     from attngen.ir.nodes import Variant
@@ -25,6 +25,9 @@ def show(
     backend: Annotated[str, typer.Option(help="For --source: triton or cpp.")] = "triton",
     shape: Annotated[str, typer.Option(help="For --tiles: H,N,M.")] = "8,4096,4096",
     tile: Annotated[str, typer.Option(help="For --tiles: queries,keys of a tile.")] = "128,128",
+    query: Annotated[
+        int | None, typer.Option(min=0, help="With --tiles: also the segments of this query tile, and their formulas.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", help="With --tiles: draw the maps into this SVG file.")] = None,
     settings: Set = NoSet,
 ) -> None:
@@ -43,7 +46,7 @@ def show(
     if tiles or everything:
         print()
         chosen = parameters(variant, settings)
-        _show_tiles(variant, ints(shape, 3, "--shape"), ints(tile, 2, "--tile"), chosen, output)
+        _show_tiles(variant, ints(shape, 3, "--shape"), ints(tile, 2, "--tile"), chosen, query, output)
     if source:
         from attngen.cli.generate import files_of
 
@@ -69,25 +72,39 @@ def _show_passes(variant: Variant) -> None:
 
 
 def _show_tiles(
-    variant: Variant, shape: list[int], tile: list[int], parameters: dict[str, Any], output: Path | None
+    variant: Variant,
+    shape: list[int],
+    tile: list[int],
+    parameters: dict[str, Any],
+    query: int | None,
+    output: Path | None,
 ) -> None:
     from attngen.analysis.picture import kinds_of_heads
     from attngen.schedule.plan import plan
+    from attngen.view.segments import segment_lines
     from attngen.view.tiles import LEGEND, heads_text, picture, summary
 
     heads, queries, keys = shape
+    made = plan(variant)
+    notes: list[list[str]] = []
     try:
-        kinds = kinds_of_heads(plan(variant).walk, parameters, queries, keys, heads, (tile[0], tile[1]))
+        kinds = kinds_of_heads(made.walk, parameters, queries, keys, heads, (tile[0], tile[1]))
+        if query is not None:
+            if query >= -(-queries // tile[0]):
+                fail(f"--query {query}: there are {-(-queries // tile[0])} query tiles")
+            call = {"N": queries, "M": keys, "H": heads, "query_tile": tile[0]}
+            notes = [segment_lines(made, parameters, tiles, query, group[0], call) for group, tiles in kinds]
     except (KeyError, LookupError):
         print("The bounds depend on an input, so the map is known at the call only.")
         return
     if output is not None:
         from attngen.view.svg import drawing
 
-        output.write_text(drawing([(heads_text(group), tiles) for group, tiles in kinds]), encoding="utf-8")
+        maps = [(heads_text(group), tiles) for group, tiles in kinds]
+        output.write_text(drawing(maps, query, notes), encoding="utf-8")
         print(f"wrote {output}")
         return
-    for group, tiles in kinds:
+    for k, (group, tiles) in enumerate(kinds):
         print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")
-        print("\n".join(f"  {line}" for line in picture(tiles)))
+        print("\n".join(f"  {line}" for line in [*picture(tiles), *(notes[k] if notes else [])]))
     print(f"  {LEGEND}")

@@ -94,6 +94,7 @@ def _signature(
         value = parameter.default if parameter.default is not None else 64
         fixed[kernel_name(parameter.name)] = value
     pointers = {f"{name}_ptr": element for name in ("q", "k", "v", "y")} | {"lse_ptr": "fp32"}
+    pointers |= {"tiles_ptr": "i32", "starts_ptr": "i64", "query_order_ptr": "i32", "key_order_ptr": "i32"}
     ints: set[str] = set()
     made = plan(variant)
     pointers |= {f"{product.key.name}_ptr": element for product in made.products} | {"fault_ptr": "i32"}

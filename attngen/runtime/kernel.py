@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attngen.analysis.doubts import doubts
 from attngen.analysis.lists import List
-from attngen.emit.backends import BACKENDS, Files, generate
+from attngen.emit.backends import BACKENDS, Files
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
 from attngen.ir.load import load
@@ -195,7 +195,7 @@ class Kernel:
     @property
     def files(self) -> Files:
         """The generated files by name, for the backend (`auto`: C++)."""
-        return generate(self.variant, "triton" if self.backend == "triton" else "cpp")
+        return BACKENDS["triton" if self.backend == "triton" else "cpp"](self.plan)
 
     @property
     def source(self) -> str:
@@ -236,7 +236,7 @@ class Kernel:
 
     def _function(self, backend: str) -> Callable[..., Any]:
         if backend not in self._functions:
-            self._functions[backend] = import_function(generate(self.variant, backend), self.variant.name)
+            self._functions[backend] = import_function(BACKENDS[backend](self.plan), self.variant.name)
         return self._functions[backend]
 
     def _backend_for(self, q: Tensor) -> str:

@@ -57,6 +57,8 @@ EXACT = (
     "near[i] < near[j]",
     "near[j] <= i - j",
     "j mod g >= g - 1",
+    "j mod g == 2",
+    "seen[j] or (i + s) mod 5 == 3",
     "j <= i and (j div g == i div g or j mod g >= g - 1)",
     "0 <= i - j < g or (j <= i and (i - j) mod g == 0)",
     "i - near[i] <= j",
