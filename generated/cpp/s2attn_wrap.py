@@ -226,17 +226,11 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
 
 
 def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value in each tile of the last axis; where a float is NaN, it may be anything."""
+    """The least and the greatest value in each tile of the last axis; NaN is both, and no comparison rules it out."""
     short = -values.shape[-1] % size
     padded = torch.cat([values, values[..., -1:].expand(*values.shape[:-1], short)], -1)
     tiles = padded.view(*values.shape[:-1], -1, size)
-    if values.dtype == torch.bool:
-        return tiles.all(-1), tiles.any(-1)
-    if not values.is_floating_point():
-        return tiles.amin(-1), tiles.amax(-1)
-    everything = float("-inf"), float("inf")
-    least, most = (tiles.nan_to_num(end, posinf=everything[1], neginf=everything[0]) for end in everything)
-    return least.amin(-1), most.amax(-1)
+    return (tiles.all(-1), tiles.any(-1)) if values.dtype == torch.bool else (tiles.amin(-1), tiles.amax(-1))
 
 
 def _at(spans: tuple[Tensor, Tensor], b: Tensor, h: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:

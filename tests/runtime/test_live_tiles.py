@@ -198,17 +198,19 @@ def test_maps_of_all_heads() -> None:
 
 # what data may hold
 
-MARKED = "attention marked { input x[n]: float mask j <= i and log(x[j]) > 0.5 }"
+MARKED = "attention marked { input x[n]: float mask j <= i and log(x[j]) > x[i] - 50.0 }"
 
 
 def test_a_value_that_is_none_hides_no_other() -> None:
     """The logarithm of a negative number is NaN and its key is dead; its neighbours in the tile are not."""
     x = torch.full((64,), -1.0)
     x[5] = 9.0
+    x[40:] = 60.0  # and these see nothing
     q, k, v = rows(64)
     kernel = attngen.build(MARKED, backend="cpp")
     assert torch.allclose(kernel(q, k, v, x=x).double(), kernel.reference(q, k, v, x=x), atol=1e-5)
-    assert kernel(q, k, v, x=x)[:, :, 5:].abs().sum() > 0
+    assert kernel(q, k, v, x=x)[:, :, 5:40].abs().sum() > 0
+    assert kernel(q, k, v, x=x)[:, :, 40:].abs().sum() == 0
 
 
 @pytest.mark.parametrize("backend", ["cpp", "triton"])
