@@ -250,3 +250,28 @@ def test_an_order_of_the_spec_is_walked(backend: str) -> None:
             kernel = attngen.build(ORDERED.replace("STEP", step), g=33, backend=backend)
         q, k, v = rows(70)
         assert torch.allclose(kernel(q, k, v).double(), kernel.reference(q, k, v), atol=1e-5)
+
+
+SCATTERED = (
+    "attention scattered(g: int = 64) { order p(x) = if h == 0 then (x * 5) mod M else (x * 3) mod M"
+    " mask p(j) <= p(i) and p(i) div g == p(j) div g }"
+)
+
+
+@pytest.mark.filterwarnings("ignore:warning")
+@pytest.mark.parametrize(("backend", "tokens"), [("cpp", 1003), ("cpp", 1601), ("triton", 251)])
+def test_what_is_walked_in_another_order(backend: str, tokens: int) -> None:
+    """Orders that differ between heads, ragged tiles, fewer queries than keys, offsets per batch row, any strides."""
+    kernel = attngen.build(SCATTERED, backend=backend)
+    q, k, v = rows(tokens)
+    prepared = kernel.prepare(q, k)
+    assert prepared.tiles.key_order is not None
+    y, lse = kernel(q, k, v, return_lse=True, prepared=prepared)
+    wanted, wanted_lse = kernel.reference(q, k, v, return_lse=True)
+    assert torch.allclose(y.double(), wanted, atol=2e-6)
+    assert torch.allclose(lse.double(), wanted_lse, atol=2e-6)
+    some = q.transpose(1, 2)[:, -190:].transpose(1, 2)
+    offset = torch.tensor([3, tokens - 190])
+    assert kernel.prepare(some, k, offset=offset).tiles.key_order is not None
+    found = kernel(some, k, v, offset=offset)
+    assert torch.allclose(found.double(), kernel.reference(some, k, v, offset=offset), atol=2e-6)
