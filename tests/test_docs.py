@@ -92,6 +92,7 @@ def test_the_picture_of_the_readme_is_that_of_the_compiler() -> None:
 
 def test_the_readme_lists_every_command() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    names |= {group.name for group in app.registered_groups if group.name}
     assert set(re.findall(r"^\| `attngen (\w+) ", README, re.MULTILINE)) == names
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from masks import MASKS
 from predicates import MORE, PARAMETERS, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
@@ -66,7 +66,11 @@ EXACT = (
 )
 
 
+FEW = settings(max_examples=max(5, settings.default.max_examples // 3))
+
+
 @pytest.mark.parametrize("mask", EXACT)
+@FEW
 @given(call=calls(PARAMETERS))
 def test_what_data_and_remainders_decide(mask: str, call: Call) -> None:
     """Masks without a closed form whose tiles are known by a test: nothing dead is visited."""
@@ -84,6 +88,7 @@ def test_residue_classes_make_tiles_dense(call: Call) -> None:
 
 
 @pytest.mark.parametrize("name", MASKS)
+@FEW
 @given(data=st.data())
 def test_named_masks(name: str, data: st.DataObject) -> None:
     """The test alone finds the structure of masks with a closed form, too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from masks import MASKS, Named
 from predicates import (
@@ -121,6 +121,7 @@ def test_queries_of_key_tiles(mask: str, several: list[Call]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MASKS if name != "natten"])
+@settings(max_examples=max(5, settings.default.max_examples // 3))
 @given(data=st.data())
 def test_queries_of_named_masks_are_exact(name: str, data: st.DataObject) -> None:
     """No query of the hull is dead for its key tile, where the tile holds one key."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
-from predicates import MORE, PARAMETERS, Call, calls, live_pairs, predicates, variant
+from hypothesis import assume, given, settings
+from predicates import PARAMETERS, Call, calls, live_pairs, predicates, variant
 from torch import Tensor
 
 import attngen
@@ -80,7 +80,6 @@ def check_list(found: Any, mask: np.ndarray[Any, Any], call: Call) -> None:
             )
 
 
-@MORE
 @given(mask=predicates(), call=calls(PARAMETERS))
 def test_random_masks(mask: str, call: Call) -> None:
     found = listed(mask, call)
@@ -102,6 +101,7 @@ MASKS = (
 
 
 @pytest.mark.parametrize("mask", MASKS)
+@settings(max_examples=max(5, settings.default.max_examples // 3))
 @given(call=calls(PARAMETERS))
 def test_each_kind(mask: str, call: Call) -> None:
     found = listed(mask, call)
