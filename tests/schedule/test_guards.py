@@ -95,7 +95,7 @@ GUARDS = {
     "i > 0 and table[j]": "i > 0 and (j < 0 or j >= size(m))",
     "i > 0 or table[j]": "i <= 0 and (j < 0 or j >= size(m))",
     "if table[i] then i > j else table[j]": (
-        "i < 0 or i >= size(m) or (if table[i] then false else j < 0 or j >= size(m))"
+        "i < 0 or i >= size(m) or (not table[i] and (j < 0 or j >= size(m)))"
     ),
     "doc[b, i] == doc[b, j]": "false",
 }
