@@ -94,9 +94,7 @@ GUARDS = {
     "table[i]": "i < 0 or i >= size(m)",
     "i > 0 and table[j]": "i > 0 and (j < 0 or j >= size(m))",
     "i > 0 or table[j]": "i <= 0 and (j < 0 or j >= size(m))",
-    "if table[i] then i > j else table[j]": (
-        "i < 0 or i >= size(m) or (not table[i] and (j < 0 or j >= size(m)))"
-    ),
+    "if table[i] then i > j else table[j]": ("i < 0 or i >= size(m) or (not table[i] and (j < 0 or j >= size(m)))"),
     "doc[b, i] == doc[b, j]": "false",
 }
 
