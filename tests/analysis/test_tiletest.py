@@ -115,3 +115,20 @@ def test_counted_rectangles() -> None:
     assert test.tile_class(range(0, 4), range(0, 3)) == 1
     assert test.tile_class(range(2, 6), range(0, 6)) == 0
     assert test.tile_class(range(0, 6), range(6, 9)) == 2
+
+
+@pytest.mark.parametrize(
+    ("mask", "tables"),
+    [
+        ("j div g <= i", 0),
+        ("(i + s) div g == j div g", 0),
+        ("j mod g == 2", 1),
+        ("i + i div g <= j", 1),
+        ("abs(i - w) mod g <= near[j]", 2),
+        ("(if h >= H div 2 then j else j + s) <= i", 0),
+    ],
+)
+def test_what_gets_a_table(mask: str, tables: int) -> None:
+    """What occurs once under a monotone operation has an exact interval; remainders, data and repetition have not."""
+    spec = variant(mask)
+    assert len(tile_test(spec, spec.pairwise.mask, FALSE).spans) == tables
