@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from attngen.analysis import algebra as al
-from attngen.analysis.bounds import key_bounds
-from attngen.analysis.facts import FIRST, LAST, Facts
-from attngen.analysis.proofs import sees_nothing
+from attngen.analysis.proofs import sees_no_later_key, sees_nothing
 from attngen.errors import Diagnostic
 from attngen.ir.evaluate import evaluate
 from attngen.ir.expr import Apply, Expr, Kind, Read, distinct, mentions, rewrite, variable
@@ -33,7 +30,7 @@ def doubts(variant: Variant) -> tuple[Diagnostic, ...]:
 def _leaks(variant: Variant, mask: Expr) -> Iterator[Diagnostic]:
     """`p(j) <= p(i)` looks causal; where p does not keep the order of positions, it is not."""
     for part in sorted(distinct(mask), key=lambda part: part.span.start):
-        if _compares_places(part) and not _is_causal(variant, mask):
+        if _compares_places(part) and not sees_no_later_key(variant, mask):
             counted = _counted(variant, mask)
             text = f"the mask lets queries see later keys{f': {counted}' if counted else ''}"
             help = "add `j <= i` if that is not meant"
@@ -53,20 +50,9 @@ def _compares_places(part: Expr) -> bool:
     return mirrored and folds and not by_data and mentions(part, "i") and mentions(part, "j")
 
 
-def _is_causal(variant: Variant, mask: Expr) -> bool:
-    """Whether the closed form says that no query sees a later key."""
-    facts = Facts.of(variant)
-    for segment in key_bounds(variant, mask).hull:
-        assert segment.stop is not None
-        stop = rewrite(segment.stop, lambda node: FIRST if node == LAST else node)
-        if not any(facts.at_least(al.subtract(al.add(FIRST, al.ONE), end), 0) for end in al.parts("min", stop)):
-            return False
-    return True
-
-
 def _counted(variant: Variant, mask: Expr) -> str:
     """How many pairs that is: for a mask over one int parameter, a formula that every small case obeys."""
-    ints = [given for given in variant.parameters if given.kind is Kind.INT and mentions_parameter(mask, given.name)]
+    ints = [given for given in variant.parameters if given.kind is Kind.INT and _mentions_parameter(mask, given.name)]
     if len(ints) != 1 or any(isinstance(part, Read) for part in distinct(mask)):
         return ""
     name, default = ints[0].name, ints[0].default
@@ -82,7 +68,7 @@ def _counted(variant: Variant, mask: Expr) -> str:
     return "; ".join(found)
 
 
-def mentions_parameter(expr: Expr, name: str) -> bool:
+def _mentions_parameter(expr: Expr, name: str) -> bool:
     return any(getattr(part, "name", "") == name for part in distinct(expr))
 
 

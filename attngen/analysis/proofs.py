@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import key_bounds
 from attngen.analysis.facts import FIRST, LAST, Facts
@@ -22,14 +24,26 @@ def sees_the_first_key(variant: Variant, mask: Expr) -> bool:
 
 def sees_nothing(variant: Variant, mask: Expr) -> bool:
     """Whether no query can see any key, whatever the call: certainly a mistake."""
-    facts = Facts.of(variant)
+    return all(_at_most(variant, stop, start) for start, stop in _keys_of_one_query(variant, mask))
+
+
+def sees_no_later_key(variant: Variant, mask: Expr) -> bool:
+    """Whether the closed form says that no query sees a key behind its own."""
+    return all(_at_most(variant, stop, al.add(FIRST, al.ONE)) for _, stop in _keys_of_one_query(variant, mask))
+
+
+def _keys_of_one_query(variant: Variant, mask: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """The hull of a tile that holds one query only."""
     for segment in key_bounds(variant, mask).hull:
         assert segment.start is not None and segment.stop is not None
-        start, stop = (_substituted(end, LAST.name, FIRST) for end in (segment.start, segment.stop))  # of one query
-        pairs = ((low, high) for low in al.parts("max", start) for high in al.parts("min", stop))
-        if not any(facts.at_least(al.subtract(low, high), 0) for low, high in pairs):
-            return False
-    return True
+        yield _substituted(segment.start, LAST.name, FIRST), _substituted(segment.stop, LAST.name, FIRST)
+
+
+def _at_most(variant: Variant, stop: Expr, start: Expr) -> bool:
+    """Whether `stop <= start` is proved, by one part of the min and one of the max that they are."""
+    facts = Facts.of(variant)
+    pairs = ((low, high) for low in al.parts("max", start) for high in al.parts("min", stop))
+    return any(facts.at_least(al.subtract(low, high), 0) for low, high in pairs)
 
 
 def _always(variant: Variant, predicate: Expr) -> bool:

@@ -70,20 +70,19 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class TileTest:
-    """`possible`: can a pair of the tile be live; `always`: are all; over q0, q1, k0, k1, b, h, spans and areas.
-
-    With `ordered`, positions of a tile are no interval: nothing is known of them but spans.
-    """
+    """`possible`: can a pair of the tile be live; `always`: are all; over q0, q1, k0, k1, b, h, spans and areas."""
 
     spans: tuple[Spans, ...]
     areas: tuple[Area, ...]
     possible: Expr
     always: Expr
-    ordered: bool
 
 
 def tile_test(variant: Variant, mask: Expr, fault: Expr, ordered: bool = False) -> TileTest:
-    """The test for a mask; a pair that may be at fault counts as one that may be live."""
+    """The test for a mask; a pair that may be at fault counts as one that may be live.
+
+    With `ordered`, positions of a tile are no interval: nothing is known of them but spans.
+    """
     box = TileBox(Facts.of(variant), variant, ordered)
     found, bad = truth(mask, box), truth(fault, box)
     possible, always = found.possible, found.always
@@ -91,7 +90,7 @@ def tile_test(variant: Variant, mask: Expr, fault: Expr, ordered: bool = False) 
         split = truth(split_remainders(mask, box.facts), box)
         possible, always = al.both(possible, split.possible), al.either(always, split.always)
     spans, areas = tuple(box.spans.values()), tuple(box.areas.values())
-    return TileTest(spans, areas, al.either(possible, bad.possible), always, ordered)
+    return TileTest(spans, areas, al.either(possible, bad.possible), always)
 
 
 @dataclass(slots=True)

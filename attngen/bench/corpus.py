@@ -52,7 +52,7 @@ def _subject(variant: Variant, tokens: int, outside: bool) -> Subject:
     axes = {axis for name in read for axis in variant.input(name).axes}
     heads = HEADS if mentions(mask, "h") or "h" in axes else 1
     draw = Draw(tokens, heads, parameters, generator)
-    inputs = {name: data_for(variant, name, draw) for name in read}
+    inputs = {name: DRAWS[name](draw) for name in read}
     return Subject(variant, parameters, heads, inputs, outside)
 
 
@@ -85,7 +85,7 @@ class Draw:
         return found.sort(-1).values if sorted_ else found
 
 
-def _spans(draw: Draw) -> Tensor:
+def _pictures(draw: Draw) -> Tensor:
     """Images of 256 tokens, numbered from 1, in text, which has 0."""
     position = torch.arange(draw.tokens)
     return torch.where(position % 1024 < 256, position // 1024 + 1, 0)[None]
@@ -114,6 +114,7 @@ DRAWS: dict[str, Callable[[Draw], Tensor]] = {
     "chosen": lambda draw: _some_blocks(draw, "block", "block", 0.05),
     "prefix": lambda draw: torch.tensor([draw.tokens // 16]),
     "span": lambda draw: torch.tensor([100.0, 300.0, 1000.0, 3000.0])[: draw.heads],
+    "picture": _pictures,
     "length": lambda draw: torch.tensor([draw.tokens * 2 // 3]),
     "doc": lambda draw: draw.runs(1500),
     "branch": lambda draw: draw.runs(700),
@@ -127,8 +128,3 @@ DRAWS: dict[str, Callable[[Draw], Tensor]] = {
     "orig_k": _sorted_positions,
 }
 """Data for the inputs that masks read, by name."""
-
-
-def data_for(variant: Variant, name: str, draw: Draw) -> Tensor:
-    """Data for an input of a mask; image spans and learned spans share a name."""
-    return _spans(draw) if (variant.name, name) == ("image_spans", "span") else DRAWS[name](draw)

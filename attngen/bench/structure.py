@@ -6,8 +6,9 @@ The truth comes from the interpreter, pair by pair, in the order in which the wa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -15,12 +16,10 @@ import torch
 from torch import Tensor
 
 from attngen.analysis.lists import List
-from attngen.analysis.picture import tile_map
 from attngen.bench.corpus import Subject
-from attngen.ir.evaluate import Number
 from attngen.reference.scope import Scope
 from attngen.reference.values import Value
-from attngen.runtime.tiles import classes_in_order
+from attngen.runtime.tiles import classes_in_order, tile_classes_of
 from attngen.schedule.plan import Plan, plan
 
 TILES = (32, 64, 128)
@@ -120,28 +119,9 @@ def _classes(made: Plan, subject: Subject, tokens: int, tile: int) -> tuple[Tens
     if isinstance(made.walk, List):
         fixed = {"B": 1, "H": subject.heads, "N": tokens, "M": tokens, "offset": 0}
         return classes_in_order(made, {**fixed, **subject.parameters}, (tile, tile), subject.inputs)
-    maps = [
-        tile_map(
-            made.walk,
-            subject.parameters,
-            tokens,
-            tokens,
-            head=h,
-            H=subject.heads,
-            tile=(tile, tile),
-            read=_reader(subject),
-        ).classes
-        for h in range(subject.heads)
-    ]
-    return torch.tensor(maps, dtype=torch.int8), (None, None)
-
-
-def _reader(subject: Subject) -> Callable[[str, tuple[int, ...]], Number]:
-    def read(name: str, place: tuple[int, ...]) -> Number:
-        element: Number = subject.inputs[name][place].item()
-        return element
-
-    return read
+    numbers, inputs = subject.parameters, subject.inputs
+    one = partial(tile_classes_of, made, numbers, tokens, tokens, H=subject.heads, offset=None, inputs=inputs)
+    return torch.stack([one(head=h, tile=(tile, tile)) for h in range(subject.heads)]), (None, None)
 
 
 def _counts(truth: Truth, tile: int, classes: Tensor, orders: Orders) -> Counts:

@@ -13,6 +13,7 @@ from attngen.emit.python import size_name
 from attngen.emit.render import functions, render
 from attngen.emit.tensors import TensorPrinter
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, mentions, rewrite, variable, variables
+from attngen.schedule.host import HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import TILE_PLACES, Namer, kernel_name
 from attngen.schedule.plan import Plan
@@ -64,14 +65,12 @@ class _Lister:
     walk: List
 
     def values(self) -> dict[str, object]:
-        host = {value.name for value in self.plan.host} & self._names()
-        used = tuple(value for value in self.plan.host if value.name in host)
         return {
             "ordered": bool(self.walk.orders),
             "list_given": ", ".join(self.given),
             "list_arguments": self.given,
             "list_names": ", ".join(self.inside),
-            "list_host_lines": laid_out(host_lines(used), 4),
+            "list_host_lines": laid_out(host_lines(self._host), 4),
             "orders": [(self._text(_of_query(order)), self._text(order)) for order in self.walk.orders],
             "shared": f"({self._shared()})",
             "value_lines": laid_out(self._value_lines(), 4),
@@ -101,6 +100,12 @@ class _Lister:
     def _names(self) -> frozenset[str]:
         return frozenset[str]().union(*map(variables, self.exprs))
 
+    @property
+    def _host(self) -> tuple[HostValue, ...]:
+        """The values of the host that a test uses."""
+        names = self._names()
+        return tuple(value for value in self.plan.host if value.name in names)
+
     def _text(self, expr: Expr) -> str:
         return TensorPrinter(self.plan.variant, self.plan.host).text(expr)
 
@@ -111,18 +116,9 @@ class _Lister:
         inputs |= {area.read.input for area in self.walk.test.areas}
         parameters = {part.name for part in self._parts() if isinstance(part, Parameter)}
         sizes = {part.axis for part in self._parts() if isinstance(part, Size)} - set("BHNM")
-        host = sorted(value.name for value in self.plan.host if value.name in self._names())
-        return [
-            "B",
-            "H",
-            "N",
-            "M",
-            "offset",
-            *sorted(inputs),
-            *sorted(parameters),
-            *host,
-            *sorted(map(size_name, sizes)),
-        ]
+        host = sorted(value.name for value in self._host)
+        fixed = ["B", "H", "N", "M", "offset"]
+        return [*fixed, *sorted(inputs), *sorted(parameters), *host, *sorted(map(size_name, sizes))]
 
     @property
     def inside(self) -> list[str]:
@@ -146,8 +142,8 @@ class _Lister:
         sums = [f"{area.name}_sums = _sums({self._moved(area)})" for area in self.walk.test.areas]
         tables = [
             f"{value.name} = torch.tensor({value.name}, dtype=torch.{_dtype(value.value)}, device=device)"
-            for value in self.plan.host
-            if value.per_head and value.name in self._names()
+            for value in self._host
+            if value.per_head
         ]
         used = frozenset[str]().union(*(variables(spans.value) for spans in self.walk.test.spans))
         used |= {"h"} if any(value.per_head and value.name in used for value in self.plan.host) else set()
