@@ -8,10 +8,12 @@ from attngen.analysis.orders import as_key
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.emit.tensors import TensorPrinter
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, Kind, Read, children, distinct, mentions, variables
+from attngen.ir.expr import Apply, Expr, Kind, Read, children, distinct, mentions, variables
 from attngen.ir.nodes import AXIS_SIZES
 from attngen.ir.show import show_expr
+from attngen.schedule.growth import GENTLE
 from attngen.schedule.guards import demands
+from attngen.schedule.rows import Split, products, split
 
 POSITIONS = ("i", "j", "n", "t")
 
@@ -25,6 +27,7 @@ def check_lines(variant: nodes.Variant) -> list[str]:
         *_assertions(variant),
         *_bijection(variant),
         *_demands(variant),
+        *_rates(variant),
     ]
 
 
@@ -99,6 +102,22 @@ def _demands(variant: nodes.Variant) -> list[str]:
         line = (part.span if part.span.line else variant.span).line
         lines.append(f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")')
     return lines
+
+
+def _rates(variant: nodes.Variant) -> list[str]:
+    """Rows grow so slowly that those of a tile are near that of its anchor."""
+    lines: dict[str, None] = {}
+    for product in products(variant.body.score) if isinstance(variant.body, nodes.Pairwise) else ():
+        sides = split(product)
+        for rate in (sides.rates or ()) if isinstance(sides, Split) else ():
+            printer = PythonPrinter()
+            bases = [part.arguments[0] for part in distinct(rate) if isinstance(part, Apply) and part.function == "log"]
+            positive = [f"{printer.tight(base, 6)} > 0" for base in bases]
+            test = _for_all(" and ".join([*positive, f"abs({printer.text(rate)}) <= {GENTLE}"]), rate)
+            line = (product.span if product.span.line else variant.span).line
+            problem = f"a row grows or shrinks by more than e^{GENTLE} per token"
+            lines[f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")'] = None
+    return list(lines)
 
 
 def _for_all(test: str, expr: Expr) -> str:

@@ -21,7 +21,9 @@ PAIRS: Mapping[str, Level] = {"i": Level.QUERY, "j": Level.KEY}
 """What varies in a tile of pairs."""
 QUERY_ROWS: Mapping[str, Level] = {"i": Level.QUERY, "c": Level.KEY}
 KEY_ROWS: Mapping[str, Level] = {"j": Level.QUERY, "c": Level.KEY}
-"""What varies in a tile of rows: `QUERY` is once per row, `KEY` once per channel, and `PAIR` once per element."""
+BRIDGES: Mapping[str, Level] = {"key_anchor": Level.QUERY, "c": Level.KEY}
+"""What varies in a tile of rows: `QUERY` is once per row, `KEY` once per channel, and `PAIR` once per element. The
+bridge between anchors of rows has a factor per channel, and key tiles where rows have positions."""
 
 
 def level(expr: Expr, known: Mapping[str, Level] | None = None, axes: Mapping[str, Level] = PAIRS) -> Level:

@@ -25,6 +25,7 @@ from attngen.schedule.levels import Level
 from attngen.schedule.logits import in_base_two
 from attngen.schedule.names import Namer, kernel_name
 from attngen.schedule.products import Product, RowPlan, named_products
+from attngen.schedule.rows import is_anchored
 from attngen.schedule.statements import Sequence, Statement, Tile
 from attngen.schedule.support import unsupported
 from attngen.schedule.walks import choose_walk
@@ -93,6 +94,11 @@ class Plan:
         return tuple(side for product in self.products for side in (product.query, product.key))
 
     @property
+    def bridges(self) -> tuple[RowPlan, ...]:
+        """The factors between the anchors of products whose rows grow with the position."""
+        return tuple(product.bridge for product in self.products if product.bridge is not None)
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """All that is computed for pairs."""
         return (self.mask, self.score, self.fault)
@@ -111,7 +117,7 @@ def plan(variant: nodes.Variant) -> Plan:
     body = simple.pairwise
     bounds = key_bounds(simple, body.mask)
     fault = _fault(simple)
-    walk = choose_walk(simple, body.mask, fault, bounds)
+    walk = choose_walk(simple, body.mask, fault, bounds, movable=not is_anchored(body.score))
     namer = _namer(simple)
     hoisting = Hoisting(namer)
     exact = Sequence(namer, exact=True)

@@ -19,8 +19,9 @@ from attngen.ir.expr import (
     rewrite,
     with_children,
 )
+from attngen.schedule import growth
 from attngen.schedule.host import Hoisting, is_of_host
-from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level
+from attngen.schedule.levels import BRIDGES, KEY_ROWS, QUERY_ROWS, Level
 from attngen.schedule.names import Namer
 from attngen.schedule.rows import Split, is_positional, products, split
 from attngen.schedule.statements import Sequence, Tile
@@ -46,11 +47,15 @@ class RowPlan(Tile):
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`name` stands for the dot product of a row of the query and a row of the key."""
+    """`name` stands for the dot product of a row of the query and a row of the key.
+
+    Rows that grow are relative to anchors of their tiles; `bridge` is the factor of each channel between the two.
+    """
 
     name: str
     query: RowPlan
     key: RowPlan
+    bridge: RowPlan | None = None
 
 
 def named_products(score: Expr, namer: Namer, hoisting: Hoisting) -> tuple[Expr, tuple[Product, ...]]:
@@ -74,21 +79,42 @@ def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) ->
     prefix = "" if name == "qk" else f"{name}_"  # `near_q`, but `q_turned` where there is but one product
     elsewhere = Namer(namer.given, set(namer.taken))  # keys have a function of their own, where names are free again
     names = [f"{prefix}{side}" if prefix else f"{side}_turned" for side in ("q", "k")]
-    query = _row(namer.fresh(names[0]), sides.query, QUERY_ROWS, namer, hoisting)
-    key = _row(namer.fresh(names[1]), sides.key, KEY_ROWS, elsewhere, hoisting)
-    return Product(name, query, key)
+    since: dict[str, Expr] = {}
+    if sides.rates is not None:
+        for value, called in growth.names(*sides.rates).items():
+            namer.given.setdefault(value, called)
+            namer.given.setdefault(hoisting.hoisted(value, exact=False), called)
+        since = growth.since_anchors(*sides.rates)
+    query = _row(namer.fresh(names[0]), sides.query, since.get("query"), QUERY_ROWS, namer, hoisting)
+    key = _row(namer.fresh(names[1]), sides.key, since.get("key"), KEY_ROWS, elsewhere, hoisting)
+    return Product(name, query, key, sides.rates and _bridge(sides.rates, namer, hoisting))
 
 
-def _row(name: str, row: Expr, axes: Mapping[str, Level], namer: Namer, hoisting: Hoisting) -> RowPlan:
-    if isinstance(row, Row):
+def _bridge(rates: tuple[Expr, Expr], namer: Namer, hoisting: Hoisting) -> RowPlan:
+    factor = hoisting.hoisted(growth.bridge(*rates), exact=False)
+    sequence = Sequence(namer, exact=False, axes=BRIDGES)
+    result = sequence.lowered(factor, [factor])
+    return RowPlan(tuple(sequence.statements), result, namer.fresh("bridge"), mentions(factor, "h"))
+
+
+def _row(
+    name: str, row: Expr, since: Expr | None, axes: Mapping[str, Level], namer: Namer, hoisting: Hoisting
+) -> RowPlan:
+    """The plan of a row, times `since` if it grows."""
+    if isinstance(row, Row) and since is None:
         return RowPlan((), row, row.name, per_head=False)
     for value in distinct(row) & namer.given.keys():  # what the author named keeps its name with host values inside
         namer.given.setdefault(hoisting.hoisted(value, exact=True), namer.given[value])
     exact = Sequence(namer, exact=True, axes=axes)
-    rough = hoisting.hoisted(_with_angles(row, exact, hoisting), exact=False)
+    turned = _with_angles(row, exact, hoisting)
+    rough = hoisting.hoisted(turned if since is None else _grown(turned, since), exact=False)
     sequence = Sequence(namer, exact=False, axes=axes, known=dict(exact.known), levels=dict(exact.levels))
     result = sequence.lowered(rough, [rough])
-    return RowPlan((*exact.statements, *sequence.statements), result, name, mentions(row, "h"))
+    return RowPlan((*exact.statements, *sequence.statements), result, name, mentions(rough, "h"))
+
+
+def _grown(row: Expr, since: Expr) -> Expr:
+    return Apply(Kind.FLOAT, row.channels, function="*", arguments=(row, since))
 
 
 def _with_angles(row: Expr, exact: Sequence, hoisting: Hoisting) -> Expr:

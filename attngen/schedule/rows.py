@@ -23,18 +23,22 @@ from attngen.ir.expr import (
     with_children,
 )
 from attngen.ir.functions import SCALAR
+from attngen.schedule.growth import ZERO, growth
+from attngen.schedule.host import is_of_host
 
 CHANNEL = "c"
-GROWING = ("exp", "^")
-"""Functions that overflow where their exponent grows with the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """dot(query, key): each side over the channel c, with rows read at other channels as `Rechannel(Row, ...)`."""
+    """dot(query, key): each side over the channel c, with rows read at other channels as `Rechannel(Row, ...)`.
+
+    With `rates` the sides are to be multiplied by e^(rate * i) and e^(rate * j).
+    """
 
     query: Expr
     key: Expr
+    rates: tuple[Expr, Expr] | None = None
 
 
 def split(product: Expr) -> Split | str:
@@ -47,8 +51,14 @@ def split(product: Expr) -> Split | str:
         sides, at = sides[::-1], at[::-1]
     if at not in (["i", "j"], ["i", ""], ["", "j"]):
         return "one side of the product must depend on the query alone, and the other on the key alone"
-    reasons = [reason for row in sides if (reason := _reason(row))]
-    return reasons[0] if reasons else Split(*sides)
+    query, key = growth(sides[0], "i"), growth(sides[1], "j")
+    if query is None or key is None or not all(is_of_host(each.rate, CHANNEL) for each in (query, key)):
+        return "a row that grows with the position must do so as a whole, by a rate per token that the host knows"
+    reasons = [reason for row in (query.steady, key.steady) if (reason := _reason(row))]
+    if reasons:
+        return reasons[0]
+    grows = query.rate != ZERO or key.rate != ZERO
+    return Split(query.steady, key.steady, (query.rate, key.rate) if grows else None)
 
 
 def products(score: Expr) -> list[Expr]:
@@ -64,6 +74,11 @@ def products(score: Expr) -> list[Expr]:
 
     visit(score)
     return list(found)
+
+
+def is_anchored(score: Expr) -> bool:
+    """Whether rows are relative to anchors, which the tokens of a tile can only have where they lie together."""
+    return any(isinstance(sides := split(product), Split) and sides.rates is not None for product in products(score))
 
 
 def is_positional(expr: Expr) -> bool:
@@ -106,18 +121,11 @@ def _reason(row: Expr) -> str:
             return f"`{part.function}` inside of a row can't be compiled yet"
         if isinstance(part, Row) and part.name not in ("q", "k"):
             return f"`{part.name}` can't enter a score yet"
-        if isinstance(part, Apply) and part.function in GROWING and _stands_at(part.arguments[-1]):
-            return "a power that grows with the position overflows far out, and can't be compiled yet"
         if isinstance(part, Rechannel) and not _is_inside(part.index):
             return "the channel must be written as `... mod D`, so that it is one of the row's"
         if isinstance(part, Variable) and part.channels and part.name != CHANNEL:
             return f"the channel axis `{part.name}` can't be compiled yet"
     return ""
-
-
-def _stands_at(expr: Expr) -> bool:
-    """Whether a position itself is in an expression, and not only a row that stands there."""
-    return any(isinstance(part, Variable) and part.name in ("i", "j") for part in distinct(expr))
 
 
 def _is_inside(index: Expr) -> bool:

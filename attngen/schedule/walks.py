@@ -12,9 +12,12 @@ from attngen.ir.expr import TRUE, Expr
 from attngen.ir.nodes import Variant
 
 
-def choose_walk(variant: Variant, mask: Expr, fault: Expr, bounds: Bounds) -> Range | List:
-    """A list where a test of tiles knows what the closed form does not, or where an order is offered."""
-    orders = orders_for(variant, mask)
+def choose_walk(variant: Variant, mask: Expr, fault: Expr, bounds: Bounds, movable: bool = True) -> Range | List:
+    """A list where a test of tiles knows what the closed form does not, or where an order is offered.
+
+    Where tokens are not `movable`, they are walked in their own order.
+    """
+    orders = orders_for(variant, mask) if movable else ()
     if orders and mask != TRUE:
         return List(tile_test(variant, mask, fault, ordered=True), orders)
     test = tile_test(variant, mask, fault)

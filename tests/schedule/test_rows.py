@@ -47,7 +47,6 @@ def test_a_product_splits(score: str, query: str, key: str) -> None:
         ("dot(q * cos(i - j), k)", "one side of the product must depend on the query alone"),
         ("dot(q, l2norm(k))", "`l2norm` inside of a row can't be compiled yet"),
         ("dot(q, k * dot(k, k))", "`dot` inside of a row can't be compiled yet"),
-        ("dot(q * 0.5 ^ i, k)", "a power that grows with the position overflows far out"),
         ("dot(q, changed[c + 1])", "the channel must be written as `... mod D`"),
     ],
 )

@@ -65,7 +65,7 @@ def tensors(given: dict[str, Array], dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def test_every_spec_has_a_formula() -> None:
-    assert set(SPECS) | {"xpos"} == set(MASKS) == set(DRAWS)  # xPos needs factors that are anchored to tiles
+    assert set(SPECS) == set(MASKS) == set(DRAWS)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -8,9 +8,10 @@ from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
 from attngen.ir.expr import Expr, Rechannel, Row
 from attngen.ir.printer import ATOM
+from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import RowPlan
+from attngen.schedule.products import Product, RowPlan
 
 
 class RowPrinter(KernelPrinter):
@@ -35,21 +36,43 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     computed = [product.key for product in plan.products if not product.key.plain]
     queries = list(dict.fromkeys(product.query.name for product in plan.products))
     keys = list(dict.fromkeys(product.key.name for product in plan.products))
+    bridged = [(p.query.name, _multiplied(p), p.bridge) for p in plan.products if p.bridge is not None]
+    sizes = [
+        *((name, "QUERY_TILE * D") for name in queries),
+        *((name, "QUERY_TILE * D") for _, name, _ in bridged),
+        *((name, "D * KEY_TILE") for name in keys),
+        ("v", "KEY_TILE * E"),
+    ]
     return {
-        "products": [(product.name, product.query.name, product.key.name) for product in plan.products],
+        "products": [(product.name, _multiplied(product), product.key.name) for product in plan.products],
         "queries": queries,
         "keys": keys,
-        "workspace_vectors": ", ".join([*queries, *keys, "v"]),
-        "workspace_sizes": [
-            f"{'  ' if k else ': '}{name}({length}),"
-            for k, (name, length) in enumerate(
-                [*((n, "QUERY_TILE * D") for n in queries), *((n, "D * KEY_TILE") for n in keys), ("v", "KEY_TILE * E")]
-            )
-        ],
+        "workspace_vectors": ", ".join(name for name, _ in sizes),
+        "workspace_sizes": [f"{'  ' if k else ': '}{name}({length})," for k, (name, length) in enumerate(sizes)],
+        "keys_per_anchor": KEYS_PER_ANCHOR,
+        "bridges": [name for name, _, _ in bridged],
+        "bridge_head_lines": laid_out_cpp([line for *_, bridge in bridged for line in _ahead(plan, bridge)], 2),
+        "bridge_lines": laid_out_cpp([line for each in bridged for line in _bridge_lines(plan, *each)], 4),
         "key_rows": [(rows.name, *_heads(rows)) for rows in computed],
         "row_functions": "\n".join(f"{_function(plan, rows, unpacked)}\n" for rows in computed),
         "query_row_lines": [line for p in plan.products if not p.query.plain for line in _query(plan, p.query)],
     }
+
+
+def _multiplied(product: Product) -> str:
+    """What a product multiplies with keys: rows of queries, from their own anchor to that of the keys if they grow."""
+    return product.query.name if product.bridge is None else f"{product.query.name}_bridged"
+
+
+def _bridge_lines(plan: Plan, rows: str, bridged: str, bridge: RowPlan) -> list[str]:
+    """The rows of a tile times the bridge to a tile of keys."""
+    factor = RowPrinter(plan, bridge, exact=False).text(bridge.result)
+    loop = [
+        *_lines(plan, bridge, Level.PAIR),
+        f"const float {bridge.name} = {factor};",
+        f"for (int64_t r = 0; r < rows; ++r) space.{bridged}[r * D + c] = space.{rows}[r * D + c] * {bridge.name};",
+    ]
+    return [*_lines(plan, bridge, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *deeper(loop), "}"]
 
 
 def row_of_r(plan: Plan) -> str:
@@ -69,8 +92,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
         f"[[maybe_unused]] const int64_t row = {row_of_r(plan)}, i = row + offset;",
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
-    ahead = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
-    return laid_out_cpp([*ahead, "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 2)
+    return laid_out_cpp([*_ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 2)
 
 
 def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
@@ -79,11 +101,15 @@ def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
         "[[maybe_unused]] const int64_t j = row;",
         *_elements(plan, rows, f"{rows.name}[row * D + c]"),
     ]
-    lines = [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
-    lines += ["for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
+    lines = [*_ahead(plan, rows), "for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
     head = "h / call.k.share" if rows.per_head else "h"
     shown = {"rows": rows.name, "head": head, "unpacked": unpacked, "lines": laid_out_cpp(lines, 2)}
     return render("attngen.emit.cpp", "rows.cpp", shown).rstrip()
+
+
+def _ahead(plan: Plan, rows: RowPlan) -> list[str]:
+    """What is computed once for all rows."""
+    return [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
 
 
 def _channels(plan: Plan, rows: RowPlan) -> list[str]:

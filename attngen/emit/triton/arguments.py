@@ -73,9 +73,10 @@ def constants(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
 def visit_arguments(plan: Plan) -> list[str]:
     """What the visit of one key tile uses of all that."""
     exprs = [s.value for t in plan.tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in plan.tiles]
+    exprs += [expr for bridge in plan.bridges for expr in bridge.exprs]
     used = frozenset[str]().union(*map(variables, exprs))
     read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
-    found: list[str] = [name for name in ("i", "b", "h") if name in used]
+    found: list[str] = [name for name in ("i", "b", "h", "query_anchor") if name in used]
     if read:
         found = list(dict.fromkeys([*found, "rows", "b", "h"]))
     if plan.checked:
@@ -145,7 +146,8 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 def _all(plan: Plan) -> list[Expr]:
     values = [statement.value for statement in plan.head]
-    values += [e for tile in (*plan.tiles, *(product.query for product in plan.products)) for e in tile.exprs]
+    tiles = (*plan.tiles, *(product.query for product in plan.products), *plan.bridges)
+    values += [expr for tile in tiles for expr in tile.exprs]
     return values if plan.once_per_row is None else [*values, plan.once_per_row]
 
 

@@ -6,9 +6,10 @@ from attngen.emit.layout import laid_out
 from attngen.emit.render import render
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.reads import RowPrinter
+from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import RowPlan
+from attngen.schedule.products import Product, RowPlan
 
 
 def values(plan: Plan) -> dict[str, object]:
@@ -21,7 +22,9 @@ def values(plan: Plan) -> dict[str, object]:
         "queries": queries,
         "keys": keys,
         "key_loads": laid_out(map(_load, keys), 4),
-        "query_row_lines": laid_out([line for p in plan.products for line in query_lines(plan, p.query)], 4),
+        "bridge_lines": laid_out([line for p in plan.products for line in _bridge_lines(plan, p)], 4),
+        "keys_per_anchor": KEYS_PER_ANCHOR,
+        "query_row_lines": laid_out([line for p in plan.products for line in _query_lines(plan, p)], 4),
         "key_arguments": [argument for rows in computed for argument in (f"{rows.name}_ptr", f"{rows.name}_share")],
         "key_passed": [item for rows in computed for item in (rows.name, _share(rows))],
         "key_head_lines": laid_out([line for rows in computed for line in _head_lines(rows)], 4),
@@ -34,18 +37,33 @@ def kernels(plan: Plan) -> list[str]:
     return [_kernel(plan, product.key) for product in plan.products if not product.key.plain]
 
 
-def query_lines(plan: Plan, rows: RowPlan) -> list[str]:
-    return _statements(plan, rows, keys=False)
+def _query_lines(plan: Plan, product: Product) -> list[str]:
+    """The rows of a tile of queries; those that are bridged to each tile of keys are rounded after that."""
+    return _statements(plan, product.query, "" if product.bridge else ".to(q.dtype)", keys=False)
 
 
-def _statements(plan: Plan, rows: RowPlan, keys: bool) -> list[str]:
-    """The statements of a row, then the row in the dtype that products want; channels beyond D stay 0."""
+def _statements(plan: Plan, rows: RowPlan, rounded: str, keys: bool) -> list[str]:
+    """The statements of a row, then the row; channels beyond D stay 0."""
     if rows.plain:
         return []
     lines = [f"{s.name} = {RowPrinter(plan, rows, s.exact, keys).text(s.value)}" for s in rows.statements]
     result = RowPrinter(plan, rows, exact=False, keys=keys).text(rows.result)
-    source = "k" if keys else "q"
-    return [*lines, f"{rows.name} = {result}", f"{rows.name} = tl.where(c < D, {rows.name}, 0.0).to({source}.dtype)"]
+    return [*lines, f"{rows.name} = {result}", f"{rows.name} = tl.where(c < D, {rows.name}, 0.0){rounded}"]
+
+
+def _bridge_lines(plan: Plan, product: Product) -> list[str]:
+    """The rows of queries, from their own anchor to that of the keys."""
+    bridge, rows = product.bridge, product.query.name
+    if bridge is None:
+        return []
+    lines = [f"{s.name} = {RowPrinter(plan, bridge, s.exact, keys=False).text(s.value)}" for s in bridge.statements]
+    factor = RowPrinter(plan, bridge, exact=False, keys=False).text(bridge.result)
+    dtype = f"{product.key.name}_head.dtype.element_ty"
+    return [
+        *lines,
+        f"{bridge.name} = {factor}",
+        f"{rows} = ({rows} * tl.where(c < D, {bridge.name}, 0.0)).to({dtype})",
+    ]
 
 
 def _load(name: str) -> str:
@@ -77,7 +95,7 @@ def _kernel(plan: Plan, rows: RowPlan) -> str:
         "rows": rows.name,
         "arguments": [name for name, _ in args.row_arguments(plan, rows)],
         "constants": list(map(kernel_name, args.constants(plan, exprs))),
-        "lines": laid_out([*args.loaded_lines(plan, exprs), *_statements(plan, rows, keys=True)], 4),
+        "lines": laid_out([*args.loaded_lines(plan, exprs), *_statements(plan, rows, ".to(k.dtype)", keys=True)], 4),
     }
     return render("attngen.emit.triton", "turned_rows.py", values).rstrip()
 

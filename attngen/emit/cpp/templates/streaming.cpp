@@ -173,6 +173,13 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   // % for line in head_lines
   __line__
   // % endfor
+  // % if bridges
+  // Rows that grow with the position are relative to an anchor, so that none overflows.
+  const int64_t query_anchor = first_row + QUERY_TILE / 2 + offset;
+  // % endif
+  // % for line in bridge_head_lines
+  __line__
+  // % endfor
 
   const Element* q = call.q.of(b, h);
   // % if "q" in queries
@@ -213,6 +220,12 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
       for (int64_t e = 0; e < E; ++e)
         space.v[x * E + e] = to_float(v[(__key_place__) * call.v.token + e * call.v.channel]);
     // % for line in key_lines
+    __line__
+    // % endfor
+    // % if bridges
+    const int64_t key_anchor = first_key / __keys_per_anchor__ * __keys_per_anchor__ + __keys_per_anchor__ / 2;
+    // % endif
+    // % for line in bridge_lines
     __line__
     // % endfor
 

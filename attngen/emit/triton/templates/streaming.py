@@ -76,6 +76,14 @@ def _visit(
     if key_order is not None:
         keys = tl.where(keys < M, tl.load(key_order + keys, mask=keys < M, other=0), M)
     # % endif
+    # % if bridge_lines
+    # Rows that grow with the position are relative to an anchor, so that none overflows.
+    c = tl.arange(0, D_PADDED)[None, :]
+    key_anchor = key_tile * KEY_TILE // __keys_per_anchor__ * __keys_per_anchor__ + __keys_per_anchor__ // 2
+    # % for line in bridge_lines
+    __line__
+    # % endfor
+    # % endif
     c = tl.arange(0, D_PADDED)[:, None]
     # % for line in key_loads
     __line__
@@ -216,6 +224,9 @@ def _forward(
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     # % endif
     i = (rows + offset)[:, None]
+    # % if bridge_lines
+    query_anchor = tile * QUERY_TILE + QUERY_TILE // 2 + offset
+    # % endif
     # % for line in head_lines
     __line__
     # % endfor
