@@ -11,7 +11,7 @@ from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Kind, Read, children, distinct, mentions, variables
 from attngen.ir.nodes import AXIS_SIZES
 from attngen.ir.show import show_expr
-from attngen.schedule.growth import GENTLE
+from attngen.schedule.growth import GENTLE, magnitude
 from attngen.schedule.guards import demands
 from attngen.schedule.rows import Split, products, split
 
@@ -109,14 +109,16 @@ def _rates(variant: nodes.Variant) -> list[str]:
     lines: dict[str, None] = {}
     for product in products(variant.body.score) if isinstance(variant.body, nodes.Pairwise) else ():
         sides = split(product)
-        for rate in (sides.rates or ()) if isinstance(sides, Split) else ():
-            printer = PythonPrinter()
-            bases = [part.arguments[0] for part in distinct(rate) if isinstance(part, Apply) and part.function == "log"]
-            positive = [f"{printer.tight(base, 6)} > 0" for base in bases]
-            test = _for_all(" and ".join([*positive, f"abs({printer.text(rate)}) <= {GENTLE}"]), rate)
-            line = (product.span if product.span.line else variant.span).line
+        where = place(variant, (product.span if product.span.line else variant.span).line)
+        for rate in {magnitude(rate): None for rate in (sides.rates or ())} if isinstance(sides, Split) else ():
+            for base in (
+                part.arguments[0] for part in distinct(rate) if isinstance(part, Apply) and part.function == "log"
+            ):
+                test = _for_all(f"{PythonPrinter().tight(base, 6)} > 0", base)
+                lines[f'_require({test}, "{variant.name}: a row is a power of what is not above 0 ({where})")'] = None
+            test = _for_all(f"abs({PythonPrinter().text(rate)}) <= {GENTLE}", rate)
             problem = f"a row grows or shrinks by more than e^{GENTLE} per token"
-            lines[f'_require({test}, "{variant.name}: {problem} ({place(variant, line)})")'] = None
+            lines[f'_require({test}, "{variant.name}: {problem} ({where})")'] = None
     return list(lines)
 
 

@@ -25,17 +25,44 @@ class Kind(Enum):
 NodeType = TypeVar("NodeType", bound="type[Node]")
 
 
-def hash_once(cls: NodeType) -> NodeType:
-    """Keep the hash of a node: trees are looked up far more often than they are made."""
-    compute = cls.__hash__
+def compared_once(cls: NodeType) -> NodeType:
+    """Keep the hash of a node, and which nodes were found equal to it.
+
+    Trees are looked up far more often than they are made, and they share parts: without memory, comparing two that are
+    equal takes as many steps as they have paths.
+    """
+    compute, compare = cls.__hash__, cls.__eq__
 
     def __hash__(self: Node) -> int:  # noqa: N807
         if self._hash == 0:
             object.__setattr__(self, "_hash", compute(self))
         return self._hash
 
+    def __eq__(self: Node, other: object) -> bool:  # noqa: N807
+        if self is other:
+            return True
+        if other.__class__ is not cls or hash(self) != hash(other):
+            return False
+        assert isinstance(other, Node)
+        mine, others = _first(self), _first(other)
+        if mine is not others:
+            if not compare(self, other):
+                return False
+            object.__setattr__(others, "_same", mine)
+        return True
+
     cls.__hash__ = __hash__  # type: ignore[method-assign, assignment]
+    cls.__eq__ = __eq__  # type: ignore[method-assign, assignment]
     return cls
+
+
+def _first(node: Node) -> Node:
+    """The node that all nodes found equal lead to."""
+    while (same := node._same) is not None:
+        if same._same is not None:
+            object.__setattr__(node, "_same", same._same)  # the way gets shorter
+        node = same
+    return node
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +71,10 @@ class Node:
     channels: tuple[str, ...] = ()
     span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
     _hash: int = field(default=0, init=False, compare=False, repr=False)
+    _same: Node | None = field(default=None, init=False, compare=False, repr=False)
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Constant(Node):
     """A number or truth value of its kind."""
@@ -54,7 +82,7 @@ class Constant(Node):
     value: int | float | bool = 0
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Variable(Node):
     """`b h i j t`, a channel (`c`, `e` or an own axis: its channels name itself), or a bound variable."""
@@ -62,7 +90,7 @@ class Variable(Node):
     name: str = ""
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Size(Node):
     """`B H N M D E`, or the length of an input's own axis."""
@@ -70,7 +98,7 @@ class Size(Node):
     axis: str = ""
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Parameter(Node):
     """A parameter of the attention, or `scale`."""
@@ -78,7 +106,7 @@ class Parameter(Node):
     name: str = ""
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Row(Node):
     """`q` at the query, `k` and `v` at the key, or a state by its name."""
@@ -86,7 +114,7 @@ class Row(Node):
     name: str = ""
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Read(Node):
     """An element of an input; one index per axis, channel axes included."""
@@ -95,7 +123,7 @@ class Read(Node):
     indices: tuple[Expr, ...] = ()
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Rechannel(Node):
     """`row` evaluated at another channel: its axis `axis` is replaced by the value of `index`."""
@@ -105,7 +133,7 @@ class Rechannel(Node):
     index: Expr = None  # type: ignore[assignment]
 
 
-@hash_once
+@compared_once
 @dataclass(frozen=True, slots=True)
 class Apply(Node):
     """A function of `functions.py` and its arguments."""

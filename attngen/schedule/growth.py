@@ -81,6 +81,12 @@ def bridge(query: Expr, key: Expr) -> Expr:
     return _apply("exp", _apply("+", common, apart))
 
 
+def magnitude(rate: Expr) -> Expr:
+    """The rate without its sign: the same for rates that cancel."""
+    factor, rest = _factor(rate)
+    return _times(Constant(Kind.FLOAT, value=abs(factor)), rest)
+
+
 def _factor(rate: Expr) -> tuple[float, Expr]:
     """A rate as a number times what is no number."""
     match rate:
@@ -89,6 +95,8 @@ def _factor(rate: Expr) -> tuple[float, Expr]:
         case Apply(function="neg", arguments=(inner,)):
             number, rest = _factor(inner)
             return -number, rest
+        case Constant():
+            return float(rate.value), ONE
     return 1.0, rate
 
 

@@ -24,9 +24,15 @@ class Hoisting:
 
     namer: Namer
     values: list[HostValue] = field(default_factory=list)
+    _done: dict[tuple[Expr, bool], Expr] = field(default_factory=dict)
 
     def hoisted(self, expr: Expr, exact: bool) -> Expr:
         """The expression with names in place of its largest parts that hold a float and that the host can compute."""
+        if (expr, exact) not in self._done:  # tests of tiles share their parts many times over
+            self._done[expr, exact] = self._hoisted(expr, exact)
+        return self._done[expr, exact]
+
+    def _hoisted(self, expr: Expr, exact: bool) -> Expr:
         if is_of_host(expr) and not isinstance(expr, Constant) and any(p.kind is Kind.FLOAT for p in distinct(expr)):
             return Variable(expr.kind, name=self._name(expr, exact))
         below = children(expr)

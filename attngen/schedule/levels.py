@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from attngen.ir.expr import Expr, Row, distinct, variables
+from attngen.ir.expr import Apply, Expr, Row, children, distinct, variables
 
 
 class Level(IntEnum):
@@ -26,9 +26,21 @@ BRIDGES: Mapping[str, Level] = {"key_anchor": Level.QUERY, "c": Level.KEY}
 bridge between anchors of rows has a factor per channel, and key tiles where rows have positions."""
 
 
+ROW_SUM = "row_sum"
+"""A function of plans: the sum of a row over its channels."""
+
+
+def is_row_sum(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.function == ROW_SUM
+
+
 def level(expr: Expr, known: Mapping[str, Level] | None = None, axes: Mapping[str, Level] = PAIRS) -> Level:
     """The level of an expression; `known` gives those of names that stand for other values."""
     found = 0
+    if any(map(is_row_sum, distinct(expr))):  # the same for all channels
+        for child in children(expr):
+            found |= level(child, known, axes)
+        return Level(found & ~axes["c"] if is_row_sum(expr) else found)
     for name in variables(expr):
         found |= known[name] if known and name in known else axes.get(name, Level.HEAD)
     if "c" in axes and any(isinstance(part, Row) for part in distinct(expr)):

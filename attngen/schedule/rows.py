@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from attngen.ir.expr import (
     Apply,
+    Constant,
     Expr,
     Kind,
     Rechannel,
@@ -25,6 +26,7 @@ from attngen.ir.expr import (
 from attngen.ir.functions import SCALAR
 from attngen.schedule.growth import ZERO, growth
 from attngen.schedule.host import is_of_host
+from attngen.schedule.levels import ROW_SUM, is_row_sum
 
 CHANNEL = "c"
 
@@ -92,14 +94,36 @@ def _side(row: Expr) -> str:
 
 
 def _of_channel(row: Expr) -> Expr:
-    """The row with every change of channel at its leaves, where it reads q or k at another channel."""
+    """The row with every change of channel at its leaves, where it reads q or k at another channel.
+
+    Norms and products of rows become sums over the channels.
+    """
 
     def pushed(node: Expr) -> Expr:
+        if isinstance(node, Apply) and node.function == "l2norm":
+            return _normalized(node.arguments[0])
+        if isinstance(node, Apply) and node.function == "dot":
+            return _row_sum(_times(*node.arguments))
         if isinstance(node, Rechannel) and not isinstance(node.row, Row):
             return _at_channel(node.row, node.index)
         return node
 
     return rewrite(row, pushed)
+
+
+def _normalized(row: Expr) -> Expr:
+    """x / max(|x|, 1e-12)."""
+    length = Apply(Kind.FLOAT, function="sqrt", arguments=(_row_sum(_times(row, row)),))
+    above_zero = Apply(Kind.FLOAT, function="max", arguments=(length, Constant(Kind.FLOAT, value=1e-12)))
+    return Apply(Kind.FLOAT, row.channels, function="/", arguments=(row, above_zero))
+
+
+def _row_sum(row: Expr) -> Expr:
+    return Apply(Kind.FLOAT, function=ROW_SUM, arguments=(row,))
+
+
+def _times(left: Expr, right: Expr) -> Expr:
+    return Apply(Kind.FLOAT, (CHANNEL,), function="*", arguments=(left, right))
 
 
 def _at_channel(expr: Expr, index: Expr) -> Expr:
@@ -108,6 +132,8 @@ def _at_channel(expr: Expr, index: Expr) -> Expr:
             return Rechannel(expr.kind, index.channels, row=expr, axis=CHANNEL, index=index)
         case Variable(name="c"):
             return index
+        case Apply(function="row_sum"):
+            return expr
         case Rechannel():
             moved = _at_channel(expr.index, index)
             return Rechannel(expr.kind, moved.channels, row=expr.row, axis=CHANNEL, index=moved)
@@ -117,7 +143,9 @@ def _at_channel(expr: Expr, index: Expr) -> Expr:
 def _reason(row: Expr) -> str:
     """Why a row can't be computed ahead; nothing if it can."""
     for part in distinct(row):
-        if isinstance(part, Apply) and part.function not in SCALAR:
+        if is_row_sum(part) and is_positional(part):
+            return "a norm of what holds neither q nor k can't be compiled yet"
+        if isinstance(part, Apply) and not (part.function in SCALAR or is_row_sum(part)):
             return f"`{part.function}` inside of a row can't be compiled yet"
         if isinstance(part, Row) and part.name not in ("q", "k"):
             return f"`{part.name}` can't enter a score yet"

@@ -21,7 +21,7 @@ from attngen.ir.expr import (
     distinct,
     with_children,
 )
-from attngen.schedule.levels import PAIRS, Level, level
+from attngen.schedule.levels import PAIRS, Level, is_row_sum, level
 from attngen.schedule.names import PAIR_PLACES, Namer
 
 
@@ -90,7 +90,7 @@ class Sequence:
         return self.known[expr]
 
     def _is_shared(self, expr: Expr, own: Level, outer: Level | None, uses: Counter[Expr]) -> bool:
-        if isinstance(expr, (Read, Row)):
+        if isinstance(expr, (Read, Row)) or is_row_sum(expr):
             return True
         if not isinstance(expr, Apply) or _is_cheap(expr):
             return False

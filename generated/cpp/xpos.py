@@ -73,15 +73,11 @@ def xpos(
     _require(D % 2 == 0, "xpos: `D mod 2 == 0` does not hold (xpos.attn:4)")
     _require(all(D // 2 != 0 for c in range(D)), "xpos: `D div 2` is 0, and an int is divided by it (xpos.attn:10)")
     _require(
-        all(
-            ((2 * (c % (D // 2)) / D + 0.4) / 1.4 > 0 and abs(0.001953125 * math.log((2 * (c % (D // 2)) / D + 0.4) / 1.4)) <= 0.1 for c in range(D)),
-        ),
-        "xpos: a row grows or shrinks by more than e^0.1 per token (xpos.attn:7)",
+        all((2 * (c % (D // 2)) / D + 0.4) / 1.4 > 0 for c in range(D)),
+        "xpos: a row is a power of what is not above 0 (xpos.attn:7)",
     )
     _require(
-        all(
-            ((2 * (c % (D // 2)) / D + 0.4) / 1.4 > 0 and abs(-0.001953125 * math.log((2 * (c % (D // 2)) / D + 0.4) / 1.4)) <= 0.1 for c in range(D)),
-        ),
+        all(abs(0.001953125 * math.log((2 * (c % (D // 2)) / D + 0.4) / 1.4)) <= 0.1 for c in range(D)),
         "xpos: a row grows or shrinks by more than e^0.1 per token (xpos.attn:7)",
     )
     count_D = float(D)

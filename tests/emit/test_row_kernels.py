@@ -36,7 +36,7 @@ def rows(draw: st.DrawFn, row: str, position: str, depth: int = 2) -> str:
             ]
         )
     )
-    form = draw(st.integers(0, 5))
+    form = draw(st.integers(0, 8))
     return [
         f"rotate({inner}, {position} * f)",
         f"({inner}) * {factor}",
@@ -44,6 +44,9 @@ def rows(draw: st.DrawFn, row: str, position: str, depth: int = 2) -> str:
         f"rotate({inner}, ({position} - w) / 3 * f)",
         f"(elu({inner}) + 1)",
         f"min({inner}, {factor})",
+        f"l2norm({inner})",
+        f"({inner}) * rsqrt(dot({other}, {other}) / D + 0.01) * {factor}",
+        f"mate(l2norm({inner}) + {other})",
     ][form]
 
 

@@ -58,6 +58,23 @@ def test_spans_take_no_part_in_equality() -> None:
     assert integer(1) != Constant(Kind.FLOAT, value=1.0)
 
 
+def test_trees_that_share_their_parts_compare_at_once() -> None:
+    """As paths they are of 2^60 nodes."""
+
+    def shared(bottom: int) -> Expr:
+        expr: Expr = integer(bottom)
+        for _ in range(60):
+            expr = Apply(Kind.INT, function="+", arguments=(expr, expr))
+        return expr
+
+    left, right, third, other = shared(1), shared(1), shared(1), shared(2)
+    assert left == right
+    assert right == third
+    assert left == third
+    assert left != other
+    assert len({left, right, third, other}) == 2
+
+
 def test_rewriting_starts_at_the_leaves() -> None:
     doubled = checked("attention a { mask 1 + 2 < i }").pairwise.mask
     seen: list[Expr] = []

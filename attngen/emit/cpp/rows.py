@@ -6,12 +6,13 @@ from attngen.emit.cpp.arguments import scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
-from attngen.ir.expr import Expr, Rechannel, Row
+from attngen.ir.expr import Expr, Rechannel, Row, children, variables
 from attngen.ir.printer import ATOM
 from attngen.schedule.growth import KEYS_PER_ANCHOR
-from attngen.schedule.levels import Level
+from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product, RowPlan
+from attngen.schedule.statements import Statement
 
 
 class RowPrinter(KernelPrinter):
@@ -124,12 +125,38 @@ def _channels(plan: Plan, rows: RowPlan) -> list[str]:
 
 def _elements(plan: Plan, rows: RowPlan, target: str) -> list[str]:
     """The channels of one row."""
+    lines = [line for statement in rows.at(Level.QUERY) for line in _of_row(plan, rows, statement)]
     result = RowPrinter(plan, rows, exact=False).text(rows.result)
-    inside = laid_out_cpp([*_lines(plan, rows, Level.PAIR), f"{target} = {result};"], 6)
-    return [*_lines(plan, rows, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *deeper(inside), "}"]
+    return [*lines, *_over_channels([*_needed(plan, rows, rows.result), f"{target} = {result};"])]
+
+
+def _of_row(plan: Plan, rows: RowPlan, statement: Statement) -> list[str]:
+    """A value of one row; a sum over its channels computes what it needs of each."""
+    if not is_row_sum(statement.value):
+        return [_line(plan, rows, statement)]
+    (inner,) = children(statement.value)
+    term = f"{statement.name} += {RowPrinter(plan, rows, exact=False).text(inner)};"
+    return [f"float {statement.name} = 0.0f;", *_over_channels([*_needed(plan, rows, inner), term])]
+
+
+def _needed(plan: Plan, rows: RowPlan, expr: Expr) -> list[str]:
+    """The values of one element that an expression uses, in order."""
+    used, lines = variables(expr), list[str]()
+    for statement in reversed(rows.at(Level.PAIR)):
+        if statement.name in used:
+            used |= variables(statement.value)
+            lines.insert(0, _line(plan, rows, statement))
+    return lines
+
+
+def _over_channels(lines: list[str]) -> list[str]:
+    return ["for (int64_t c = 0; c < D; ++c) {", *deeper(laid_out_cpp(lines, 6)), "}"]
 
 
 def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
-    return [
-        f"const {scalar_type(s)} {s.name} = {RowPrinter(plan, rows, s.exact).text(s.value)};" for s in rows.at(level)
-    ]
+    return [_line(plan, rows, statement) for statement in rows.at(level)]
+
+
+def _line(plan: Plan, rows: RowPlan, statement: Statement) -> str:
+    text = RowPrinter(plan, rows, statement.exact).text(statement.value)
+    return f"const {scalar_type(statement)} {statement.name} = {text};"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attngen.emit.python import size_name
 from attngen.emit.triton.printer import TritonPrinter
-from attngen.ir.expr import Expr, Kind, Read, Rechannel, Row, variables
+from attngen.ir.expr import Expr, Kind, Read, Rechannel, Row, children, variables
 from attngen.ir.printer import ATOM
-from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level, level
+from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level, is_row_sum, level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import RowPlan
@@ -85,6 +85,9 @@ class RowPrinter(KernelPrinter):
             channel = f"tl.cast({self.text(expr.index)}, tl.int64) * {name}_stride_d"
             mask = self.masks[Level.PAIR]
             return f"tl.cast(tl.load({row} + {channel}, mask={mask}, other=0.0), tl.float32)", ATOM
+        if is_row_sum(expr):
+            (inner,) = children(expr)
+            return f"tl.sum(tl.where(c < D, {self.text(inner)}, 0.0), 1)[:, None]", ATOM
         return super().part(expr)
 
 
