@@ -10,6 +10,7 @@ import typer
 from attngen.cli.options import NoSet, Set, Spec, fail, ints, parameters
 
 if TYPE_CHECKING:
+    from attngen.analysis.picture import TileMap
     from attngen.ir.nodes import Variant
 
 
@@ -28,7 +29,9 @@ def show(
     query: Annotated[
         int | None, typer.Option(min=0, help="With --tiles: also the segments of this query tile, and their formulas.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", help="With --tiles: draw the maps into this SVG file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", help="With --tiles: draw the maps into this file, .svg or .png.")
+    ] = None,
     settings: Set = NoSet,
 ) -> None:
     """Show what the compiler makes of a spec (all but the source, unless something is chosen)."""
@@ -98,13 +101,23 @@ def _show_tiles(
         print("The bounds depend on an input, so the map is known at the call only.")
         return
     if output is not None:
-        from attngen.view.svg import drawing
-
-        maps = [(heads_text(group), tiles) for group, tiles in kinds]
-        output.write_text(drawing(maps, query, notes), encoding="utf-8")
-        print(f"wrote {output}")
+        _draw([(heads_text(group), tiles) for group, tiles in kinds], query, notes, output)
         return
     for k, (group, tiles) in enumerate(kinds):
         print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")
         print("\n".join(f"  {line}" for line in [*picture(tiles), *(notes[k] if notes else [])]))
     print(f"  {LEGEND}")
+
+
+def _draw(maps: list[tuple[str, TileMap]], query: int | None, notes: list[list[str]], output: Path) -> None:
+    if output.suffix == ".png":
+        from attngen.view.png import write_png
+
+        write_png(output, maps, query, notes)
+    elif output.suffix == ".svg":
+        from attngen.view.svg import drawing
+
+        output.write_text(drawing(maps, query, notes), encoding="utf-8")
+    else:
+        fail(f"-o {output}: pictures end in .svg or .png")
+    print(f"wrote {output}")

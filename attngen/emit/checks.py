@@ -18,14 +18,18 @@ from attngen.schedule.rows import Split, products, split
 POSITIONS = ("i", "j", "n", "t")
 
 
-def check_lines(variant: nodes.Variant) -> list[str]:
-    """Checks of parameters, inputs, offset, assertions, order and demands of all pairs, in this order."""
+def check_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
+    """Checks of parameters, inputs, offset, assertions, order and demands of all pairs, in this order.
+
+    Data are looked at on the CPU; with `debug` also on a GPU, if the name `debug` is true at the call.
+    """
+    option = ", debug" if debug else ""
     return [
         *(line for given in variant.parameters for line in parameter_lines(variant, given)),
-        *_inputs(variant),
-        *_offset(variant),
+        *_inputs(variant, option),
+        *_offset(variant, option),
         *_assertions(variant),
-        *_bijection(variant),
+        *_bijection(variant, option),
         *_demands(variant),
         *_rates(variant),
     ]
@@ -71,7 +75,7 @@ def parameter_lines(variant: nodes.Variant, given: nodes.Parameter) -> list[str]
     return [*lines, f"{name} = float({name})"] if given.kind is Kind.FLOAT else lines
 
 
-def _bijection(variant: nodes.Variant) -> list[str]:
+def _bijection(variant: nodes.Variant, debug: str) -> list[str]:
     """An order visits every position once."""
     order = variant.order
     if order is None:
@@ -81,7 +85,7 @@ def _bijection(variant: nodes.Variant) -> list[str]:
     steps = TensorPrinter(variant, called=str, device=device).text(as_key(order))
     return [
         f"h, j = torch.arange(H, device={device})[:, None], torch.arange(M, device={device})[None, :]",
-        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, "{place(variant, order.span.line)}")',
+        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, "{place(variant, order.span.line)}"{debug})',
     ]
 
 
@@ -128,7 +132,7 @@ def _for_all(test: str, expr: Expr) -> str:
     return f"all({' '.join([test, *loops])})" if loops else test
 
 
-def _inputs(variant: nodes.Variant) -> list[str]:
+def _inputs(variant: nodes.Variant, debug: str) -> list[str]:
     if not variant.inputs:
         return []
     used = sorted({axis for given in variant.inputs for axis in given.axes if axis in AXIS_SIZES})
@@ -142,25 +146,25 @@ def _inputs(variant: nodes.Variant) -> list[str]:
     own = sorted({axis for given in variant.inputs for axis in given.axes if axis not in AXIS_SIZES})
     lines += [f'{size_name(axis)} = sizes["{axis}"]' for axis in own]
     for given in variant.inputs:
-        lines += _data(variant, given)
+        lines += _data(variant, given, debug)
     for given in variant.inputs:
         if any(axis == "n" or axis not in AXIS_SIZES for axis in given.axes):
             lines.append(f"{given.name} = _not_empty({given.name})")
     return lines
 
 
-def _data(variant: nodes.Variant, given: nodes.Input) -> list[str]:
-    """Checks of values, on the CPU only."""
+def _data(variant: nodes.Variant, given: nodes.Input, debug: str) -> list[str]:
+    """Checks of values."""
     test = _range_test(given.range, given.name, "&")
     along = next((k for k, axis in enumerate(given.axes) if axis in POSITIONS), None) if given.sorted else None
     if not test and along is None and given.kind is not Kind.FLOAT:
         return []
     where = place(variant, given.span.line)
     arguments = f'"{variant.name}", "{given.name}", {given.name}, {test or None}, "{range_text(given.range)}", {along}'
-    return [f'_data({arguments}, "{where}")']
+    return [f'_data({arguments}, "{where}"{debug})']
 
 
-def _offset(variant: nodes.Variant) -> list[str]:
+def _offset(variant: nodes.Variant, debug: str) -> list[str]:
     """No offset outside [0, M - N] where an input over positions is read at the position of a query."""
     lines = {}
     for read in _reads(variant):
@@ -168,7 +172,7 @@ def _offset(variant: nodes.Variant) -> list[str]:
             if axis == "n" and "i" in variables(index):
                 where = place(variant, variant.input(read.input).span.line)
                 reason = f"{read.input} is read at the position of a query ({where})"
-                lines[read.input] = f'_offset_inside("{variant.name}", offset, M - N, "{reason}")'
+                lines[read.input] = f'_offset_inside("{variant.name}", offset, M - N, "{reason}"{debug})'
     return [lines[given.name] for given in variant.inputs if given.name in lines]
 
 

@@ -46,6 +46,7 @@ class Face:
     arguments: list[str]
     checks: list[str]
     support: str
+    debugged: bool
     results: dict[str, str]
 
     def values(self) -> dict[str, object]:
@@ -59,14 +60,15 @@ class Face:
             "argument_docs": self.arguments,
             "checks": laid_out(self.checks, 4),
             "support": self.support,
+            "debugged": self.debugged,
             **self.results,
         }
 
 
-def face(plan: Plan) -> Face:
-    """The face of a plan's variant."""
+def face(plan: Plan, debug: bool = False) -> Face:
+    """The face of a plan's variant; with `debug` for a GPU, where data are looked at on demand."""
     variant = plan.variant
-    checks = check_lines(variant)
+    checks = check_lines(variant, debug)
     used = {word for line in checks for word in SUPPORT if f"{word}(" in line}
     used |= {"_no_fault"} if plan.checked else set()
     return Face(
@@ -78,6 +80,7 @@ def face(plan: Plan) -> Face:
         arguments=_arguments(variant),
         checks=checks,
         support=functions("attngen.emit.support", "checks.py", used | {"_sizes", "_scale", "_offset"}),
+        debugged=debug and (plan.checked or any(", debug)" in line for line in checks)),
         results=SOFTMAX if plan.softmax else WEIGHTS,
     )
 

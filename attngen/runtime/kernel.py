@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ class Kernel:
         offset: int | Tensor | None = None,
         return_lse: bool = False,
         prepared: Prepared | None = None,
+        debug: bool = False,
         **inputs: Tensor,
     ) -> Any:
         """Attention of queries over keys and values.
@@ -129,6 +131,8 @@ class Kernel:
             offset: the position of query row 0, one number or int [B]; M - N unless given.
             return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
             prepared: what `prepare` found for a call like this one; found anew unless given.
+            debug: look at data on a GPU too (sorted, in range, finite), which waits for the device; on a CPU, and by
+                the reference, they always are.
             inputs: the spec's inputs by name.
 
         Returns:
@@ -152,7 +156,10 @@ class Kernel:
             if prepared.kernel is not self or prepared.backend != backend:
                 raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
             options |= {} if prepared.tiles is None else {"prepared": prepared.tiles}
-        return self._function(backend)(q, k, v, scale=scale, offset=offset, **options, **inputs, **self.parameters)
+        function = self._function(backend)
+        if debug and "debug" in signature(function).parameters:
+            options["debug"] = True
+        return function(q, k, v, scale=scale, offset=offset, **options, **inputs, **self.parameters)
 
     def prepare(self, q: Tensor, k: Tensor, *, offset: int | Tensor | None = None, **inputs: Tensor) -> Prepared:
         """Find the live tiles of calls like this one once, for all layers that share lengths, inputs and parameters.

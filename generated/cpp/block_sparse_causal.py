@@ -424,9 +424,9 @@ def _not_empty(tensor: Tensor) -> Tensor:
     return tensor if tensor.numel() else tensor.new_zeros([max(1, size) for size in tensor.shape])
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

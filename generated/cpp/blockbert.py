@@ -410,10 +410,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
@@ -425,9 +432,9 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

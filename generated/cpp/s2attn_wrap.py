@@ -381,12 +381,12 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
     _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
 
 
-def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
-    """An order, [H or 1, M], visits every position once; one that data decides is looked at on the CPU only."""
-    if steps.device.type != "cpu":
+def _bijection(name: str, label: str, steps: Tensor, place: str, debug: bool = False) -> None:
+    """An order, [H or 1, M], visits every position once; where data on a GPU decide, it is looked at only to debug."""
+    if not (steps.device.type == "cpu" or debug):
         return
     steps, positions = torch.sort(steps, dim=-1, stable=True)
-    wrong = (steps != torch.arange(steps.shape[-1])).nonzero()
+    wrong = (steps != torch.arange(steps.shape[-1], device=steps.device)).nonzero()
     if len(wrong) == 0:
         return
     head = int(wrong[0, 0])

@@ -291,6 +291,7 @@ def adaptive_span(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """A soft window with a learned width per head. Adaptive attention span, arXiv:1905.07799.
@@ -307,6 +308,7 @@ def adaptive_span(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
@@ -324,7 +326,7 @@ def adaptive_span(
     _within("adaptive_span", "ramp", ramp, ramp >= 1, "[1, inf)", "adaptive_span.attn:2")
     sizes = {"h": H}
     span = _input("adaptive_span", "span", span, ("h",), "float", sizes, q.device, "adaptive_span.attn:4")
-    _data("adaptive_span", "span", span, None, "", None, "adaptive_span.attn:4")
+    _data("adaptive_span", "span", span, None, "", None, "adaptive_span.attn:4", debug)
     ramp_2 = float(ramp)
     scale_log2 = 1.4426950408889634 * scale
     ramp_3 = float(ramp)
@@ -481,10 +483,17 @@ def _input(
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

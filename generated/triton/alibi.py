@@ -274,6 +274,7 @@ def alibi(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Attention with linear biases. ALiBi, arXiv:2108.12409.
@@ -288,6 +289,7 @@ def alibi(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
@@ -303,7 +305,7 @@ def alibi(
     _require(runs, "alibi: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     sizes = {"h": H}
     slope = _input("alibi", "slope", slope, ("h",), "float", sizes, q.device, "alibi.attn:4")
-    _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")
+    _data("alibi", "slope", slope, None, "", None, "alibi.attn:4", debug)
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
@@ -441,10 +443,17 @@ def _input(
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

@@ -375,6 +375,7 @@ def bigbird(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Neighbouring, global and random blocks. BigBird, arXiv:2007.14062.
@@ -393,6 +394,7 @@ def bigbird(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_bigbird` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -474,7 +476,7 @@ def bigbird(
                 WIDE=2 * reach + H + 2 * abs(block) + abs(block) * reach >= 2**30,
                 **options,
             )
-    _no_fault("bigbird", fault, "reads random outside of an axis")
+    _no_fault("bigbird", fault, "reads random outside of an axis", debug)
     return (y, lse) if return_lse else y
 
 
@@ -505,6 +507,7 @@ def prepare_bigbird(
     random: Tensor,
     block: int = 64,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -820,9 +823,9 @@ def _not_empty(tensor: Tensor) -> Tensor:
     return tensor if tensor.numel() else tensor.new_zeros([max(1, size) for size in tensor.shape])
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

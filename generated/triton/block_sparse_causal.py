@@ -342,6 +342,7 @@ def block_sparse_causal(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The blocks of pairs that a layout names, without the future. arXiv:2205.14135.
@@ -358,6 +359,7 @@ def block_sparse_causal(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_block_sparse_causal` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -446,7 +448,7 @@ def block_sparse_causal(
                 WIDE=reach + H + abs(cols) + abs(rows) >= 2**30,
                 **options,
             )
-    _no_fault("block_sparse_causal", fault, "reads layout outside of an axis")
+    _no_fault("block_sparse_causal", fault, "reads layout outside of an axis", debug)
     return (y, lse) if return_lse else y
 
 
@@ -478,6 +480,7 @@ def prepare_block_sparse_causal(
     rows: int = 64,
     cols: int = 64,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -760,9 +763,9 @@ def _not_empty(tensor: Tensor) -> Tensor:
     return tensor if tensor.numel() else tensor.new_zeros([max(1, size) for size in tensor.shape])
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

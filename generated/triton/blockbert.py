@@ -307,6 +307,7 @@ def blockbert(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Each block of queries sees one block of keys. BlockBERT, arXiv:1911.02972.
@@ -322,6 +323,7 @@ def blockbert(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_blockbert` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -340,7 +342,7 @@ def blockbert(
     sizes = {"h": H}
     perm = _input("blockbert", "perm", perm, ("h", "qb"), "int", sizes, q.device, "blockbert.attn:4")
     size_qb = sizes["qb"]
-    _data("blockbert", "perm", perm, perm >= 0, "[0, inf)", None, "blockbert.attn:4")
+    _data("blockbert", "perm", perm, perm >= 0, "[0, inf)", None, "blockbert.attn:4", debug)
     perm = _not_empty(perm)
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
@@ -399,7 +401,7 @@ def blockbert(
                 WIDE=reach + H + abs(block) >= 2**30,
                 **options,
             )
-    _no_fault("blockbert", fault, "reads perm outside of an axis")
+    _no_fault("blockbert", fault, "reads perm outside of an axis", debug)
     return (y, lse) if return_lse else y
 
 
@@ -430,6 +432,7 @@ def prepare_blockbert(
     perm: Tensor,
     block: int = 512,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -443,7 +446,7 @@ def prepare_blockbert(
     sizes = {"h": H}
     perm = _input("blockbert", "perm", perm, ("h", "qb"), "int", sizes, q.device, "blockbert.attn:4")
     size_qb = sizes["qb"]
-    _data("blockbert", "perm", perm, perm >= 0, "[0, inf)", None, "blockbert.attn:4")
+    _data("blockbert", "perm", perm, perm >= 0, "[0, inf)", None, "blockbert.attn:4", debug)
     perm = _not_empty(perm)
     return _list_tiles(
         q.device,
@@ -707,10 +710,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
@@ -722,9 +732,9 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

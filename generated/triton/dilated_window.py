@@ -296,6 +296,7 @@ def dilated_window(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """A dilated window on both sides, with a dilation per head. Longformer, arXiv:2004.05150.
@@ -311,6 +312,7 @@ def dilated_window(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_dilated_window` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -328,7 +330,7 @@ def dilated_window(
     _within("dilated_window", "window", window, window >= 0, "[0, inf)", "dilated_window.attn:2")
     sizes = {"h": H}
     dilation = _input("dilated_window", "dilation", dilation, ("h",), "int", sizes, q.device, "dilated_window.attn:4")
-    _data("dilated_window", "dilation", dilation, dilation >= 1, "[1, inf)", None, "dilated_window.attn:4")
+    _data("dilated_window", "dilation", dilation, dilation >= 1, "[1, inf)", None, "dilated_window.attn:4", debug)
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
@@ -423,6 +425,7 @@ def prepare_dilated_window(
     dilation: Tensor,
     window: int = 64,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -435,7 +438,7 @@ def prepare_dilated_window(
     _within("dilated_window", "window", window, window >= 0, "[0, inf)", "dilated_window.attn:2")
     sizes = {"h": H}
     dilation = _input("dilated_window", "dilation", dilation, ("h",), "int", sizes, q.device, "dilated_window.attn:4")
-    _data("dilated_window", "dilation", dilation, dilation >= 1, "[1, inf)", None, "dilated_window.attn:4")
+    _data("dilated_window", "dilation", dilation, dilation >= 1, "[1, inf)", None, "dilated_window.attn:4", debug)
     return _list_tiles(
         q.device,
         _tile_sizes(D, E, q.element_size()),
@@ -731,10 +734,17 @@ def _input(
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

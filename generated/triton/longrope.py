@@ -403,6 +403,7 @@ def longrope(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Rotary embeddings with a factor for each pair of channels. LongRoPE, arXiv:2402.13753.
@@ -420,6 +421,7 @@ def longrope(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
@@ -439,7 +441,7 @@ def longrope(
     sizes = {}
     lambda_ = _input("longrope", "lambda_", lambda_, ("pair",), "float", sizes, q.device, "longrope.attn:4")
     size_pair = sizes["pair"]
-    _data("longrope", "lambda_", lambda_, lambda_ > 0.0, "(0, inf)", None, "longrope.attn:4")
+    _data("longrope", "lambda_", lambda_, lambda_ > 0.0, "(0, inf)", None, "longrope.attn:4", debug)
     lambda_ = _not_empty(lambda_)
     _require(D % 2 == 0, "longrope: `D mod 2 == 0` does not hold (longrope.attn:5)")
     _require(
@@ -631,10 +633,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

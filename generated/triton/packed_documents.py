@@ -300,6 +300,7 @@ def packed_documents(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Causal attention inside of packed documents. FlashAttention's variable lengths, arXiv:2307.08691.
@@ -314,6 +315,7 @@ def packed_documents(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_packed_documents` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -329,10 +331,10 @@ def packed_documents(
     _require(runs, "packed_documents: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     sizes = {"b": B, "n": M}
     doc = _input("packed_documents", "doc", doc, ("b", "n"), "int", sizes, q.device, "packed_documents.attn:4")
-    _data("packed_documents", "doc", doc, None, "", 1, "packed_documents.attn:4")
+    _data("packed_documents", "doc", doc, None, "", 1, "packed_documents.attn:4", debug)
     doc = _not_empty(doc)
     _offset_inside(
-        "packed_documents", offset, M - N, "doc is read at the position of a query (packed_documents.attn:4)"
+        "packed_documents", offset, M - N, "doc is read at the position of a query (packed_documents.attn:4)", debug
     )
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
@@ -415,6 +417,7 @@ def prepare_packed_documents(
     *,
     doc: Tensor,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -425,10 +428,10 @@ def prepare_packed_documents(
     offset = _offset("packed_documents", offset, B, M - N, q.device)
     sizes = {"b": B, "n": M}
     doc = _input("packed_documents", "doc", doc, ("b", "n"), "int", sizes, q.device, "packed_documents.attn:4")
-    _data("packed_documents", "doc", doc, None, "", 1, "packed_documents.attn:4")
+    _data("packed_documents", "doc", doc, None, "", 1, "packed_documents.attn:4", debug)
     doc = _not_empty(doc)
     _offset_inside(
-        "packed_documents", offset, M - N, "doc is read at the position of a query (packed_documents.attn:4)"
+        "packed_documents", offset, M - N, "doc is read at the position of a query (packed_documents.attn:4)", debug
     )
     return _list_tiles(
         q.device,
@@ -638,10 +641,10 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
     return offset
 
 
-def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str) -> None:
+def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str, debug: bool = False) -> None:
     """Where an input is read at the position of a query, no query may stand outside of the key sequence."""
     if isinstance(offset, Tensor):
-        if offset.device.type != "cpu" or offset.numel() == 0:
+        if not (offset.device.type == "cpu" or debug) or offset.numel() == 0:
             return
         low, high = int(offset.min()), int(offset.max())
     else:
@@ -690,10 +693,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

@@ -272,6 +272,7 @@ def prefix_lm(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Causal attention with a prefix that everyone sees. T5, arXiv:1910.10683.
@@ -285,6 +286,7 @@ def prefix_lm(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
@@ -300,7 +302,7 @@ def prefix_lm(
     _require(runs, "prefix_lm: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     sizes = {"b": B}
     prefix = _input("prefix_lm", "prefix", prefix, ("b",), "int", sizes, q.device, "prefix_lm.attn:4")
-    _data("prefix_lm", "prefix", prefix, prefix >= 0, "[0, inf)", None, "prefix_lm.attn:4")
+    _data("prefix_lm", "prefix", prefix, prefix >= 0, "[0, inf)", None, "prefix_lm.attn:4", debug)
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
@@ -437,10 +439,17 @@ def _input(
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")

@@ -307,6 +307,7 @@ def s2attn_wrap(
     offset: int | Tensor | None = None,
     return_lse: bool = False,
     prepared: LiveTiles | None = None,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Shifted sparse attention whose shift wraps around. LongLoRA, arXiv:2309.12307, algorithm 1.
@@ -321,6 +322,7 @@ def s2attn_wrap(
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
         prepared: what `prepare_s2attn_wrap` made for a call like this one; made anew unless given.
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
@@ -337,7 +339,9 @@ def s2attn_wrap(
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
     h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
+    _bijection(
+        "s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4", debug
+    )
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
@@ -428,6 +432,7 @@ def prepare_s2attn_wrap(
     *,
     group: int = 2048,
     offset: int | Tensor | None = None,
+    debug: bool = False,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
@@ -439,7 +444,9 @@ def prepare_s2attn_wrap(
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
     h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
+    _bijection(
+        "s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4", debug
+    )
     return _list_tiles(
         q.device,
         _tile_sizes(D, E, q.element_size()),
@@ -676,12 +683,12 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
     _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
 
 
-def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
-    """An order, [H or 1, M], visits every position once; one that data decides is looked at on the CPU only."""
-    if steps.device.type != "cpu":
+def _bijection(name: str, label: str, steps: Tensor, place: str, debug: bool = False) -> None:
+    """An order, [H or 1, M], visits every position once; where data on a GPU decide, it is looked at only to debug."""
+    if not (steps.device.type == "cpu" or debug):
         return
     steps, positions = torch.sort(steps, dim=-1, stable=True)
-    wrong = (steps != torch.arange(steps.shape[-1])).nonzero()
+    wrong = (steps != torch.arange(steps.shape[-1], device=steps.device)).nonzero()
     if len(wrong) == 0:
         return
     head = int(wrong[0, 0])

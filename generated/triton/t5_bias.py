@@ -337,6 +337,7 @@ def t5_bias(
     scale: float | None = None,
     offset: int | Tensor | None = None,
     return_lse: bool = False,
+    debug: bool = False,
     tune: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """A learned bias for each bucket of distances. T5, arXiv:1910.10683.
@@ -351,6 +352,7 @@ def t5_bias(
         scale: 1 / sqrt(D) unless given.
         offset: the position of query row 0, one number or int [B]; M - N unless given.
         return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, N].
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
@@ -367,7 +369,7 @@ def t5_bias(
     sizes = {"h": H}
     table = _input("t5_bias", "table", table, ("bucket", "h"), "float", sizes, q.device, "t5_bias.attn:4")
     size_bucket = sizes["bucket"]
-    _data("t5_bias", "table", table, None, "", None, "t5_bias.attn:4")
+    _data("t5_bias", "table", table, None, "", None, "t5_bias.attn:4", debug)
     table = _not_empty(table)
     constant = 16.0 / 2.0794415416798357
     constant = torch.tensor([constant], dtype=torch.float64, device=q.device)
@@ -413,7 +415,7 @@ def t5_bias(
                 WIDE=2 * reach + H >= 2**30,
                 **options,
             )
-    _no_fault("t5_bias", fault, "reads table outside of an axis")
+    _no_fault("t5_bias", fault, "reads table outside of an axis", debug)
     return (y, lse) if return_lse else y
 
 
@@ -517,10 +519,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
@@ -532,9 +541,9 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

@@ -77,7 +77,7 @@ def test_attentions(name: str, backend: str) -> None:
         agrees(f"attention {name} {{ mask causal }}", backend)
 
 
-@pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "tune", "return_lse", "_x"])
+@pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "tune", "debug", "return_lse", "_x"])
 def test_arguments_that_would_hide_a_name(name: str) -> None:
     for text in (
         f"attention a({name}: int = 1) {{ mask j <= i + {name} }}",

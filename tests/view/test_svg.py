@@ -10,7 +10,8 @@ import pytest
 from attngen.analysis.picture import TileMap
 from attngen.ir.load import load_all
 from attngen.view.catalogue import picture
-from attngen.view.svg import CELL, COLOURS, TEXT, drawing
+from attngen.view.scene import CELL, COLOURS, TEXT
+from attngen.view.svg import drawing
 
 SPECS = Path(__file__).parents[2] / "specs"
 VARIANTS = {variant.name: variant for path in sorted(SPECS.glob("*.attn")) for variant in load_all(path)}

@@ -63,10 +63,10 @@ def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, de
     return offset
 
 
-def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str) -> None:
+def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str, debug: bool = False) -> None:
     """Where an input is read at the position of a query, no query may stand outside of the key sequence."""
     if isinstance(offset, Tensor):
-        if offset.device.type != "cpu" or offset.numel() == 0:
+        if not (offset.device.type == "cpu" or debug) or offset.numel() == 0:
             return
         low, high = int(offset.min()), int(offset.max())
     else:
@@ -129,10 +129,17 @@ def _not_empty(tensor: Tensor) -> Tensor:
 
 
 def _data(
-    name: str, label: str, tensor: Tensor, inside: Tensor | None, wanted: str, sorted_along: int | None, place: str
+    name: str,
+    label: str,
+    tensor: Tensor,
+    inside: Tensor | None,
+    wanted: str,
+    sorted_along: int | None,
+    place: str,
+    debug: bool = False,
 ) -> None:
-    """What the values of an input must be; looked at on the CPU only, where that costs no synchronisation."""
-    if tensor.device.type != "cpu":
+    """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
+    if not (tensor.device.type == "cpu" or debug):
         return
     if tensor.is_floating_point():
         _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
@@ -144,12 +151,12 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
-def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
-    """An order, [H or 1, M], visits every position once; one that data decides is looked at on the CPU only."""
-    if steps.device.type != "cpu":
+def _bijection(name: str, label: str, steps: Tensor, place: str, debug: bool = False) -> None:
+    """An order, [H or 1, M], visits every position once; where data on a GPU decide, it is looked at only to debug."""
+    if not (steps.device.type == "cpu" or debug):
         return
     steps, positions = torch.sort(steps, dim=-1, stable=True)
-    wrong = (steps != torch.arange(steps.shape[-1])).nonzero()
+    wrong = (steps != torch.arange(steps.shape[-1], device=steps.device)).nonzero()
     if len(wrong) == 0:
         return
     head = int(wrong[0, 0])
@@ -164,9 +171,9 @@ def _bijection(name: str, label: str, steps: Tensor, place: str) -> None:
     _require(False, f"{name}: the order {label} {problem}{where} ({place})")
 
 
-def _no_fault(name: str, fault: Tensor, what: str) -> None:
-    """What kernels found; on a GPU nobody waits for it: the device stops with an error, as at torch's own indices."""
-    if fault.is_cuda:
+def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+    """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")

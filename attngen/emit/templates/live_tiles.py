@@ -33,6 +33,9 @@ def prepare___variant__(
     __argument__,
     # % endfor
     offset: int | Tensor | None = None,
+    # % if debugged
+    debug: bool = False,
+    # % endif
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 

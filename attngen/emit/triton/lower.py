@@ -44,7 +44,7 @@ def _values(plan: Plan) -> dict[str, object]:
     kernel_constants = [kernel_name(name) for name in constants]
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
-    made = face(plan)
+    made = face(plan, debug=True)
     values: dict[str, object] = {
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],

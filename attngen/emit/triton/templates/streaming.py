@@ -360,6 +360,9 @@ def __variant__(
     # % if listed
     prepared: LiveTiles | None = None,
     # % endif
+    # % if debugged
+    debug: bool = False,
+    # % endif
     tune: bool = False,
 ) -> __returned__:
     """__summary__
@@ -380,6 +383,9 @@ def __variant__(
         # % endif
         # % if listed
         prepared: what `prepare___variant__` made for a call like this one; made anew unless given.
+        # % endif
+        # % if debugged
+        debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         # % endif
         tune: search for the fastest __tuned_sizes__ at the first call with lengths of this size.
 
@@ -474,7 +480,7 @@ def __variant__(
                 **options,
             )
     # % if fault
-    _no_fault("__variant__", fault, "__fault__")
+    _no_fault("__variant__", fault, "__fault__", debug)
     # % endif
     return __outputs__
 
