@@ -62,10 +62,13 @@ class Row:
         return asdict(self)
 
 
-def measured(subject: Subject, tokens: int) -> Row:
-    """What is found about one mask."""
+def measured(subject: Subject, tokens: int, truths: dict[object, Truth] | None = None) -> Row:
+    """What is found about one mask; masks that are the same share what is in `truths`."""
     made = plan(subject.variant)
     truth = Truth(subject, tokens)
+    if truths is not None and not subject.inputs:
+        mask = subject.variant.pairwise.mask
+        truth = truths.setdefault((mask, *subject.parameters.items(), subject.heads), truth)
     counts, ordered = [], False
     for tile in TILES:
         classes, orders = _classes(made, subject, tokens, tile)

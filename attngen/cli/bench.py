@@ -13,7 +13,7 @@ from attngen.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from attngen.bench.structure import Row
+    from attngen.bench.structure import Row, Truth
 
 bench = typer.Typer(no_args_is_help=True, help="Measure how good the compiler and its kernels are.")
 
@@ -44,7 +44,8 @@ def structure(
     if not subjects:
         raise typer.BadParameter(f"{specs} holds no spec of that name", param_hint="--only")
     stages = track(subjects, description="masks", console=Console(stderr=True), disable=as_json)
-    rows = [measured(subject, tokens) for subject in stages]
+    truths: dict[object, Truth] = {}
+    rows = [measured(subject, tokens, truths) for subject in stages]
     if as_json:
         print(json.dumps({"summary": summary(rows), "masks": [row.as_json() for row in rows]}, indent=2))
         return

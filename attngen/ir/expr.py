@@ -72,6 +72,7 @@ class Node:
     span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
     _hash: int = field(default=0, init=False, compare=False, repr=False)
     _same: Node | None = field(default=None, init=False, compare=False, repr=False)
+    _names: frozenset[str] | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @compared_once
@@ -219,13 +220,18 @@ def rewrite(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
 
 def variables(expr: Expr) -> frozenset[str]:
     """The names of all variables in the expression; rows count as the position they stand at."""
-    names = set()
-    for node in distinct(expr):
-        if isinstance(node, Variable):
-            names.add(node.name)
-        elif isinstance(node, Row) and node.name in ROW_POSITION:
-            names.add(ROW_POSITION[node.name])
-    return frozenset(names)
+    if expr._names is None:
+        object.__setattr__(expr, "_names", _own_names(expr).union(*map(variables, children(expr))))
+    assert expr._names is not None
+    return expr._names
+
+
+def _own_names(expr: Expr) -> frozenset[str]:
+    if isinstance(expr, Variable):
+        return frozenset((expr.name,))
+    if isinstance(expr, Row) and expr.name in ROW_POSITION:
+        return frozenset((ROW_POSITION[expr.name],))
+    return frozenset()
 
 
 ROW_POSITION = {"q": "i", "k": "j", "v": "j"}

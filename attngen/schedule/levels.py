@@ -37,7 +37,7 @@ def is_row_sum(expr: Expr) -> bool:
 def level(expr: Expr, known: Mapping[str, Level] | None = None, axes: Mapping[str, Level] = PAIRS) -> Level:
     """The level of an expression; `known` gives those of names that stand for other values."""
     found = 0
-    if any(map(is_row_sum, distinct(expr))):  # the same for all channels
+    if "c" in axes and any(map(is_row_sum, distinct(expr))):  # the same for all channels
         for child in children(expr):
             found |= level(child, known, axes)
         return Level(found & ~axes["c"] if is_row_sum(expr) else found)

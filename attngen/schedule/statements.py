@@ -62,6 +62,7 @@ class Sequence:
     levels: dict[str, Level] = field(default_factory=dict)
     axes: Mapping[str, Level] = field(default_factory=lambda: PAIRS)
     places: Mapping[Level, str] = field(default_factory=lambda: PAIR_PLACES)
+    _counted: dict[tuple[Expr, ...], Counter[Expr]] = field(default_factory=dict)
 
     def define(self, name: str, value: Expr, roots: list[Expr]) -> None:
         """A statement with a name of its own; `roots` are all expressions among which parts are shared."""
@@ -69,7 +70,10 @@ class Sequence:
 
     def lowered(self, expr: Expr, roots: list[Expr]) -> Expr:
         """The expression over shared values, whose statements are appended."""
-        return self._visit(expr, None, _uses(roots))
+        key = tuple(roots)
+        if key not in self._counted:
+            self._counted[key] = _uses(roots)
+        return self._visit(expr, None, self._counted[key])
 
     def _visit(self, expr: Expr, outer: Level | None, uses: Counter[Expr]) -> Expr:
         if expr in self.known:
