@@ -23,14 +23,14 @@ attention a {
 }""",
     "a product of changed rows": """
 attention a {
-  score scale * dot(l2norm(q), l2norm(k))
-                ^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
+  score scale * dot(l2norm(q) + k, k)
+                ^^^^^^^^^^^^^^^^^^^^^ E0402
 }""",
     "a power that grows": """
 attention a {
   mask  causal
-  score dot(q * 0.5 ^ i, k * 2.0 ^ j) * scale
-        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
+  score dot(q * 0.5 ^ (i * i), k) * scale
+        ^^^^^^^^^^^^^^^^^^^^^^^^^ E0402
 }""",
     "a norm": """
 attention a {
