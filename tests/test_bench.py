@@ -46,6 +46,14 @@ def test_truth_in_another_order() -> None:
         assert torch.equal(truth.live_pairs(tile, 0, (turned, turned)), plain.flip(0, 1))
 
 
+def test_tiles_of_moved_tokens_are_looked_at_closer() -> None:
+    """In squares, own blocks and earlier keys meet in most tiles, and in some of these no pair is both."""
+    subject = next(each for each in corpus(SPECS, 2048) if each.variant.name == "sparse_fixed")
+    row = measured(subject, 2048)
+    assert row.ordered
+    assert [counts.visited for counts in row.counts] == [counts.live for counts in row.counts]
+
+
 def test_what_the_command_prints() -> None:
     done = CliRunner().invoke(app, ["bench", "structure", str(SPECS), "--tokens", "512", "--only", "s2attn", "--json"])
     assert done.exit_code == 0

@@ -19,7 +19,18 @@ from attngen.schedule.names import TILE_PLACES, Namer, kernel_name
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Sequence
 
-SUPPORT = ("_nearest", "_not_zero", "_spans", "_at", "_sums", "_count", "_live_tiles", "_versions", "_same_call")
+SUPPORT = (
+    "_nearest",
+    "_not_zero",
+    "_spans",
+    "_at",
+    "_sums",
+    "_count",
+    "_live_tiles",
+    "_closer",
+    "_versions",
+    "_same_call",
+)
 IMPORTS = ("from collections.abc import Callable", "from typing import Any, NamedTuple")
 """What a launcher imports for it."""
 ENDS = {

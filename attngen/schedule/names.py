@@ -27,8 +27,9 @@ KERNEL_NAMES = frozenset(
     "start stop steps full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call "
     "fault first_row first_key new_top column count skip query_anchor key_anchor "
     # lists of live tiles
-    "starts query_order key_order row_at key_at starts_batch query_order_batch key_order_batch tile_starts prepared "
-    "possible always test tests orders queries given device sizes found first column query_tile moved cost key_tile "
+    "starts query_order key_order row_at key_at starts_batch query_order_batch key_order_batch tile_starts "
+    "prepared taken possible always test tests orders queries given device sizes found first column query_tile moved "
+    "cost key_tile "
     # what is fixed in Triton kernels
     "D_PADDED E_PADDED FULL UPCAST WIDE range bad "
     # what is fixed in C++ kernels

@@ -443,15 +443,16 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     ]
     found = []
     for queries, keys in orders:
+        moved = bool(found)
         query_order, key_order = (torch.argsort(x, dim=-1, stable=True) for x in (queries, keys))
         tests = _tile_tests(device, query_order, key_order, *given)
-        tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, 1), (N, M), sizes, device)
+        tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, 1), (N, M), sizes, device, moved)
         # A tile that needs the mask costs about a fifth more than a full one.
         cost = 1.2 * len(tiles) - 0.2 * float((starts[..., 2] - starts[..., 1]).sum())
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
-    moved = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *moved, sizes, given, _versions(given))
+    taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
+    return LiveTiles(tiles, starts, *taken, sizes, given, _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -522,8 +523,11 @@ def _live_tiles(
     lengths: tuple[int, int],
     sizes: tuple[int, int],
     device: torch.device,
+    moved: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The live tiles of each query tile, in memory that grows with their number.
+
+    Where tokens are `moved`, a tile holds several runs of positions, and what the test leaves open is looked at closer.
 
     Args:
         tests: for tiles of some size, the test whether tiles can be live and whether they are full.
@@ -554,6 +558,8 @@ def _live_tiles(
         exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
         b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
         possible, always = test(b, h, tile, key_tile)
+        if moved:
+            possible, always = _closer(tests, lengths, sizes, (b, h, tile, key_tile), (possible, always))
         full = always & ((key_tile + 1) * sizes[1] <= lengths[1])
         row = (b * heads + h) * grid[2] + tile
         found.append(((row * 2 + full) * grid[3] + key_tile)[possible])
@@ -562,6 +568,31 @@ def _live_tiles(
     ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
     return (places % grid[3]).int(), starts
+
+
+def _closer(
+    tests: Callable[[int, int], Callable[..., tuple[Tensor, Tensor]]],
+    lengths: tuple[int, int],
+    sizes: tuple[int, int],
+    tiles: tuple[Tensor, ...],
+    found: tuple[Tensor, Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Whether tiles can be live and whether they are full, by their pieces where that is open."""
+    possible, always = found
+    pieces = 16  # on the side of a tile
+    (open_,) = (possible & ~always).nonzero(as_tuple=True)
+    if any(size % pieces for size in sizes) or len(open_) > 2**14:  # there, a visit more costs less than a closer look
+        return found
+    test = tests(*(size // pieces for size in sizes))
+    side = torch.arange(pieces, device=open_.device)
+    for part in torch.split(open_, 2**10):
+        b, h, tile, key_tile = (index[part][:, None, None] for index in tiles)
+        rows, columns = tile * pieces + side[:, None], key_tile * pieces + side
+        exists = (rows * (sizes[0] // pieces) < lengths[0]) & (columns * (sizes[1] // pieces) < lengths[1])
+        b, h, rows, columns = (x.expand(len(part), pieces, pieces)[exists] for x in (b, h, rows, columns))
+        can, must = (torch.zeros_like(exists).masked_scatter(exists, held) for held in test(b, h, rows, columns))
+        possible[part], always[part] = can.any(-1).any(-1), (must | ~exists).all(-1).all(-1)
+    return possible, always
 
 
 def _versions(given: tuple[object, ...]) -> tuple[int, ...]:

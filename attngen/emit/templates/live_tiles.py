@@ -79,15 +79,16 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     ]
     found = []
     for queries, keys in orders:
+        moved = bool(found)
         query_order, key_order = (torch.argsort(x, dim=-1, stable=True) for x in (queries, keys))
         tests = _tile_tests(device, query_order, key_order, *given)
-        tiles, starts = _live_tiles(tests, __shared__, (N, M), sizes, device)
+        tiles, starts = _live_tiles(tests, __shared__, (N, M), sizes, device, moved)
         # A tile that needs the mask costs about a fifth more than a full one.
         cost = 1.2 * len(tiles) - 0.2 * float((starts[..., 2] - starts[..., 1]).sum())
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
-    moved = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *moved, sizes, given, _versions(given))
+    taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
+    return LiveTiles(tiles, starts, *taken, sizes, given, _versions(given))
     # % else
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, __shared__, (N, M), sizes, device)
