@@ -151,6 +151,14 @@ CASES = {
         " mask j <= i and (i - j) mod r == 0 and i - j < w * r }",
         {"w": window, "r": st.integers(1, 9)},
     ),
+    "dilated_blocks": Case(
+        "attention dilated_blocks(g: int in [1, inf), r: int in [1, inf)) { mask (i div g - j div g) mod r == 0 }",
+        {"g": block, "r": st.integers(1, 4)},
+    ),
+    "striped": Case(
+        "attention striped(g: int in [1, inf), r: int in [1, inf)) { mask j <= i + g and (j div g) mod r == h mod 2 }",
+        {"g": st.integers(1, 70), "r": st.integers(1, 3)},
+    ),
     "negated": Case(
         "attention negated(g: int in [1, inf)) {"
         " mask not (i - j > g or j > i + 2 and not j mod g == 1) or h == H - 1 and i == j }",

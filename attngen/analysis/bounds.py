@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.analysis.facts import Facts
-from attngen.analysis.segments import MOST, Segment, Segments, hull_of, in_order, limited, merged
+from attngen.analysis.segments import MOST, Segment, Segments, Teeth, hull_of, in_order, limited, merged, parted
 from attngen.analysis.solve import KEYS, QUERIES, Fallback, Side, Solver
 from attngen.ir.expr import Expr, distinct
 from attngen.ir.nodes import Variant
@@ -14,6 +14,8 @@ from attngen.ir.nodes import Variant
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The keys of a query tile as segments in order, ends in terms of q0, q1 (first and last query position).
+
+    At most one segment has teeth; it comes last.
 
     Every live key lies in `hull`; every key in `core` is live for all queries of the tile. (Or the queries of a key
     tile, in terms of k0, k1 and `offset`, the position of the first query.)
@@ -38,17 +40,27 @@ def _bounds(variant: Variant, mask: Expr, side: Side) -> Bounds:
     facts = Facts.of(variant)
     hull, core = Solver(facts, must=False, side=side), Solver(facts, must=True, side=side)
     candidates = merged(hull.predicate(mask))
-    live = _limited(candidates, side)
-    always = _limited(merged(core.predicate(mask)), side)
-    if len(live) > MOST or _cost(in_order(live, facts)) > LARGEST:
-        live = _limited((hull_of(candidates),), side)
+    if not _has_one_period(candidates):
+        candidates = merged(tuple(Segment(segment.start, segment.stop) for segment in candidates))
+        hull.fallbacks.append(Fallback(mask, "it has more than one period"))
+    plain, toothed = parted(_limited(candidates, side))
+    if len(plain) > MOST or _cost(in_order(plain, facts)) > LARGEST:
+        plain = _limited((hull_of(parted(candidates)[0]),), side)
         hull.fallbacks.append(Fallback(mask, "it has more segments than are worth their code"))
+    always, always_toothed = parted(_limited(merged(core.predicate(mask)), side))
     always = always[:MOST]
     if _cost(in_order(always, facts)) > LARGEST:
         always = always[:1]
     fallbacks = tuple(dict.fromkeys(hull.fallbacks))
     trusted = facts.before_data()
-    return Bounds(_tidied(in_order(live, facts), trusted), _tidied(in_order(always, facts), trusted), fallbacks)
+    live = (*in_order(plain, facts), *toothed)
+    core_toothed = always_toothed if _has_one_period(always_toothed) and not always else ()
+    return Bounds(_tidied(live, trusted), _tidied((*in_order(always, facts), *core_toothed), trusted), fallbacks)
+
+
+def _has_one_period(segments: Segments) -> bool:
+    """Whether at most one segment has teeth, and of one kind."""
+    return sum(len(segment.teeth) for segment in segments) <= 1
 
 
 def _limited(segments: Segments, side: Side) -> Segments:
@@ -60,14 +72,18 @@ LARGEST = 120
 
 
 def _cost(segments: Segments) -> int:
-    ends = {end for segment in segments for end in (segment.start, segment.stop) if end is not None}
+    ends = {end for segment in segments for end in segment.ends}
     return len(set[Expr]().union(*map(distinct, ends)))
 
 
 def _tidied(segments: Segments, facts: Facts) -> Segments:
     """Shorter ends. The facts must not come from data: wrong data may cost keys, but never lead outside [0, M)."""
     return tuple(
-        Segment(facts.tidy(segment.start), facts.tidy(segment.stop))
+        Segment(
+            facts.tidy(segment.start),
+            facts.tidy(segment.stop),
+            tuple(Teeth(facts.tidy(t.start), facts.tidy(t.stop), t.period) for t in segment.teeth),
+        )
         for segment in segments
         if segment.start is not None and segment.stop is not None
     )

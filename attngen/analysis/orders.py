@@ -51,7 +51,11 @@ def squares(width: Expr) -> Expr:
 
 
 def _rest(part: Apply) -> bool:
-    return part.function == "mod" and mentions(part.arguments[0], "i", "j")
+    """Whether it is a remainder of a position; that of a block of positions says nothing of single ones."""
+    if part.function != "mod" or not mentions(part.arguments[0], "i", "j"):
+        return False
+    blocks = (node for node in distinct(part.arguments[0]) if isinstance(node, Apply) and node.function == "div")
+    return not any(mentions(block, "i", "j") for block in blocks)
 
 
 def _of_batch(expr: Expr) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from attngen.analysis.lists import List, listed_classes
-from attngen.analysis.walk import Range, tile_classes
+from attngen.analysis.walk import Periodic, Range, tile_classes
 from attngen.ir.evaluate import Number, Reader
 
 
@@ -22,7 +22,7 @@ class TileMap:
 
 
 def tile_map(
-    walk: Range | List,
+    walk: Range | Periodic | List,
     parameters: Mapping[str, Number],
     N: int,
     M: int,
@@ -53,7 +53,7 @@ def tile_map(
 
 
 def kinds_of_heads(
-    walk: Range | List,
+    walk: Range | Periodic | List,
     parameters: Mapping[str, Number],
     N: int,
     M: int,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, zip_longest
 from typing import TypeAlias
 
 from attngen.analysis import algebra as al
@@ -19,15 +19,31 @@ MOST = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Teeth:
+    """Positions in [start + n * period, stop + n * period) for some whole n."""
+
+    start: Expr
+    stop: Expr
+    period: Expr
+
+
+ANYWHERE = Teeth(al.ZERO, al.ONE, al.ONE)
+"""What holds for every position."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """Positions [start, stop); `None` is an end that nothing limits."""
+    """Positions [start, stop), of those that lie in all `teeth`; `None` is an end that nothing limits."""
 
     start: Expr | None = None
     stop: Expr | None = None
+    teeth: tuple[Teeth, ...] = ()
 
     @property
-    def everything(self) -> bool:
-        return self.start is None and self.stop is None
+    def ends(self) -> tuple[Expr, ...]:
+        """Every expression that decides what lies in it."""
+        limits = tuple(end for end in (self.start, self.stop) if end is not None)
+        return (*limits, *(end for t in self.teeth for end in (t.start, t.stop, t.period)))
 
 
 Segments: TypeAlias = tuple[Segment, ...]
@@ -43,7 +59,11 @@ def intersect(left: Segments, right: Segments) -> Segments:
         return left
     return tuple(
         dict.fromkeys(
-            Segment(_innermost(al.largest, a.start, b.start), _innermost(al.smallest, a.stop, b.stop))
+            Segment(
+                _innermost(al.largest, a.start, b.start),
+                _innermost(al.smallest, a.stop, b.stop),
+                tuple(dict.fromkeys((*a.teeth, *b.teeth))),
+            )
             for a, b in product(left, right)
         )
     )
@@ -66,7 +86,22 @@ def choose(condition: Expr, then: Segments, otherwise: Segments, every: Segment)
     count = max(len(then), len(otherwise))
     pairs = zip(_padded(then, count, empty), _padded(otherwise, count, empty), strict=True)
     return tuple(
-        Segment(_pick(condition, a.start, b.start, low), _pick(condition, a.stop, b.stop, high)) for a, b in pairs
+        Segment(
+            _pick(condition, a.start, b.start, low),
+            _pick(condition, a.stop, b.stop, high),
+            _chosen_teeth(condition, a.teeth, b.teeth),
+        )
+        for a, b in pairs
+    )
+
+
+def _chosen_teeth(condition: Expr, then: tuple[Teeth, ...], otherwise: tuple[Teeth, ...]) -> tuple[Teeth, ...]:
+    if then == otherwise:
+        return then
+    pairs = zip_longest(then, otherwise, fillvalue=ANYWHERE)
+    return tuple(
+        Teeth(*(al.choose(condition, x, y) for x, y in ((a.start, b.start), (a.stop, b.stop), (a.period, b.period))))
+        for a, b in pairs
     )
 
 
@@ -81,6 +116,7 @@ def limited(segments: Segments, every: Segment) -> Segments:
         Segment(
             every.start if segment.start is None else al.largest(every.start, segment.start),
             every.stop if segment.stop is None else al.smallest(segment.stop, every.stop),
+            segment.teeth,
         )
         for segment in segments
     )
@@ -91,19 +127,26 @@ def merged(segments: Segments) -> Segments:
     kept: list[Segment] = []
     for segment in segments:
         for k, other in enumerate(kept):
+            if segment.teeth != other.teeth:
+                continue
             if segment.start == other.start and segment.stop is not None and other.stop is not None:
-                kept[k] = Segment(other.start, al.largest(other.stop, segment.stop))
+                kept[k] = Segment(other.start, al.largest(other.stop, segment.stop), other.teeth)
                 break
             if segment.stop == other.stop and segment.start is not None and other.start is not None:
-                kept[k] = Segment(al.smallest(other.start, segment.start), other.stop)
+                kept[k] = Segment(al.smallest(other.start, segment.start), other.stop, other.teeth)
                 break
         else:
             kept.append(segment)
     return tuple(kept)
 
 
+def parted(segments: Segments) -> tuple[Segments, Segments]:
+    """Those without teeth, and those with."""
+    return tuple(s for s in segments if not s.teeth), tuple(s for s in segments if s.teeth)
+
+
 def hull_of(segments: Segments) -> Segment:
-    """One segment around all of them."""
+    """One segment around all of them, without teeth."""
     starts = [segment.start for segment in segments]
     stops = [segment.stop for segment in segments]
     return Segment(
@@ -115,7 +158,7 @@ def hull_of(segments: Segments) -> Segment:
 def in_order(segments: Segments, facts: Facts) -> Segments:
     """The same segments with starts that never fall: as they are if that is proved, or through a sorting network.
 
-    All ends must be given. An empty segment may stand anywhere.
+    All ends must be given, and no teeth. An empty segment may stand anywhere.
     """
     ordered = list(segments)
     ordered.sort(key=lambda segment: segment.start != al.ZERO)  # a stable sort: those that start at 0 come first

@@ -19,6 +19,7 @@ from attngen.analysis.segments import (
     NONE,
     Segment,
     Segments,
+    Teeth,
     choose,
     hull_of,
     intersect,
@@ -182,6 +183,8 @@ class Solver:
                 # x div g >= s  <=>  x >= s * g
                 ends = [None if end is None else al.multiply(end, divisor) for end in (start, stop)]
                 return self._solve(operand, *ends)
+            case Apply(function="mod", arguments=(operand, period)) if self._positive(period):
+                return self._remainder(term, operand, period, start, stop)
             case Apply(function="*", arguments=(left, right)):
                 factor, operand = (left, right) if is_uniform(left) else (right, left)
                 if is_uniform(factor):
@@ -201,6 +204,57 @@ class Solver:
                 return self._either(condition, self._solve(then, start, stop), self._solve(otherwise, start, stop))
         reason = "its value is data" if isinstance(term, Read) else f"`{getattr(term, 'function', '')}` is not solved"
         return self._fallback(term, reason)
+
+    def _remainder(self, term: Expr, operand: Expr, period: Expr, start: Expr | None, stop: Expr | None) -> Segments:
+        """The keys for which `operand mod period` lies in [start, stop): one case for each of two periods, or teeth."""
+        bend = self._bend(operand, period)
+        if bend is not None:
+            split = Apply(Kind.BOOL, function="<", arguments=(operand, bend))
+            before, behind = (al.subtract(operand, al.subtract(bend, back)) for back in (period, al.ZERO))
+            return self._either(split, self._solve(before, start, stop), self._solve(behind, start, stop))
+        if start is None or not self.facts.at_least(start, 0):
+            start = al.ZERO if start is None else al.largest(al.ZERO, start)
+        if stop is None or not self.facts.ordered(stop, period):
+            stop = period if stop is None else al.smallest(stop, period)
+        teeth = self._teeth(operand, start, stop, period)
+        return (
+            self._fallback(term, "its remainders have no period in one position")
+            if teeth is None
+            else (Segment(teeth=(teeth,)),)
+        )
+
+    def _bend(self, operand: Expr, period: Expr) -> Expr | None:
+        """Where `operand mod period` starts again, if the operand is proved to lie in the periods before and behind."""
+        reach = interval(operand, self)
+        for bend in (al.ZERO, period):
+            least, most = al.subtract(bend, period), al.add(bend, period)
+            if reach.low is None or reach.high is None:
+                return None
+            if self.facts.ordered(least, reach.low) and self.facts.ordered(al.add(reach.high, al.ONE), most):
+                return bend
+        return None
+
+    def _teeth(self, expr: Expr, start: Expr, stop: Expr, period: Expr) -> Teeth | None:
+        """The keys for which an int expression lies in [start + n period, stop + n period) for some whole n."""
+        terms, constant = linear(expr)
+        mine = {term: factor for term, factor in terms.items() if mentions(term, self.side.unknown)}
+        others = {term: factor for term, factor in terms.items() if term not in mine}
+        rest = interval(from_linear(others, constant), self)
+        if len(mine) != 1 or rest.low is None or rest.high is None:
+            return None
+        ((term, factor),) = mine.items()
+        near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
+        start, stop = al.subtract(start, near), al.subtract(stop, far)
+        if factor == -1:
+            start, stop = al.subtract(al.ONE, stop), al.subtract(al.ONE, start)
+        elif factor != 1:
+            return None
+        match term:
+            case Variable():
+                return Teeth(start, stop, period)
+            case Apply(function="div", arguments=(operand, divisor)) if self._positive(divisor):
+                return self._teeth(operand, *(al.multiply(end, divisor) for end in (start, stop, period)))
+        return None
 
     def _absolute(self, operand: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """|x| in [s, t)  <=>  x in [s, t) or -x in [s, t); where s <= 0 these make one segment."""

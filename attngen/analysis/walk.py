@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds
-from attngen.analysis.segments import Segments
+from attngen.analysis.segments import Segment, Segments, parted
 from attngen.ir.evaluate import Environment, Number, Reader, evaluate
 from attngen.ir.expr import Apply, Expr, variable
 
 KEY_TILE = variable("KEY_TILE")
 """The number of keys in a tile; a constant of the kernel."""
+PERIOD = variable("period")
+"""Which of the periods of a periodic walk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,28 @@ class Range:
     full: tuple[Run, ...]
 
 
-def key_walk(bounds: Bounds) -> Range:
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A walk along the teeth of a mask that repeats: for each of `periods`, a run of tiles and the full ones in it.
+
+    `inner` defines these over `definitions` and the number of the period. The runs are in order, and share no tile.
+    """
+
+    definitions: tuple[Definition, ...]
+    periods: Run
+    inner: tuple[Definition, ...]
+    partial: PartialRun
+    full: Run
+
+
+def key_walk(bounds: Bounds) -> Range | Periodic:
     """The walk of a query tile [q0, q1] over key tiles."""
+    if len(bounds.hull) == 1 and bounds.hull[0].teeth:
+        return _periodic(bounds.hull[0], bounds.core)
     definitions: list[Definition] = []
-    live = _runs(bounds.hull, ("start", "stop"), definitions, outward=True)
-    full = _runs(bounds.core, ("full_start", "full_stop"), definitions, outward=False)
+    hull = tuple(Segment(segment.start, segment.stop) for segment in bounds.hull)
+    live = _runs(hull, ("start", "stop"), definitions, outward=True)
+    full = _runs(parted(bounds.core)[0], ("full_start", "full_stop"), definitions, outward=False)
     partial = []
     for k, run in enumerate(live):
         holes = full
@@ -70,7 +89,7 @@ def key_walk(bounds: Bounds) -> Range:
     return Range(tuple(definitions), tuple(partial), full)
 
 
-def tile_classes(walk: Range, environment: Environment, tiles: int, read: Reader | None = None) -> list[int]:
+def tile_classes(walk: Range | Periodic, environment: Environment, tiles: int, read: Reader | None = None) -> list[int]:
     """For one query tile, the class of each key tile: 0 not visited, 1 visited with the mask, 2 full.
 
     `environment` gives q0, q1, KEY_TILE, sizes, parameters and h.
@@ -86,15 +105,28 @@ def tile_classes(walk: Range, environment: Environment, tiles: int, read: Reader
     return classes
 
 
-def visits(walk: Range, environment: Environment, read: Reader | None = None) -> Iterator[tuple[int, bool]]:
+def visits(walk: Range | Periodic, environment: Environment, read: Reader | None = None) -> Iterator[tuple[int, bool]]:
     """The tiles in the order of the kernels, each with whether it is full."""
     names: dict[str, Number] = dict(environment)
     for definition in walk.definitions:
         names[definition.name] = evaluate(definition.value, names, read)
-    for run in walk.partial:
+    if isinstance(walk, Periodic):
+        for period in range(int(names[walk.periods.start]), int(names[walk.periods.stop])):
+            names[PERIOD.name] = period
+            for definition in walk.inner:
+                names[definition.name] = evaluate(definition.value, names, read)
+            yield from _visited((walk.partial,), (walk.full,), names)
+        return
+    yield from _visited(walk.partial, walk.full, names)
+
+
+def _visited(
+    partial: tuple[PartialRun, ...], full: tuple[Run, ...], names: Mapping[str, Number]
+) -> Iterator[tuple[int, bool]]:
+    for run in partial:
         yield from ((tile, False) for tile in _stepped(run, names))
-    for full in walk.full:
-        yield from ((tile, True) for tile in range(int(names[full.start]), int(names[full.stop])))
+    for inside in full:
+        yield from ((tile, True) for tile in range(int(names[inside.start]), int(names[inside.stop])))
 
 
 def _stepped(run: PartialRun, names: Mapping[str, Number]) -> Iterator[int]:
@@ -148,3 +180,53 @@ def _clipped(hole: Run, run: Run, suffix: str, definitions: list[Definition]) ->
     definitions.append(Definition(clipped.start, start))
     definitions.append(Definition(clipped.stop, al.largest(stop, variable(clipped.start))))
     return clipped
+
+
+def _periodic(hull: Segment, core: Segments) -> Periodic:
+    """The walk along the teeth of a hull; full tiles lie in those of the core."""
+    definitions, inner = list[Definition](), list[Definition]()
+    (teeth,) = hull.teeth
+    assert hull.start is not None and hull.stop is not None
+    length = _named("period_length", teeth.period, definitions)
+    first = _named("tooth_start", teeth.start, definitions)
+    last = _named("tooth_stop", al.smallest(teeth.stop, al.add(first, length)), definitions)  # longer ones would meet
+    low, high = _named("first_live", hull.start, definitions), _named("stop_live", hull.stop, definitions)
+    periods = Run("first_period", "stop_period")
+    before = al.floor_divide(al.subtract(low, last), length)  # the last period whose tooth ends before `low`
+    definitions.append(Definition(periods.start, al.add(before, al.ONE)))
+    some = al.both(al.compare("<", first, last), al.compare("<", low, high))
+    stop = al.choose(some, al.ceil_divide(al.subtract(high, first), length), variable(periods.start))
+    definitions.append(Definition(periods.stop, stop))
+
+    def keys(period: Expr) -> tuple[Expr, Expr]:
+        """The part of a tooth that lies in the hull."""
+        shift = al.multiply(period, length)
+        return al.largest(al.add(first, shift), low), al.smallest(al.add(last, shift), high)
+
+    (start, stop), earlier = keys(PERIOD), keys(al.subtract(PERIOD, al.ONE))
+    start, stop = _named("live_start", start, inner), _named("live_stop", stop, inner)
+    earlier = _named("earlier_start", earlier[0], inner), _named("earlier_stop", earlier[1], inner)
+    run, full = Run("start", "stop"), Run("full_start", "full_stop")
+    visited = al.choose(al.compare("<", *earlier), al.ceil_divide(earlier[1], KEY_TILE), al.ZERO)
+    inner.append(Definition(run.start, al.largest(al.floor_divide(start, KEY_TILE), visited)))
+    end = al.choose(al.compare("<", start, stop), al.ceil_divide(stop, KEY_TILE), al.ZERO)
+    inner.append(Definition(run.stop, al.largest(end, variable(run.start))))
+    inside = _inside(core[0], length) if core and core[0].teeth else (variable(run.stop), variable(run.stop))
+    inner.append(Definition(full.start, _between(inside[0], run.start, run.stop)))
+    inner.append(Definition(full.stop, _between(inside[1], full.start, run.stop)))
+    return Periodic(tuple(definitions), periods, tuple(inner), PartialRun(run.start, run.stop, (full,)), full)
+
+
+def _inside(core: Segment, length: Expr) -> tuple[Expr, Expr]:
+    """The tiles that lie in the tooth of a period; in all of them together, where teeth meet."""
+    (teeth,) = core.teeth
+    assert core.start is not None and core.stop is not None
+    shift = al.multiply(PERIOD, length)
+    meet = al.compare("<=", length, al.subtract(teeth.stop, teeth.start))
+    start = al.choose(meet, core.start, al.largest(al.add(teeth.start, shift), core.start))
+    stop = al.choose(meet, core.stop, al.smallest(al.add(teeth.stop, shift), core.stop))
+    return al.ceil_divide(start, KEY_TILE), al.floor_divide(stop, KEY_TILE)
+
+
+def _between(tile: Expr, low: str, high: str) -> Expr:
+    return al.smallest(al.largest(tile, variable(low)), variable(high))

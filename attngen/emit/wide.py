@@ -22,10 +22,20 @@ def wide_test(plan: Plan) -> str:
     The bound is 2^30: what the kernel itself adds to positions, such as the width of a tile, is smaller than that.
     """
     body = plan.variant.pairwise
-    ends = [end for s in (*plan.bounds.hull, *plan.bounds.core) for end in (s.start, s.stop) if end is not None]
+    ends = [end for segment in (*plan.bounds.hull, *plan.bounds.core) for end in segment.ends]
+    for segment in plan.bounds.hull:
+        ends += [_total([segment.stop or t.stop, t.start, t.stop, t.period, t.period]) for t in segment.teeth]
     nodes = set[Expr]().union(*map(distinct, [body.mask, body.score, *ends]))
     ints = [node for node in nodes if node.kind is Kind.INT and not node.channels]
     return f"{_text(_largest([{REACH: 1}, *map(magnitude, ints)]))} >= 2**30"
+
+
+def _total(parts: list[Expr]) -> Expr:
+    """A sum as large as what a periodic walk makes of its ends."""
+    total, *rest = parts
+    for part in rest:
+        total = Apply(Kind.INT, function="+", arguments=(total, part))
+    return total
 
 
 def magnitude(expr: Expr) -> Magnitude:

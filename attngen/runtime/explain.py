@@ -5,7 +5,8 @@ from __future__ import annotations
 from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
 from attngen.analysis.lists import List
 from attngen.analysis.proofs import sees_itself, sees_the_first_key
-from attngen.analysis.segments import Segments
+from attngen.analysis.segments import Segment, Segments
+from attngen.analysis.walk import Periodic
 from attngen.ir.expr import TRUE, Apply, Expr, Variable, children, with_children
 from attngen.ir.show import show_expr
 from attngen.schedule.guards import suspects
@@ -47,7 +48,7 @@ def _clauses(plan: Plan) -> list[str]:
     lines = []
     for clause in clauses:
         bounds = key_bounds(plan.variant, clause)
-        hull = " and ".join(_interval(segment.start, segment.stop, names) for segment in bounds.hull)
+        hull = " and ".join(_interval(segment, names) for segment in bounds.hull)
         lines.append(
             f"    `{_named(clause, names)}` gives {hull or 'nothing'}{' (no closed form)' * bool(bounds.fallbacks)}"
         )
@@ -69,6 +70,8 @@ def _queries(plan: Plan) -> list[str]:
 
 def _walk(plan: Plan) -> list[str]:
     """How tiles are visited, and in which order."""
+    if isinstance(plan.walk, Periodic):
+        return ["Key tiles are walked period by period, in closed form: nothing is computed before the launch."]
     if not isinstance(plan.walk, List):
         how = "segments in closed form" if plan.variant.pairwise.mask != TRUE else "all of them, no mask needed"
         return [f"Key tiles are walked along {how}: nothing is computed before the launch."]
@@ -115,9 +118,14 @@ def _fallbacks(plan: Plan) -> list[str]:
     return [f"No closed form ({instead}):", *lines]
 
 
-def _interval(start: Expr | None, stop: Expr | None, names: dict[Expr, str]) -> str:
-    assert start is not None and stop is not None
-    return f"[{_named(start, names)}, {_named(stop, names)})"
+def _interval(segment: Segment, names: dict[Expr, str]) -> str:
+    """`[start, stop)`, and for which n a part of it holds keys."""
+    assert segment.start is not None and segment.stop is not None
+    text = f"[{_named(segment.start, names)}, {_named(segment.stop, names)})"
+    for teeth in segment.teeth:
+        start, stop, period = (_named(end, names) for end in (teeth.start, teeth.stop, teeth.period))
+        text += f", of that [{start}, {stop}) + n * {period}"
+    return text
 
 
 def _named(expr: Expr, names: dict[Expr, str]) -> str:
@@ -135,5 +143,5 @@ def _segments(label: str, segments: Segments, names: dict[Expr, str]) -> list[st
     shown = []
     for k, segment in enumerate(segments):
         prefix = f"{label} =" if k == 0 else "and".rjust(len(label) + 2)
-        shown.append(f"    {prefix} {_interval(segment.start, segment.stop, names)}")
+        shown.append(f"    {prefix} {_interval(segment, names)}")
     return shown or [f"    {label} = nothing"]

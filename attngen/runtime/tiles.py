@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attngen.analysis.lists import List
 from attngen.analysis.picture import TileMap, tile_map
-from attngen.analysis.walk import Range
+from attngen.analysis.walk import Periodic, Range
 from attngen.emit.backends import BACKENDS
 from attngen.emit.live import walk_arguments
 from attngen.errors import CallError
@@ -99,10 +99,11 @@ def _on_host(
     return evaluate(value.value, known)
 
 
-def _expressions(walk: Range | List) -> list[Expr]:
+def _expressions(walk: Range | Periodic | List) -> list[Expr]:
     """What decides the tiles."""
-    if isinstance(walk, Range):
-        return [step.value for step in walk.definitions]
+    if not isinstance(walk, List):
+        inner = walk.inner if isinstance(walk, Periodic) else ()
+        return [step.value for step in (*walk.definitions, *inner)]
     areas = [area.read for area in walk.test.areas]
     values = [*(spans.value for spans in walk.test.spans), walk.test.possible, walk.test.always]
     return [*values, *areas, *walk.orders]

@@ -26,6 +26,9 @@ KERNEL_NAMES = frozenset(
     "KEY_TILE QUERY_TILE acc top total base weights rescale logit logits scores keys key_tile tile tiles program step "
     "start stop steps full_start full_stop live_start live_stop c d e r x s live full partial kind visit space call "
     "fault first_row first_key new_top column count skip query_anchor key_anchor "
+    # walks along periods
+    "period first_period stop_period period_length tooth_start tooth_stop first_live stop_live earlier_start "
+    "earlier_stop "
     # lists of live tiles
     "starts query_order key_order row_at key_at starts_batch query_order_batch key_order_batch tile_starts "
     "prepared taken possible always test tests orders queries given device sizes found first column query_tile moved "

@@ -13,7 +13,7 @@ from functools import partial
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds, key_bounds
 from attngen.analysis.lists import List, rewritten
-from attngen.analysis.walk import Range
+from attngen.analysis.walk import Definition, Periodic, Range
 from attngen.errors import SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct
@@ -35,7 +35,7 @@ from attngen.schedule.walks import choose_walk
 class Plan:
     """A streaming kernel: per (batch row, head, query tile), a walk over key tiles that sums weighted values.
 
-    `listed` is the walk over values of the host, if it is a list.
+    `listed` is the walk over values of the host, if it is a list; `per_period` what a periodic walk computes in each.
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
@@ -45,10 +45,11 @@ class Plan:
 
     variant: nodes.Variant
     bounds: Bounds
-    walk: Range | List
+    walk: Range | Periodic | List
     listed: List | None
     host: tuple[HostValue, ...]
     head: tuple[Statement, ...]
+    per_period: tuple[Statement, ...]
     products: tuple[Product, ...]
     mask: Tile
     score: Tile
@@ -122,13 +123,16 @@ def plan(variant: nodes.Variant) -> Plan:
     hoisting = Hoisting(namer)
     exact = Sequence(namer, exact=True)
     mask = hoisting.hoisted(body.mask, exact=True)
-    definitions = walk.definitions if isinstance(walk, Range) else ()
-    ends = [(definition.name, hoisting.hoisted(definition.value, exact=True)) for definition in definitions]
+    ends = _hoisted(() if isinstance(walk, List) else walk.definitions, hoisting)
+    inner = _hoisted(walk.inner if isinstance(walk, Periodic) else (), hoisting)
     listed = rewritten(walk, partial(hoisting.hoisted, exact=True)) if isinstance(walk, List) else None
     roots = [mask, *(value for _, value in ends)]
     for name, value in ends:
         exact.define(name, value, roots)
     masked = exact.lowered(mask, roots)
+    per_period = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
+    for name, value in inner:
+        per_period.define(name, value, [value for _, value in inner])
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
@@ -142,12 +146,17 @@ def plan(variant: nodes.Variant) -> Plan:
         host=tuple(hoisting.values),
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
+        per_period=tuple(per_period.statements),
         products=multiplied,
         score=Tile(scores, score),
         logit=body.logit,
         normalization=normalization,
         fault=Tile(tuple(faults.statements), faulty),
     )
+
+
+def _hoisted(definitions: tuple[Definition, ...], hoisting: Hoisting) -> list[tuple[str, Expr]]:
+    return [(definition.name, hoisting.hoisted(definition.value, exact=True)) for definition in definitions]
 
 
 def _fault(variant: nodes.Variant) -> Expr:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
+from attngen.analysis.lists import List
 from attngen.analysis.picture import TileMap
 from attngen.analysis.segments import Segments
-from attngen.analysis.walk import Range
 from attngen.ir.evaluate import Number, evaluate
 from attngen.ir.show import show_expr
 from attngen.schedule.plan import Plan
@@ -25,7 +25,7 @@ def segment_lines(
     first = M - N + query * height
     last = M - N + min((query + 1) * height, N) - 1
     lines = [f"query tile {query}: the queries q0 = {first} to q1 = {last}"]
-    if isinstance(plan.walk, Range):
+    if not isinstance(plan.walk, List):
         names = {**parameters, "N": N, "M": M, "H": call["H"], "B": 1, "b": 0, "h": head, "q0": first, "q1": last}
         lines += _valued("hull", plan.bounds.hull, names) + _valued("core", plan.bounds.core, names)
     return [*lines, f"  key tiles {_runs(tiles.classes[query])}"]
@@ -38,6 +38,10 @@ def _valued(label: str, segments: Segments, names: Mapping[str, Number]) -> list
         start, stop = evaluate(segment.start, names), evaluate(segment.stop, names)
         shown = f"[{start}, {stop})" if start < stop else "nothing"
         lines.append(f"  {label} [{show_expr(segment.start)}, {show_expr(segment.stop)}) = {shown}")
+        for teeth in segment.teeth:
+            ends = (teeth.start, teeth.stop, teeth.period)
+            formulas, numbers = map(show_expr, ends), (str(evaluate(end, names)) for end in ends)
+            lines.append("    of that [{}, {}) + n * {} = ".format(*formulas) + "[{}, {}) + n * {}".format(*numbers))
     return lines or [f"  {label} nothing"]
 
 

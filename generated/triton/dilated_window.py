@@ -389,7 +389,7 @@ def dilated_window(
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
-                WIDE=2 * reach + H + abs(window) >= 2**30,
+                WIDE=3 * reach + H + abs(window) >= 2**30,
                 **options,
             )
     return (y, lse) if return_lse else y

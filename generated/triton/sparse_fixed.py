@@ -387,7 +387,7 @@ def sparse_fixed(
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
-                WIDE=reach + abs(stride) + abs(summary) >= 2**30,
+                WIDE=reach + 4 * abs(stride) + abs(summary) >= 2**30,
                 **options,
             )
     return (y, lse) if return_lse else y

@@ -66,4 +66,17 @@ MASKS = {
     "chunked_window": Named(
         "(group: int in [1, inf))", "mask 0 <= i div group - j div group <= 1 and j <= i", (("group", 1, 9),)
     ),
+    "striped": Named(
+        "(group: int in [1, inf), every: int in [1, inf))",
+        "mask j <= i and (j div group) mod every == 0",
+        (("group", 1, 12), ("every", 1, 4)),
+    ),
+    "dilated_blocks": Named(
+        "(group: int in [1, inf), every: int in [1, inf))",
+        "mask (i div group - j div group) mod every == 0",
+        (("group", 1, 12), ("every", 2, 4)),  # a remainder modulo 1 asks for nothing, which the core does not know
+    ),
+    "first_of_each": Named(
+        "(group: int in [1, inf), few: int in [0, inf))", "mask j mod group < few", (("group", 1, 20), ("few", 0, 21))
+    ),
 }

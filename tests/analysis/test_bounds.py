@@ -12,7 +12,7 @@ from masks import MASKS
 from predicates import MORE, RANDOM_CALLS, Call, calls, live_pairs, predicates, variant
 
 from attngen.analysis.bounds import LARGEST, Bounds, key_bounds
-from attngen.analysis.segments import MOST, Segments
+from attngen.analysis.segments import MOST, Segment, Segments
 from attngen.ir import nodes
 from attngen.ir.evaluate import evaluate
 from attngen.ir.expr import Constant, Expr, Parameter, Size, Variable, distinct, rewrite
@@ -59,11 +59,27 @@ FORMULAS = {
         "[max((q0 div group - 1) * group, 0), min(q1 + 1, M))",
         "[max((q1 div group - 1) * group, 0), min(q0 + 1, M))",
     ),
+    "striped": (
+        "[0, min(q1 + 1, M)) in [0, group) + n * every * group",
+        "[0, min(q0 + 1, M)) in [0, group) + n * every * group",
+    ),
+    "dilated_blocks": (
+        "[0, M) in [q0 div group * group, (q1 div group + 1) * group) + n * every * group",
+        "[0, M) in [q1 div group * group, (q0 div group + 1) * group) + n * every * group",
+    ),
+    "first_of_each": ("[0, M) in [0, min(few, group)) + n * group", "[0, M) in [0, min(few, group)) + n * group"),
 }
 
 
 def shown(segments: Segments) -> str:
-    return " ".join(f"[{show_expr(one.start)}, {show_expr(one.stop)})" for one in segments if one.start and one.stop)
+    found = []
+    for segment in segments:
+        assert segment.start is not None and segment.stop is not None
+        text = f"[{show_expr(segment.start)}, {show_expr(segment.stop)})"
+        for teeth in segment.teeth:
+            text += f" in [{show_expr(teeth.start)}, {show_expr(teeth.stop)}) + n * {show_expr(teeth.period)}"
+        found.append(text)
+    return " ".join(found)
 
 
 def bounds(spec: nodes.Variant) -> Bounds:
@@ -86,9 +102,21 @@ def keys(segments: Segments, call: Call, q0: int, q1: int) -> set[int]:
         assert segment.start is not None and segment.stop is not None
         start = int(evaluate(segment.start, environment, call.read))
         part = range(start, int(evaluate(segment.stop, environment, call.read)))
-        assert start >= last and (not part or part.stop <= call.M)
-        found, last = found | set(part), start
+        assert not part or part.stop <= call.M
+        assert start >= last or segment.teeth
+        found, last = found | {x for x in part if in_teeth(x, segment, environment, call)}, start
     return found
+
+
+def in_teeth(position: int, segment: Segment, environment: Mapping[str, int | float | bool], call: Call) -> bool:
+    """Whether a position lies in all teeth of a segment."""
+    for teeth in segment.teeth:
+        start, stop, period = (
+            int(evaluate(x, environment, call.read)) for x in (teeth.start, teeth.stop, teeth.period)
+        )
+        if not any(start <= position + n * period < stop for n in range(-position // period - 99, 99)):
+            return False
+    return True
 
 
 @MORE
@@ -149,7 +177,8 @@ FALLBACKS = {
     "seen[i]": ("seen[i]", "nothing is known about it before the call"),
     "seen[i] == seen[j]": ("seen[i] == seen[j]", "bools are compared"),
     "(1.0 * j) < 2.5": ("1 * j < 2.5", "floats are compared"),
-    "j mod g == 0": ("j mod g", "`mod` is not solved"),
+    "(s * j) mod g == 0": ("s * j mod g", "its remainders have no period in one position"),
+    "j mod g == 0 or j mod 3 == 1": ("j mod g == 0 or j mod 3 == 1", "it has more than one period"),
     "j + j div g < w": ("j + j div g - w", "j stands in several terms"),
     "s * j < w": ("s * j", "the sign of `s` is unknown"),
     "j < place[i]": ("j - place[i]", "nothing bounds the other side"),
@@ -162,6 +191,37 @@ def test_fallbacks_say_what_and_why(mask: str) -> None:
     assert [(show_expr(one.part), one.reason) for one in found.fallbacks] == [FALLBACKS[mask]]
     assert shown(found.hull) in ("[0, M)", "[0, min(q1 + 1, M))")
     assert shown(found.core) in ("", "[M, 0)", "[max(M, 0), 0)")
+
+
+PERIODIC = {
+    "j mod g == 0": "[0, M) in [0, 1) + n * g",
+    "j <= i and j mod g < w": "[0, min(q1 + 1, M)) in [0, min(w, g)) + n * g",
+    "(i - j) mod g == 0": "[0, M) in [q0, q1 + 1) + n * g",
+    "(i div g - j div g) mod 2 == 0": "[0, M) in [q0 div g * g, (q1 div g + 1) * g) + n * 2 * g",
+    "(j div 4) mod 3 == 1 and j < w": "[0, min(w, M)) in [4, 8) + n * 12",
+}
+
+
+@pytest.mark.parametrize("mask", PERIODIC)
+def test_remainders_of_many_periods_have_teeth(mask: str) -> None:
+    found = bounds(variant(mask))
+    assert shown(found.hull) == PERIODIC[mask]
+    assert not found.fallbacks
+
+
+@pytest.mark.parametrize(
+    ("mask", "hull"),
+    [
+        ("j mod (M + g) < 5", "[0, min(M, 5))"),
+        ("(j + g) mod (M + g) < 5", "[0, min(-g, -(2 * g) - M + 5)) [0, min(-g + 5, M))"),
+        ("(j - g) mod (M + g) >= M", "[0, min(g, M)) [M + g, M)"),
+    ],
+)
+def test_remainders_of_one_period_are_split(mask: str, hull: str) -> None:
+    found = bounds(variant(mask))
+    assert shown(found.hull) == hull
+    assert not found.fallbacks
+    assert not any(segment.teeth for segment in found.hull)
 
 
 def test_too_many_segments_become_their_hull() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -22,17 +23,18 @@ from predicates import (
 )
 
 from attngen.analysis.bounds import key_bounds, query_bounds
-from attngen.analysis.segments import Segments
-from attngen.analysis.walk import Range, key_walk, tile_classes, visits
+from attngen.analysis.segments import Segment, Segments
+from attngen.analysis.walk import Periodic, Range, key_walk, tile_classes, visits
 from attngen.ir import nodes
-from attngen.ir.evaluate import evaluate
+from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.expr import Expr
 
 
-def walked(spec: nodes.Variant) -> Range:
+def walked(spec: nodes.Variant) -> Range | Periodic:
     return key_walk(key_bounds(spec, spec.pairwise.mask))
 
 
-def tiles(spec: nodes.Variant, walk: Range, call: Call) -> list[tuple[str, int, bool, bool, range]]:
+def tiles(spec: nodes.Variant, walk: Range | Periodic, call: Call) -> list[tuple[str, int, bool, bool, range]]:
     """For each tile: where it is, its class, whether it has a live pair, whether it is full, and its keys.
 
     A tile is full if all of its pairs are live and all of its keys exist.
@@ -72,6 +74,10 @@ ONE_RULE_EACH = (
     *("if chosen[h] then j < s or j > i + w else j <= i", "near[i] < 2 and j < w or j > i", "j + near[i] <= i"),
     *("j < (i + s) mod g", "j - i mod 4 < s", "j < abs(i - w)", "j < clamp(i, s, w)", "max(j, s) <= min(i, w)"),
     *("j < s or 5 <= j < 5 + w", "j == s or j == i or j == w", "j >= s and (j < i or j >= i + w)", "i < s or j > i"),
+    *("(i - j) mod g == 0", "j mod (g + 2) < g", "(i div g - j div g) mod 2 == 0", "(j div 3) mod 2 == 1 and j <= i"),
+    *("(j + s) mod (g + 4) >= w", "(s - j div 2) mod 3 < 2", "not (j + i) mod 5 < 3", "(j + g) mod (M + g) < w"),
+    *("j mod g == 0 and j mod 3 == 1", "j mod g == i mod g", "if j <= i then j mod 4 < 2 else j mod 4 >= 2"),
+    *("if h >= H div 2 then j mod 3 == 0 else j < w", "(j - i) mod (g * 2) < g or j < s"),
     *("j < i * s", "j < i * i", "j < abs(s) * i", "j < i div (near[i] + 1)", "j <= max(i - s, w - i)"),
 )
 GRID = [
@@ -92,15 +98,24 @@ def test_each_rule(mask: str) -> None:
             assert kind < 2 or full, f"{place} of {call} is no full tile"
 
 
+def positions(segment: Segment, names: Mapping[str, Number], call: Call) -> list[int]:
+    """The positions that a segment holds."""
+
+    def number(expr: Expr | None) -> int:
+        assert expr is not None
+        return int(evaluate(expr, names, call.read))
+
+    found = list(range(number(segment.start), number(segment.stop)))
+    for teeth in segment.teeth:
+        start, length, period = number(teeth.start), number(teeth.stop) - number(teeth.start), number(teeth.period)
+        found = [position for position in found if (position - start) % period < length]
+    return found
+
+
 def queries_between(bounds: Segments, call: Call, first: int, last: int) -> list[int]:
     """The queries of segments of a key tile: every one once."""
     names = {**call.environment, "k0": first, "k1": last, "offset": call.offset}
-    ends = [
-        (evaluate(segment.start, names, call.read), evaluate(segment.stop, names, call.read))
-        for segment in bounds
-        if segment.start is not None and segment.stop is not None
-    ]
-    return [query for start, stop in ends for query in range(int(start), int(stop))]
+    return [query for segment in bounds for query in positions(segment, names, call)]
 
 
 @MORE

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from attngen.analysis.lists import List
+from attngen.analysis.walk import Periodic, Range
 from attngen.emit import live
 from attngen.emit.cpp import rows
 from attngen.emit.cpp.arguments import Argument, arguments, scalar_type
@@ -76,6 +76,7 @@ class _Lowering:
             "score_lines": laid_out_cpp(self._score_lines(), 8),
             "mask_lines": self._mask_lines(),
             **_runs(plan),
+            "period_lines": laid_out_cpp(map(self._line, plan.per_period), 4),
             "row_place": rows.row_of_r(plan),
             "key_place": self.key_of_x,
         }
@@ -163,10 +164,11 @@ class _Lowering:
 
 def _runs(plan: Plan) -> dict[str, object]:
     """The loops of a walk in closed form."""
-    if isinstance(plan.walk, List):
-        return {"partial_runs": [], "full_runs": []}
+    if not isinstance(plan.walk, Range):
+        return {"partial_runs": [], "full_runs": [], "periodic": isinstance(plan.walk, Periodic)}
     runs = [(run.start, run.stop, [(hole.start, hole.stop) for hole in run.holes]) for run in plan.walk.partial]
-    return {"partial_runs": runs, "full_runs": [(run.start, run.stop) for run in plan.walk.full]}
+    full = [(run.start, run.stop) for run in plan.walk.full]
+    return {"partial_runs": runs, "full_runs": full, "periodic": False}
 
 
 def _loop(lines: list[str]) -> list[str]:

@@ -145,7 +145,7 @@ def _of_input(plan: Plan, name: str) -> list[Argument]:
 
 
 def _all(plan: Plan) -> list[Expr]:
-    values = [statement.value for statement in plan.head]
+    values = [statement.value for statement in (*plan.head, *plan.per_period)]
     tiles = (*plan.tiles, *(product.query for product in plan.products), *plan.bridges)
     values += [expr for tile in tiles for expr in tile.exprs]
     return values if plan.once_per_row is None else [*values, plan.once_per_row]

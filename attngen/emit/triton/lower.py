@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attngen.analysis.lists import List
-from attngen.analysis.walk import PartialRun
+from attngen.analysis.walk import PartialRun, Periodic
 from attngen.emit import live
 from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import laid_out
@@ -48,7 +48,6 @@ def _values(plan: Plan) -> dict[str, object]:
     values: dict[str, object] = {
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
-        "visit_passed": visit,
         "arguments": [name for name, _ in arguments],
         "passed": [value for _, value in arguments],
         "constants": kernel_constants,
@@ -61,6 +60,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **_normalization(plan),
         **_runs(plan),
+        **_visits(plan, visit),
         **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", ("import contextlib", "import math")),
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
         "wide": wide_test(plan),
@@ -172,18 +172,46 @@ def _runs(plan: Plan) -> dict[str, object]:
             "partial_runs": [([], "full_start - start", ["key_tile = tl.load(tiles_ptr + start + step)"])],
             "full_runs": [("step", "full_start", "full_stop", ["key_tile = tl.load(tiles_ptr + step)"])],
             "tile_ends_text": "",
+            "periodic": False,
             "tuning_key": '"bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"',
             "tuned_sizes": "numbers of warps and stages",
             "space": list(dict.fromkeys(f"({{}}, {each.warps}, {each.stages})" for each in GPU_SPACE)),
         }
+    if isinstance(plan.walk, Periodic):
+        before, count, steps = _partial(plan.walk.partial)
+        lines = [*laid_out([_line(plan, statement) for statement in plan.per_period], 8), *before]
+        runs = {"periodic": True, "period_lines": lines, "count": count, "steps": steps}
+        runs |= {"partial_runs": [], "full_runs": []}
+    else:
+        runs = {"periodic": False, "partial_runs": [_partial(run) for run in plan.walk.partial]}
+        runs["full_runs"] = [("key_tile", run.start, run.stop, []) for run in plan.walk.full]
     return {
-        "partial_runs": [_partial(run) for run in plan.walk.partial],
-        "full_runs": [("key_tile", run.start, run.stop, []) for run in plan.walk.full],
+        **runs,
         "tile_ends_text": ": this tile holds the queries q0 to q1",
         "tuning_key": '"bucket", "D", "E", "WIDE"',
         "tuned_sizes": "tile sizes",
         "space": [_choice(each) for each in GPU_SPACE],
     }
+
+
+def _visits(plan: Plan, visit: list[str]) -> dict[str, object]:
+    """The calls that visit a tile, of a run and of one inside of a period."""
+    shown = rows.values(plan)
+    keys = [f"{row}{end}" for row in _strings(shown["keys"]) for end in ("_head", "_stride_n", "_stride_d")]
+    carried = _strings(_normalization(plan)["carried"])
+    given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if plan.ordered else []), *keys]
+    given += ["v_head", "v_stride_n", "v_stride_e", *visit, "N", "M", "D", "E", "D_PADDED", "E_PADDED"]
+    calls = {
+        kind: f"{', '.join(carried)} = _visit({', '.join([*given, 'KEY_TILE', 'UPCAST', 'WIDE', full])})"
+        for kind, full in (("partial", "False"), ("full", "True"))
+    }
+    lines = {f"visit_{kind}": laid_out([call], 8) for kind, call in calls.items()}
+    return {**lines, **{f"visit_{kind}_of_period": laid_out([call], 12) for kind, call in calls.items()}}
+
+
+def _strings(values: object) -> list[str]:
+    assert isinstance(values, list)
+    return list(map(str, values))
 
 
 def _partial(run: PartialRun) -> tuple[list[str], str, list[str]]:

@@ -315,6 +315,17 @@ bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Works
   // % for start, stop in full_runs
   for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) visit(key_tile, Full{});
   // % endfor
+  // % if periodic
+  // The mask repeats: in each period a run of tiles, without those that the period before has visited.
+  for (int64_t period = first_period; period < stop_period; ++period) {
+    // % for line in period_lines
+    __line__
+    // % endfor
+    for (int64_t key_tile = start; key_tile < full_start; ++key_tile) visit(key_tile, Partial{});
+    for (int64_t key_tile = full_stop; key_tile < stop; ++key_tile) visit(key_tile, Partial{});
+    for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});
+  }
+  // % endif
 
   // % if softmax
   // A row that sees no key gives 0, and -inf as its log-sum-exp.

@@ -246,82 +246,31 @@ def _forward(
     __line__
     # % endfor
     for step in range(0, __count__):
-        # % for line in steps
+        # % for line in steps + visit_partial
         __line__
         # % endfor
-        __carried_names__ = _visit(
-            # % for state in carried
-            __state__,
-            # % endfor
-            # % for row in queries
-            __row__,
-            # % endfor
-            key_tile,
-            # % if ordered
-            key_order,
-            # % endif
-            # % for row in keys
-            __row___head,
-            __row___stride_n,
-            __row___stride_d,
-            # % endfor
-            v_head,
-            v_stride_n,
-            v_stride_e,
-            # % for argument in visit_passed
-            __argument__,
-            # % endfor
-            N,
-            M,
-            D,
-            E,
-            D_PADDED,
-            E_PADDED,
-            KEY_TILE,
-            UPCAST,
-            WIDE,
-            False,
-        )
     # % endfor
     # % for counter, start, stop, steps in full_runs
     for __counter__ in range(__start__, __stop__):
-        # % for line in steps
+        # % for line in steps + visit_full
         __line__
         # % endfor
-        __carried_names__ = _visit(
-            # % for state in carried
-            __state__,
-            # % endfor
-            # % for row in queries
-            __row__,
-            # % endfor
-            key_tile,
-            # % if ordered
-            key_order,
-            # % endif
-            # % for row in keys
-            __row___head,
-            __row___stride_n,
-            __row___stride_d,
-            # % endfor
-            v_head,
-            v_stride_n,
-            v_stride_e,
-            # % for argument in visit_passed
-            __argument__,
-            # % endfor
-            N,
-            M,
-            D,
-            E,
-            D_PADDED,
-            E_PADDED,
-            KEY_TILE,
-            UPCAST,
-            WIDE,
-            True,
-        )
     # % endfor
+    # % if periodic
+    # The mask repeats: in each period a run of tiles, without those that the period before has visited.
+    for period in range(first_period, stop_period):
+        # % for line in period_lines
+        __line__
+        # % endfor
+        for step in range(0, __count__):
+            # % for line in steps + visit_partial_of_period
+            __line__
+            # % endfor
+        for key_tile in range(full_start, full_stop):
+            # % for line in visit_full_of_period
+            __line__
+            # % endfor
+    # % endif
 
     # % if softmax
     # A row that sees no key gives 0, and -inf as its log-sum-exp.
