@@ -18,10 +18,11 @@ from attngen.schedule.rows import Split, products, split
 POSITIONS = ("i", "j", "n", "t")
 
 
-def check_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
+def check_lines(variant: nodes.Variant, debug: bool = False, order: bool = True) -> list[str]:
     """Checks of parameters, inputs, offset, assertions, order and demands of all pairs, in this order.
 
-    Data are looked at on the CPU; with `debug` also on a GPU, if the name `debug` is true at the call.
+    Data are looked at on the CPU; with `debug` also on a GPU, if the name `debug` is true at the call. Without `order`,
+    `order_lines` are left out.
     """
     option = ", debug" if debug else ""
     return [
@@ -29,7 +30,7 @@ def check_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
         *_inputs(variant, option),
         *_offset(variant, option),
         *_assertions(variant),
-        *_bijection(variant, option),
+        *(order_lines(variant, debug) if order else []),
         *_demands(variant),
         *_rates(variant),
     ]
@@ -75,7 +76,7 @@ def parameter_lines(variant: nodes.Variant, given: nodes.Parameter) -> list[str]
     return [*lines, f"{name} = float({name})"] if given.kind is Kind.FLOAT else lines
 
 
-def _bijection(variant: nodes.Variant, debug: str) -> list[str]:
+def order_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
     """An order visits every position once."""
     order = variant.order
     if order is None:
@@ -83,9 +84,10 @@ def _bijection(variant: nodes.Variant, debug: str) -> list[str]:
     by_data = any(isinstance(part, Read) for part in distinct(order.step))
     device = "q.device" if by_data else '"cpu"'  # where it can be looked at
     steps = TensorPrinter(variant, called=str, device=device).text(as_key(order))
+    where = f'"{place(variant, order.span.line)}"{", debug" * debug}'
     return [
         f"h, j = torch.arange(H, device={device})[:, None], torch.arange(M, device={device})[None, :]",
-        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, "{place(variant, order.span.line)}"{debug})',
+        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, {where})',
     ]
 
 

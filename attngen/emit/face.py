@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from attngen.emit.checks import check_lines, place, range_text
+from attngen.emit.checks import check_lines, order_lines, place, range_text
 from attngen.emit.layout import laid_out
 from attngen.emit.python import PythonPrinter, may_be_int
 from attngen.emit.render import functions
@@ -45,6 +45,7 @@ class Face:
     signature: list[str]
     arguments: list[str]
     checks: list[str]
+    order_checks: list[str]
     support: str
     debugged: bool
     results: dict[str, str]
@@ -68,8 +69,10 @@ class Face:
 def face(plan: Plan, debug: bool = False) -> Face:
     """The face of a plan's variant; with `debug` for a GPU, where data are looked at on demand."""
     variant = plan.variant
-    checks = check_lines(variant, debug)
-    used = {word for line in checks for word in SUPPORT if f"{word}(" in line}
+    order = order_lines(variant, debug)
+    listed = plan.listed is not None  # then an order is checked when the list is made
+    checks = check_lines(variant, debug, order=not listed)
+    used = {word for line in (*checks, *order) for word in SUPPORT if f"{word}(" in line}
     used |= {"_no_fault"} if plan.checked else set()
     return Face(
         variant=variant.name,
@@ -79,8 +82,9 @@ def face(plan: Plan, debug: bool = False) -> Face:
         signature=_signature(variant),
         arguments=_arguments(variant),
         checks=checks,
+        order_checks=order if listed else [],
         support=functions("attngen.emit.support", "checks.py", used | {"_sizes", "_scale", "_offset"}),
-        debugged=debug and (plan.checked or any(", debug)" in line for line in checks)),
+        debugged=debug and (plan.checked or any(", debug)" in line for line in (*checks, *order))),
         results=SOFTMAX if plan.softmax else WEIGHTS,
     )
 

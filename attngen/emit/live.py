@@ -52,7 +52,7 @@ def values(plan: Plan, face: Face, tile_sizes: str, imports: tuple[str, ...], *c
         return {"listed": False, "ordered": False, "imports": _sorted(imports)}
     lister = _Lister(plan, plan.listed)
     shown: dict[str, object] = {"listed": True, "imports": _sorted((*imports, *IMPORTS))}
-    shown |= {**face.values(), **lister.values(), "tile_sizes": tile_sizes, **lister.calls(tile_sizes)}
+    shown |= {**face.values(), **lister.values(face), "tile_sizes": tile_sizes, **lister.calls(tile_sizes, face)}
     text = render("attngen.emit", "live_tiles.py", shown).rstrip()
     used = [name for name in SUPPORT if f"{name}(" in text]
     support = functions("attngen.emit.support", "live.py", [*used, "_same_call", *calls])
@@ -75,13 +75,13 @@ class _Lister:
     plan: Plan
     walk: List
 
-    def values(self) -> dict[str, object]:
+    def values(self, face: Face) -> dict[str, object]:
         return {
             "ordered": bool(self.walk.orders),
             "list_given": ", ".join(self.given),
             "list_arguments": self.given,
             "list_names": ", ".join(self.inside),
-            "list_host_lines": laid_out(host_lines(self._host), 4),
+            "list_host_lines": laid_out([*face.order_checks, *host_lines(self._host)], 4),
             "orders": [(self._text(_of_query(order)), self._text(order)) for order in self.walk.orders],
             "shared": f"({self._shared()})",
             "value_lines": laid_out(self._value_lines(), 4),
@@ -89,12 +89,15 @@ class _Lister:
             "test_lines": laid_out(self._test_lines(), 12),
         }
 
-    def calls(self, tile_sizes: str) -> dict[str, list[str]]:
+    def calls(self, tile_sizes: str, face: Face) -> dict[str, list[str]]:
         """How launchers make a list, and how they look whether the one that is given is the right one."""
         made = f"prepared = _list_tiles(q.device, {tile_sizes}, {', '.join(self.given)})"
         alike = f"_same_call(prepared.made_for, prepared.versions, ({', '.join(self.given)}))"
         problem = f"{self.plan.variant.name}: prepared was made for another call, or what it was made for has changed"
-        return {"list_call": laid_out([made], 8), "list_check": laid_out([f'_require({alike}, "{problem}")'], 4)}
+        return {
+            "list_call": laid_out([*face.order_checks, made], 8),
+            "list_check": laid_out([f'_require({alike}, "{problem}")'], 4),
+        }
 
     # what is printed
 

@@ -67,12 +67,12 @@ def s2attn_wrap(
     offset = _offset("s2attn_wrap", offset, B, M - N, q.device)
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
-    h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
     scale_log2 = 1.4426950408889634 * scale
     y = torch.empty((B, H, N, E), dtype=q.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
     if prepared is None:
+        h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
+        _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
         prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, group)
     _require(
         _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, group)),

@@ -338,16 +338,16 @@ def s2attn_wrap(
     _require(runs, "s2attn_wrap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
-    h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-    _bijection(
-        "s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4", debug
-    )
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
     if prepared is None:
+        h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
+        _bijection(
+            "s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4", debug
+        )
         prepared = _list_tiles(q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, group)
     _require(
         _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, group)),

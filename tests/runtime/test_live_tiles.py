@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -275,3 +276,16 @@ def test_what_is_walked_in_another_order(backend: str, tokens: int) -> None:
     assert kernel.prepare(some, k, offset=offset).tiles.key_order is not None
     found = kernel(some, k, v, offset=offset)
     assert torch.allclose(found.double(), kernel.reference(some, k, v, offset=offset), atol=2e-6)
+
+
+def test_an_order_is_checked_when_its_list_is_made_and_not_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = attngen.build(ORDERED.replace("STEP", "M - 1 - x"), backend="cpp")
+    q, k, v = rows(70)
+    prepared = kernel.prepare(q, k)
+    module = sys.modules[kernel._functions["cpp"].__module__]
+    sorted_: list[int] = []
+    monkeypatch.setattr(module, "_bijection", lambda *_: sorted_.append(1))
+    kernel(q, k, v, prepared=prepared)
+    assert not sorted_
+    kernel(q, k, v)
+    assert sorted_ == [1]
