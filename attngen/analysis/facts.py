@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from attngen.analysis import algebra as al
 from attngen.analysis.interval import interval
@@ -33,10 +34,12 @@ class Facts:
 
     @staticmethod
     def of(variant: nodes.Variant) -> Facts:
-        return Facts(
-            {given.name: _declared(given.range, given.kind) for given in variant.parameters},
-            {given.name: _declared(given.range, given.kind) for given in variant.inputs},
+        """What a variant declares; those who ask about the same declarations share what was proved."""
+        parameters, inputs = (
+            tuple((given.name, _declared(given.range, given.kind)) for given in declared)
+            for declared in (variant.parameters, variant.inputs)
         )
+        return _shared(parameters, inputs)
 
     def leaf(self, expr: Expr) -> Interval | None:
         """The interval of a leaf, in numbers."""
@@ -55,7 +58,7 @@ class Facts:
 
     def before_data(self) -> Facts:
         """Those that hold whatever the inputs hold: parameters are always checked, and data only on the CPU."""
-        return Facts(self.parameters, {}) if self.inputs else self
+        return _shared(tuple(self.parameters.items()), ()) if self.inputs else self
 
     def at_least(self, expr: Expr, least: int) -> bool:
         """Whether an expression is proved to be `least` or more for every call."""
@@ -105,6 +108,11 @@ class Facts:
             if not any(wins):
                 kept.append(part)
         return al.smallest(*kept) if expr.function == "min" else al.largest(*kept)
+
+
+@lru_cache(maxsize=64)
+def _shared(parameters: tuple[tuple[str, Interval], ...], inputs: tuple[tuple[str, Interval], ...]) -> Facts:
+    return Facts(dict(parameters), dict(inputs))
 
 
 def _as_remainder(expr: Expr) -> Expr:
