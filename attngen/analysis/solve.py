@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from attngen.analysis import algebra as al
+from attngen.analysis import remainders
 from attngen.analysis.facts import FIRST, FIRST_KEY, LAST, LAST_KEY, Facts
 from attngen.analysis.interval import SOMETIMES, interval, is_uniform, truth
 from attngen.analysis.rules import Interval
@@ -19,7 +20,6 @@ from attngen.analysis.segments import (
     NONE,
     Segment,
     Segments,
-    Teeth,
     choose,
     hull_of,
     intersect,
@@ -179,11 +179,11 @@ class Solver:
         match term:
             case Variable():
                 return (Segment(start, stop),)
-            case Apply(function="div", arguments=(operand, divisor)) if self._positive(divisor):
+            case Apply(function="div", arguments=(operand, divisor)) if self.is_positive(divisor):
                 # x div g >= s  <=>  x >= s * g
                 ends = [None if end is None else al.multiply(end, divisor) for end in (start, stop)]
                 return self._solve(operand, *ends)
-            case Apply(function="mod", arguments=(operand, period)) if self._positive(period):
+            case Apply(function="mod", arguments=(operand, period)) if self.is_positive(period):
                 return self._remainder(term, operand, period, start, stop)
             case Apply(function="*", arguments=(left, right)):
                 factor, operand = (left, right) if is_uniform(left) else (right, left)
@@ -207,7 +207,7 @@ class Solver:
 
     def _remainder(self, term: Expr, operand: Expr, period: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """The keys for which `operand mod period` lies in [start, stop): one case for each of two periods, or teeth."""
-        bend = self._bend(operand, period)
+        bend = remainders.bend(self, operand, period)
         if bend is not None:
             split = Apply(Kind.BOOL, function="<", arguments=(operand, bend))
             before, behind = (al.subtract(operand, al.subtract(bend, back)) for back in (period, al.ZERO))
@@ -216,45 +216,10 @@ class Solver:
             start = al.ZERO if start is None else al.largest(al.ZERO, start)
         if stop is None or not self.facts.ordered(stop, period):
             stop = period if stop is None else al.smallest(stop, period)
-        teeth = self._teeth(operand, start, stop, period)
-        return (
-            self._fallback(term, "its remainders have no period in one position")
-            if teeth is None
-            else (Segment(teeth=(teeth,)),)
-        )
-
-    def _bend(self, operand: Expr, period: Expr) -> Expr | None:
-        """Where `operand mod period` starts again, if the operand is proved to lie in the periods before and behind."""
-        reach = interval(operand, self)
-        for bend in (al.ZERO, period):
-            least, most = al.subtract(bend, period), al.add(bend, period)
-            if reach.low is None or reach.high is None:
-                return None
-            if self.facts.ordered(least, reach.low) and self.facts.ordered(al.add(reach.high, al.ONE), most):
-                return bend
-        return None
-
-    def _teeth(self, expr: Expr, start: Expr, stop: Expr, period: Expr) -> Teeth | None:
-        """The keys for which an int expression lies in [start + n period, stop + n period) for some whole n."""
-        terms, constant = linear(expr)
-        mine = {term: factor for term, factor in terms.items() if mentions(term, self.side.unknown)}
-        others = {term: factor for term, factor in terms.items() if term not in mine}
-        rest = interval(from_linear(others, constant), self)
-        if len(mine) != 1 or rest.low is None or rest.high is None:
-            return None
-        ((term, factor),) = mine.items()
-        near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
-        start, stop = al.subtract(start, near), al.subtract(stop, far)
-        if factor == -1:
-            start, stop = al.subtract(al.ONE, stop), al.subtract(al.ONE, start)
-        elif factor != 1:
-            return None
-        match term:
-            case Variable():
-                return Teeth(start, stop, period)
-            case Apply(function="div", arguments=(operand, divisor)) if self._positive(divisor):
-                return self._teeth(operand, *(al.multiply(end, divisor) for end in (start, stop, period)))
-        return None
+        teeth = remainders.teeth(self, operand, start, stop, period)
+        if teeth is None:
+            return self._fallback(term, "its remainders have no period in one position")
+        return (Segment(teeth=(teeth,)),)
 
     def _absolute(self, operand: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """|x| in [s, t)  <=>  x in [s, t) or -x in [s, t); where s <= 0 these make one segment."""
@@ -280,7 +245,8 @@ class Solver:
                 return self._chosen(condition, rest, NONE) if join is intersect else self._chosen(condition, ALL, rest)
         return join(self._solve(left, start, stop), self._solve(right, start, stop))
 
-    def _positive(self, expr: Expr) -> bool:
+    def is_positive(self, expr: Expr) -> bool:
+        """Whether an expression is the same for the whole tile, and above 0."""
         return is_uniform(expr) and self.facts.at_least(expr, 1)
 
     def _chosen(self, condition: Expr, then: Segments, otherwise: Segments) -> Segments:
