@@ -10,8 +10,8 @@ import typer
 from attngen.cli.options import NoSet, Set, Spec, fail, ints, parameters
 
 if TYPE_CHECKING:
-    from attngen.analysis.picture import TileMap
     from attngen.ir.nodes import Variant
+    from attngen.view.scene import Scene
 
 
 def show(
@@ -101,7 +101,16 @@ def _show_tiles(
         print("The bounds depend on an input, so the map is known at the call only.")
         return
     if output is not None:
-        _draw([(heads_text(group), tiles) for group, tiles in kinds], query, notes, output)
+        from attngen.view.pairs import live_pairs
+        from attngen.view.scene import scene
+
+        maps = [(heads_text(group), tiles) for group, tiles in kinds]
+        call = {"N": queries, "M": keys, "H": heads}
+        try:
+            pairs = [live_pairs(made.variant, parameters, group[0], call) for group, _ in kinds]
+        except LookupError:  # the tiles do not depend on data, and the pairs in them do
+            pairs = []
+        _draw(scene(maps, query, notes, pairs), output)
         return
     for k, (group, tiles) in enumerate(kinds):
         print(f"{variant.name}, {heads_text(group)} of {heads}: {summary(tiles)}")
@@ -109,15 +118,15 @@ def _show_tiles(
     print(f"  {LEGEND}")
 
 
-def _draw(maps: list[tuple[str, TileMap]], query: int | None, notes: list[list[str]], output: Path) -> None:
+def _draw(drawn: Scene, output: Path) -> None:
     if output.suffix == ".png":
         from attngen.view.png import write_png
 
-        write_png(output, maps, query, notes)
+        write_png(output, drawn)
     elif output.suffix == ".svg":
-        from attngen.view.svg import drawing
+        from attngen.view.svg import svg
 
-        output.write_text(drawing(maps, query, notes), encoding="utf-8")
+        output.write_text(svg(drawn), encoding="utf-8")
     else:
         fail(f"-o {output}: pictures end in .svg or .png")
     print(f"wrote {output}")

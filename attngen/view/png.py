@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from attngen.analysis.picture import TileMap
-from attngen.view.scene import Box, Fill, Frame, Label, scene
+from attngen.view.scene import Box, Fill, Frame, Label, Scene
 
 SCALE = 2
 """Pixels of the picture for each of the scene: letters stay sharp."""
 
 
-def write_png(
-    path: Path, maps: Sequence[tuple[str, TileMap]], query: int | None = None, notes: Sequence[Sequence[str]] = ()
-) -> None:
-    """Draw what `scene` makes of the arguments, on white.
+def write_png(path: Path, drawn: Scene) -> None:
+    """Draw a scene on white.
 
     Raises:
         RuntimeError: Pillow is not installed.
@@ -24,7 +20,6 @@ def write_png(
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
         raise RuntimeError("a PNG is drawn by Pillow: pip install 'attngen[view]', or write an .svg") from error
-    drawn = scene(maps, query, notes)
     image = Image.new("RGB", (max(1, drawn.width * SCALE), max(1, drawn.height * SCALE)), "white")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(11 * SCALE)
     for shape in drawn.shapes:

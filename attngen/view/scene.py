@@ -11,7 +11,8 @@ from attngen.analysis.picture import TileMap
 
 CELL, GAP, TEXT = 6, 18, 16
 """Pixels of a tile, between two maps, and of a line of text."""
-COLOURS = {1: "#f2b134", 2: "#2a6f97"}
+COLOURS = {1: "#f2b134", 2: "#2a6f97", 3: "#22333b"}
+"""Of tiles that are tested, of full ones, and of live pairs."""
 GROUND = "#eef1f4"
 CHOSEN = "#c1121f"
 
@@ -53,10 +54,16 @@ class Scene:
     shapes: tuple[Fill | Frame | Label, ...]
 
 
-def scene(maps: Sequence[tuple[str, TileMap]], query: int | None = None, notes: Sequence[Sequence[str]] = ()) -> Scene:
+def scene(
+    maps: Sequence[tuple[str, TileMap]],
+    query: int | None = None,
+    notes: Sequence[Sequence[str]] = (),
+    pairs: Sequence[tuple[str, TileMap]] = (),
+) -> Scene:
     """The maps with their titles; rows are query tiles, columns key tiles.
 
-    `query` is a query tile to be framed, `notes` are lines of text that are written under each map.
+    `query` is a query tile to be framed, `notes` are lines of text that are written under each map, `pairs` are
+    pictures of the same size that stand beside the maps.
     """
     shapes: list[Fill | Frame | Label] = []
     left = 0
@@ -67,23 +74,32 @@ def scene(maps: Sequence[tuple[str, TileMap]], query: int | None = None, notes: 
         if query is not None:
             shapes.append(Frame(CHOSEN, (left, TEXT + query * CELL, tiles.shape[1] * CELL, CELL)))
         shapes += [Label(left, height + 13 + TEXT * n, line) for n, line in enumerate(lines)]
-        left += max(tiles.shape[1] * CELL, *(len(line) * 7 for line in (title, *lines))) + GAP
+        width = max(tiles.shape[1] * CELL, len(title) * 7)
+        if pairs:
+            shapes += _map(*pairs[k], left + width + GAP, tiles.shape)
+            width += GAP + max(tiles.shape[1] * CELL, len(pairs[k][0]) * 7)
+        left += max([width, *(len(line) * 7 for line in lines)]) + GAP
     height += TEXT * max(map(len, notes), default=0) + (4 if notes else 0)
     return Scene(left - GAP, height, tuple(shapes))
 
 
-def _map(title: str, tiles: TileMap, left: int) -> list[Fill | Frame | Label]:
-    rows, columns = tiles.shape
-    shapes: list[Fill | Frame | Label] = [Label(left, 11, title), Fill(GROUND, (_box(left, 0, columns, rows),))]
+def _map(title: str, tiles: TileMap, left: int, shape: tuple[int, int] | None = None) -> list[Fill | Frame | Label]:
+    """A map, or a picture that is as large as one of `shape`."""
+    rows, columns = (count * CELL for count in shape or tiles.shape)
+    shapes: list[Fill | Frame | Label] = [Label(left, 11, title), Fill(GROUND, ((left, TEXT, columns, rows),))]
+    high, wide = (size / max(1, count) for size, count in zip((rows, columns), tiles.shape, strict=True))
     for kind, colour in COLOURS.items():
-        boxes = tuple(_box(left + start * CELL, row, length, 1) for row, start, length in _runs(tiles, kind))
+        boxes = tuple(_box(left, place, high, wide) for place in _runs(tiles, kind))
         shapes += [Fill(colour, boxes)] if boxes else []
     return shapes
 
 
-def _box(x: int, row: int, columns: int, rows: int) -> Box:
-    """A rectangle of tiles."""
-    return x, TEXT + row * CELL, columns * CELL, rows * CELL
+def _box(left: int, place: tuple[int, int, int], high: float, wide: float) -> Box:
+    """Neighbours in a row, in whole pixels."""
+    row, start, length = place
+    top, bottom = round(row * high), round((row + 1) * high)
+    first, stop = round(start * wide), round((start + length) * wide)
+    return left + first, TEXT + top, stop - first, bottom - top
 
 
 def _runs(tiles: TileMap, kind: int) -> list[tuple[int, int, int]]:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from attngen.analysis.picture import TileMap
-from attngen.view.scene import Fill, Frame, Label, scene
+from attngen.view.scene import Fill, Frame, Label, Scene, scene
 
 
-def drawing(maps: Sequence[tuple[str, TileMap]], query: int | None = None, notes: Sequence[Sequence[str]] = ()) -> str:
-    """The text of an SVG file of what `scene` makes of the same arguments."""
-    drawn = scene(maps, query, notes)
+def drawing(maps: Sequence[tuple[str, TileMap]]) -> str:
+    """The text of an SVG file of maps."""
+    return svg(scene(maps))
+
+
+def svg(drawn: Scene) -> str:
+    """The text of an SVG file."""
     size = f'width="{drawn.width}" height="{drawn.height}" viewBox="0 0 {drawn.width} {drawn.height}"'
     parts = map(_element, drawn.shapes)
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', *parts, "</svg>", ""])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from attngen.analysis.picture import TileMap
 from attngen.cli import app
 from attngen.view.png import SCALE, write_png
-from attngen.view.scene import CELL, CHOSEN, COLOURS, GROUND, TEXT
+from attngen.view.scene import CELL, CHOSEN, COLOURS, GROUND, TEXT, scene
 
 SPEC = Path(__file__).parents[2] / "specs" / "streaming_llm.attn"
 
@@ -27,7 +27,7 @@ def colour(image: Image.Image, row: int, column: int) -> str:
 
 def test_tiles_have_the_colours_of_their_classes(tmp_path: Path) -> None:
     classes = ((1, 0, 0), (2, 2, 1))
-    write_png(tmp_path / "map.png", [("all heads", TileMap(classes, (2, 3)))], query=0, notes=[["a note"]])
+    write_png(tmp_path / "map.png", scene([("all heads", TileMap(classes, (2, 3)))], query=0, notes=[["a note"]]))
     image = Image.open(tmp_path / "map.png")
     wanted = {0: GROUND, **COLOURS}
     assert [[colour(image, row, column) for column in range(3)] for row in range(2)] == [
@@ -52,4 +52,4 @@ def test_show_writes_what_the_name_ends_in(tmp_path: Path) -> None:
 def test_without_pillow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(RuntimeError, match=r"pip install 'attngen\[view\]'"):
-        write_png(tmp_path / "map.png", [])
+        write_png(tmp_path / "map.png", scene([]))
