@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attngen.emit.checks import POSITIONS
 from attngen.errors import CallError
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number, evaluate
@@ -157,7 +158,7 @@ def _sizes(shape: list[int]) -> list[int]:
 
 
 def _random(given: nodes.Input, lengths: Mapping[str, int], parameters: Mapping[str, Number]) -> Tensor:
-    """Random values of an input in its declared range; an own axis gets 64 elements."""
+    """Random values of an input in its declared range, sorted if it is; an own axis gets 64 elements."""
     shape = [lengths.get(axis, 64) for axis in given.axes]
     if given.kind is Kind.BOOL:
         return torch.rand(shape) < 0.5
@@ -167,9 +168,11 @@ def _random(given: nodes.Input, lengths: Mapping[str, int], parameters: Mapping[
         high = float(evaluate(given.range.high, parameters))
         low = max(low, high - 8.0) if given.range.low is not None else high - 1.0
     if given.kind is Kind.FLOAT:
-        return low + (high - low) * (0.01 + 0.98 * torch.rand(shape))
-    values = torch.randint(int(low), int(high) + 1, shape)
-    return values.sort(dim=given.axes.index("n")).values if given.sorted and "n" in given.axes else values
+        values = low + (high - low) * (0.01 + 0.98 * torch.rand(shape))
+    else:
+        values = torch.randint(int(low), int(high) + 1, shape)
+    along = next((k for k, axis in enumerate(given.axes) if axis in POSITIONS), None) if given.sorted else None
+    return values if along is None else values.sort(dim=along).values
 
 
 def _last(tensor: Tensor, given: nodes.Input, rows: int) -> Tensor:
