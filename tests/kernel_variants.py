@@ -155,6 +155,16 @@ CASES = {
         "attention dilated_blocks(g: int in [1, inf), r: int in [1, inf)) { mask (i div g - j div g) mod r == 0 }",
         {"g": block, "r": st.integers(1, 4)},
     ),
+    "blocks_and_window": Case(
+        "attention blocks_and_window(g: int in [1, inf)) {"
+        " mask (i div g - j div g) mod 2 == 0 or i - j < 4 and j <= i }",
+        {"g": block},
+    ),
+    "blocks_of_some": Case(
+        "attention blocks_of_some(g: int in [1, inf), s: int) {"
+        " mask if h < H div 2 then i < s or (i div g - j div g) mod 2 == 0 else j <= i }",
+        {"g": st.integers(1, 90), "s": st.integers(-3, 60)},
+    ),
     "striped": Case(
         "attention striped(g: int in [1, inf), r: int in [1, inf)) { mask j <= i + g and (j div g) mod r == h mod 2 }",
         {"g": st.integers(1, 70), "r": st.integers(1, 3)},

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
-from attngen.ir.expr import Constant, Expr
+from attngen.ir.expr import Constant, Expr, size
 
 MOST = 4
 """Segments that a set may have; beyond that a hull is one segment, and a core keeps the first ones."""
@@ -27,8 +27,8 @@ class Teeth:
     period: Expr
 
 
-ANYWHERE = Teeth(al.ZERO, al.ONE, al.ONE)
-"""What holds for every position."""
+ANYWHERE = Teeth(al.ZERO, al.add(size("M"), al.ONE), al.add(size("M"), al.ONE))
+"""What holds for every position; a walk along it has few periods."""
 
 
 @dataclass(frozen=True, slots=True)

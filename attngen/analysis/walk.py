@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds
-from attngen.analysis.segments import Segment, Segments, parted
+from attngen.analysis.segments import Segment, Segments, hull_of, parted
 from attngen.ir.evaluate import Environment, Number, Reader, evaluate
 from attngen.ir.expr import Apply, Expr, variable
 
@@ -77,8 +77,8 @@ def key_walk(bounds: Bounds) -> Range | Periodic:
     if len(bounds.hull) == 1 and bounds.hull[0].teeth:
         return _periodic(bounds.hull[0], bounds.core)
     definitions: list[Definition] = []
-    hull = tuple(Segment(segment.start, segment.stop) for segment in bounds.hull)
-    live = _runs(hull, ("start", "stop"), definitions, outward=True)
+    toothed = parted(bounds.hull)[1]  # beside segments, with which they are in no order
+    live = _runs((hull_of(bounds.hull),) if toothed else bounds.hull, ("start", "stop"), definitions, outward=True)
     full = _runs(parted(bounds.core)[0], ("full_start", "full_stop"), definitions, outward=False)
     partial = []
     for k, run in enumerate(live):
@@ -211,7 +211,8 @@ def _periodic(hull: Segment, core: Segments) -> Periodic:
     inner.append(Definition(run.start, al.largest(al.floor_divide(start, KEY_TILE), visited)))
     end = al.choose(al.compare("<", start, stop), al.ceil_divide(stop, KEY_TILE), al.ZERO)
     inner.append(Definition(run.stop, al.largest(end, variable(run.start))))
-    inside = _inside(core[0], length) if core and core[0].teeth else (variable(run.stop), variable(run.stop))
+    repeats = bool(core) and [found.period for found in core[0].teeth] == [teeth.period]
+    inside = _inside(core[0], length) if repeats else (variable(run.stop), variable(run.stop))
     inner.append(Definition(full.start, _between(inside[0], run.start, run.stop)))
     inner.append(Definition(full.stop, _between(inside[1], full.start, run.stop)))
     return Periodic(tuple(definitions), periods, tuple(inner), PartialRun(run.start, run.stop, (full,)), full)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attngen.analysis.lists import List
 from attngen.analysis.orders import as_key
+from attngen.analysis.segments import Segments
+from attngen.analysis.walk import Periodic, Range
 from attngen.emit.python import PythonPrinter, size_name
 from attngen.emit.tensors import TensorPrinter
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Kind, Read, children, distinct, mentions, variables
+from attngen.ir.expr import Apply, Expr, Kind, Parameter, Read, children, distinct, mentions, variables
 from attngen.ir.nodes import AXIS_SIZES
 from attngen.ir.show import show_expr
 from attngen.schedule.growth import GENTLE, magnitude
@@ -110,13 +113,36 @@ def _demands(variant: nodes.Variant) -> list[str]:
     return lines
 
 
+def period_lines(variant: nodes.Variant, walk: Range | Periodic | List, hull: Segments) -> list[str]:
+    """The ends of the teeth that a periodic walk goes along fit into 64 bits."""
+    if not isinstance(walk, Periodic):
+        return []
+    (teeth,) = hull[0].teeth
+    where = place(variant, variant.pairwise.mask.span.line or variant.span.line)
+    problem = f"{variant.name}: the mask repeats after 2^60 positions or more ({where})"
+    return [
+        f'_require({_for_all(f"{PythonPrinter().tight(period, 6)} < 2**60", period)}, "{problem}")'
+        for period in dict.fromkeys(_chosen(teeth.period))
+        if any(isinstance(part, Parameter) for part in distinct(period))
+    ]
+
+
+def _chosen(expr: Expr) -> Iterator[Expr]:
+    """What an expression chooses from, by the tile."""
+    if isinstance(expr, Apply) and expr.function == "if":
+        yield from (part for branch in expr.arguments[1:] for part in _chosen(branch))
+    else:
+        yield expr
+
+
 def _rates(variant: nodes.Variant) -> list[str]:
     """Rows grow so slowly that those of a tile are near that of its anchor."""
     lines: dict[str, None] = {}
     for product in products(variant.body.score) if isinstance(variant.body, nodes.Pairwise) else ():
         sides = split(product)
         where = place(variant, (product.span if product.span.line else variant.span).line)
-        for rate in {magnitude(rate): None for rate in (sides.rates or ())} if isinstance(sides, Split) else ():
+        grown = sides.grown or () if isinstance(sides, Split) else ()
+        for rate in dict.fromkeys(magnitude(each.rate) for each in grown):
             for base in (
                 part.arguments[0] for part in distinct(rate) if isinstance(part, Apply) and part.function == "log"
             ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from attngen.emit.checks import check_lines, order_lines, place, range_text
+from attngen.emit.checks import check_lines, order_lines, period_lines, place, range_text
 from attngen.emit.layout import laid_out
 from attngen.emit.python import PythonPrinter, may_be_int
 from attngen.emit.render import functions
@@ -71,7 +71,7 @@ def face(plan: Plan, debug: bool = False) -> Face:
     variant = plan.variant
     order = order_lines(variant, debug)
     listed = plan.listed is not None  # then an order is checked when the list is made
-    checks = check_lines(variant, debug, order=not listed)
+    checks = check_lines(variant, debug, order=not listed) + period_lines(variant, plan.walk, plan.bounds.hull)
     used = {word for line in (*checks, *order) for word in SUPPORT if f"{word}(" in line}
     used |= {"_no_fault"} if plan.checked else set()
     return Face(

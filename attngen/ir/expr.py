@@ -48,7 +48,8 @@ def compared_once(cls: NodeType) -> NodeType:
         if mine is not others:
             if not compare(self, other):
                 return False
-            object.__setattr__(others, "_same", mine)
+            first, second = (mine, others) if id(mine) < id(others) else (others, mine)  # in any thread the same
+            object.__setattr__(second, "_same", first)
         return True
 
     cls.__hash__ = __hash__  # type: ignore[method-assign, assignment]

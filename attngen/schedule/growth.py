@@ -1,10 +1,10 @@
 """Rows that grow or shrink with their position, as in xPos, without numbers too large for float32.
 
-    dot(x e^(a i), y e^(b j))  =  dot(x e^(a (i - s)) e^(a s + b t), y e^(b (j - t)))
+    dot(x e^(a i + u), y e^(b j + v))  =  dot(x e^(a (i - s)) e^(a s + u + b t + v), y e^(b (j - t)))
 
-With an anchor s near the queries of a tile and t near its keys no factor on the right gets far from 1, but for the
-bridge e^(a s + b t), and that only where the score itself does. The left side overflows far out: 0.3^(-j/512) is more
-than float32 holds from j = 38,000 on.
+With an anchor s near the queries of a tile and t near its keys, a row of keys stays near y, and the bridge between
+s and t is as large as what the score makes of the two. The left side overflows far out: 0.3^(-j/512) is more than
+float32 holds from j = 38,000 on.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ GROWING = ("exp", "^")
 KEYS_PER_ANCHOR = 128
 """A multiple of every key tile, so that the keys of a tile have one anchor."""
 GENTLE = 0.1
-"""The largest rate per token, in either direction: over half an anchor's keys a row changes by e^6.4 at most, which
-float16 holds. A launcher asks for it."""
+"""The largest rate per token, in either direction: over half an anchor's keys a row of keys changes by e^6.4 at most,
+which float16 holds. A launcher asks for it."""
 
 ONE, ZERO = Constant(Kind.FLOAT, value=1.0), Constant(Kind.FLOAT, value=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A row as `steady * e^(rate * position)`; the rate holds channels, h and what the host knows."""
+    """A row as `steady * e^(rate * position + shift)`; rate and shift hold channels, h and what the host knows."""
 
     steady: Expr
     rate: Expr
+    shift: Expr
 
 
 def grows(expr: Expr) -> bool:
@@ -42,14 +43,14 @@ def grows(expr: Expr) -> bool:
 def growth(row: Expr, position: str) -> Growth | None:
     """The growth of a whole row, a rate of 0 included; nothing if it has none in common, or none that is known."""
     if not grows(row):
-        return Growth(row, ZERO)
+        return Growth(row, ZERO, ZERO)
     match row:
         case Apply(function="*" | "/" | "+" | "-", arguments=(left, right)):
             both = growth(left, position), growth(right, position)
             return None if both[0] is None or both[1] is None else _together(row, both[0], both[1])
         case Apply(function="neg", arguments=(inner,)):
             found = growth(inner, position)
-            return found and Growth(_apply("neg", found.steady), found.rate)
+            return found and Growth(_apply("neg", found.steady), found.rate, found.shift)
         case Apply(function="exp", arguments=(exponent,)):
             return _power(None, exponent, position)
         case Apply(function="^", arguments=(base, exponent)) if not _stands_at(base):
@@ -71,14 +72,23 @@ def names(query: Expr, key: Expr) -> dict[Expr, str]:
     return {query: "query_rate", key: "key_rate", **distances, _float(APART): "between_anchors"}
 
 
-def bridge(query: Expr, key: Expr) -> Expr:
-    """The factor between two anchors, of rates of queries and keys: where these cancel, it loses no digit far out."""
-    apart = _times(key, _float(APART))
-    factor, rate = _factor(query)
-    if (-factor, rate) == _factor(key):
-        return _apply("exp", apart)
-    common = _times(_apply("+", query, key), _float(QUERY_ANCHOR))
-    return _apply("exp", _apply("+", common, apart))
+def bridge_exponent(query: Growth, key: Growth) -> tuple[Expr, bool]:
+    """What e is taken to between two anchors, and whether that needs float64.
+
+    Where rates and shifts cancel, as in xPos, it is a rate times a distance, and loses no digit far out.
+    """
+    apart = _times(key.rate, _float(APART))
+    if _cancel(query.rate, key.rate) and _cancel(query.shift, key.shift):
+        return apart, False
+    common = ZERO if _cancel(query.rate, key.rate) else _times(_plus(query.rate, key.rate), _float(QUERY_ANCHOR))
+    shift = ZERO if _cancel(query.shift, key.shift) else _plus(query.shift, key.shift)
+    return _plus(_plus(common, shift), apart), True
+
+
+def _cancel(x: Expr, y: Expr) -> bool:
+    """Whether two terms have the sum 0 in any arithmetic."""
+    factor, rest = _factor(x)
+    return (-factor, rest) == _factor(y)
 
 
 def magnitude(rate: Expr) -> Expr:
@@ -101,23 +111,24 @@ def _factor(rate: Expr) -> tuple[float, Expr]:
 
 
 def _together(row: Apply, left: Growth, right: Growth) -> Growth | None:
+    steady = _apply(row.function, left.steady, right.steady)
     match row.function:
         case "*":
-            return Growth(_apply("*", left.steady, right.steady), _apply("+", left.rate, right.rate))
+            return Growth(steady, _plus(left.rate, right.rate), _plus(left.shift, right.shift))
         case "/":
-            return Growth(_apply("/", left.steady, right.steady), _minus(left.rate, right.rate))
-    return Growth(_apply(row.function, left.steady, right.steady), left.rate) if left.rate == right.rate else None
+            return Growth(steady, _minus(left.rate, right.rate), _minus(left.shift, right.shift))
+    same = (left.rate, left.shift) == (right.rate, right.shift)
+    return Growth(steady, left.rate, left.shift) if same else None
 
 
 def _power(base: Expr | None, exponent: Expr, position: str) -> Growth | None:
-    """base^(m x + t) = base^t e^(m log(base) x)."""
+    """base^(m x + t) = e^(m log(base) x + t log(base))."""
     line = _line(exponent, position)
-    if line is None:
-        return None
+    if line is None or base is None:
+        return line and Growth(ONE, *line)
     slope, rest = line
-    if base is None:
-        return Growth(ONE if rest == ZERO else _apply("exp", rest), slope)
-    return Growth(ONE if rest == ZERO else _apply("^", base, rest), _times(slope, _apply("log", base)))
+    logarithm = _apply("log", base)
+    return Growth(ONE, _times(slope, logarithm), _times(rest, logarithm))
 
 
 def _line(expr: Expr, position: str) -> tuple[Expr, Expr] | None:
@@ -156,6 +167,10 @@ def _stands_at(expr: Expr) -> bool:
 
 def _times(x: Expr, y: Expr) -> Expr:
     return ZERO if ZERO in (x, y) else _apply("*", x, y)
+
+
+def _plus(x: Expr, y: Expr) -> Expr:
+    return y if x == ZERO else _apply("+", x, y)
 
 
 def _minus(x: Expr, y: Expr) -> Expr:

@@ -20,6 +20,7 @@ from attngen.ir.expr import (
     with_children,
 )
 from attngen.schedule import growth
+from attngen.schedule.growth import Growth
 from attngen.schedule.host import Hoisting, is_of_host
 from attngen.schedule.levels import BRIDGES, KEY_ROWS, QUERY_ROWS, Level
 from attngen.schedule.names import Namer
@@ -80,21 +81,30 @@ def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) ->
     elsewhere = Namer(namer.given, set(namer.taken))  # keys have a function of their own, where names are free again
     names = [f"{prefix}{side}" if prefix else f"{side}_turned" for side in ("q", "k")]
     since: dict[str, Expr] = {}
-    if sides.rates is not None:
-        for value, called in growth.names(*sides.rates).items():
+    if sides.grown is not None:
+        rates = [grown.rate for grown in sides.grown]
+        for value, called in growth.names(*rates).items():
             namer.given.setdefault(value, called)
             namer.given.setdefault(hoisting.hoisted(value, exact=False), called)
-        since = growth.since_anchors(*sides.rates)
+        since = growth.since_anchors(*rates)
     query = _row(namer.fresh(names[0]), sides.query, since.get("query"), QUERY_ROWS, namer, hoisting)
     key = _row(namer.fresh(names[1]), sides.key, since.get("key"), KEY_ROWS, elsewhere, hoisting)
-    return Product(name, query, key, sides.rates and _bridge(sides.rates, namer, hoisting))
+    return Product(name, query, key, sides.grown and _bridge(*sides.grown, namer, hoisting))
 
 
-def _bridge(rates: tuple[Expr, Expr], namer: Namer, hoisting: Hoisting) -> RowPlan:
-    factor = hoisting.hoisted(growth.bridge(*rates), exact=False)
-    sequence = Sequence(namer, exact=False, axes=BRIDGES)
-    result = sequence.lowered(factor, [factor])
-    return RowPlan(tuple(sequence.statements), result, namer.fresh("bridge"), mentions(factor, "h"))
+def _bridge(query: Growth, key: Growth, namer: Namer, hoisting: Hoisting) -> RowPlan:
+    exponent, precise = growth.bridge_exponent(query, key)
+    exponent = hoisting.hoisted(exponent, exact=precise)
+    sequence = Sequence(namer, exact=precise, axes=BRIDGES)
+    if precise:
+        sequence.define(namer.fresh("exponent"), exponent, [exponent])
+        exponent = Variable(Kind.FLOAT, name=sequence.statements[-1].name)
+        exponent = Apply(Kind.FLOAT, function="float", arguments=(exponent,))
+    else:
+        exponent = sequence.lowered(exponent, [exponent])
+    factor = Apply(Kind.FLOAT, function="exp", arguments=(exponent,))
+    per_head = any(mentions(grown.rate, "h") or mentions(grown.shift, "h") for grown in (query, key))
+    return RowPlan(tuple(sequence.statements), factor, namer.fresh("bridge"), per_head)
 
 
 def _row(
@@ -110,7 +120,8 @@ def _row(
     rough = hoisting.hoisted(turned if since is None else _grown(turned, since), exact=False)
     sequence = Sequence(namer, exact=False, axes=axes, known=dict(exact.known), levels=dict(exact.levels))
     result = sequence.lowered(rough, [rough])
-    return RowPlan((*exact.statements, *sequence.statements), result, name, mentions(rough, "h"))
+    per_head = mentions(row, "h") or (since is not None and mentions(since, "h"))
+    return RowPlan((*exact.statements, *sequence.statements), result, name, per_head)
 
 
 def _grown(row: Expr, since: Expr) -> Expr:

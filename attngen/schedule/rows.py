@@ -24,7 +24,7 @@ from attngen.ir.expr import (
     with_children,
 )
 from attngen.ir.functions import SCALAR
-from attngen.schedule.growth import ZERO, growth
+from attngen.schedule.growth import ZERO, Growth, growth
 from attngen.schedule.host import is_of_host
 from attngen.schedule.levels import ROW_SUM, is_row_sum
 
@@ -35,12 +35,12 @@ CHANNEL = "c"
 class Split:
     """dot(query, key): each side over the channel c, with rows read at other channels as `Rechannel(Row, ...)`.
 
-    With `rates` the sides are to be multiplied by e^(rate * i) and e^(rate * j).
+    With `grown` the sides are steady, and are to be multiplied by how they grow.
     """
 
     query: Expr
     key: Expr
-    rates: tuple[Expr, Expr] | None = None
+    grown: tuple[Growth, Growth] | None = None
 
 
 def split(product: Expr) -> Split | str:
@@ -54,13 +54,17 @@ def split(product: Expr) -> Split | str:
     if at not in (["i", "j"], ["i", ""], ["", "j"]):
         return "one side of the product must depend on the query alone, and the other on the key alone"
     query, key = growth(sides[0], "i"), growth(sides[1], "j")
-    if query is None or key is None or not all(is_of_host(each.rate, CHANNEL) for each in (query, key)):
+    if query is None or key is None or not (_is_known(query) and _is_known(key)):
         return "a row that grows with the position must do so as a whole, by a rate per token that the host knows"
     reasons = [reason for row in (query.steady, key.steady) if (reason := _reason(row))]
     if reasons:
         return reasons[0]
     grows = query.rate != ZERO or key.rate != ZERO
-    return Split(query.steady, key.steady, (query.rate, key.rate) if grows else None)
+    return Split(query.steady, key.steady, (query, key) if grows else None)
+
+
+def _is_known(growth: Growth) -> bool:
+    return is_of_host(growth.rate, CHANNEL) and is_of_host(growth.shift, CHANNEL)
 
 
 def products(score: Expr) -> list[Expr]:
@@ -80,7 +84,7 @@ def products(score: Expr) -> list[Expr]:
 
 def is_anchored(score: Expr) -> bool:
     """Whether rows are relative to anchors, which the tokens of a tile can only have where they lie together."""
-    return any(isinstance(sides := split(product), Split) and sides.rates is not None for product in products(score))
+    return any(isinstance(sides := split(product), Split) and sides.grown is not None for product in products(score))
 
 
 def is_positional(expr: Expr) -> bool:

@@ -6,6 +6,7 @@ from attngen.analysis.bounds import Bounds
 from attngen.analysis.facts import Facts
 from attngen.analysis.lists import List
 from attngen.analysis.orders import orders_for
+from attngen.analysis.segments import parted
 from attngen.analysis.tiletest import TileBox, tile_test
 from attngen.analysis.walk import Periodic, Range, key_walk
 from attngen.ir.expr import TRUE, Expr, Read, distinct
@@ -28,6 +29,7 @@ def choose_walk(
         return closed
     test = tile_test(variant, mask, fault)
     box = TileBox(Facts.of(variant), variant)
-    if test.spans or test.areas or any(box.knows(fallback.part) for fallback in bounds.fallbacks):
+    toothed = bool(parted(bounds.hull)[1])  # beside segments, or by data
+    if toothed or test.spans or test.areas or any(box.knows(fallback.part) for fallback in bounds.fallbacks):
         return List(test, ())
     return closed

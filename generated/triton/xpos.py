@@ -184,13 +184,16 @@ def _visit(
     key_rate = -0.001953125 * tl.log((tl.cast(2 * _floor_mod(c, head_div_2), tl.float32) / count_D + 0.4) / 1.4)
     between_anchors = tl.cast(key_anchor - query_anchor, tl.float32)
     bridge = tl.exp(key_rate * between_anchors)
-    q_turned = (q_turned * tl.where(c < D, bridge, 0.0)).to(k_turned_head.dtype.element_ty)
+    q_turned = q_turned * tl.where(c < D, bridge, 0.0)
     c = tl.arange(0, D_PADDED)[:, None]
     k_turned = tl.load(
         k_turned_head + tl.cast(keys, tl.int64)[None, :] * k_turned_stride_n + tl.cast(c, tl.int64) * k_turned_stride_d,
         mask=(keys < M)[None, :] & (c < D),
         other=0.0,
     )
+    if k_turned.dtype == tl.float16:  # a bridged row may be larger than what half precision holds
+        k_turned = k_turned.to(tl.float32)
+    q_turned = q_turned.to(k_turned.dtype)
     qk = _dot(q_turned, k_turned, tl.zeros([q_turned.shape[0], KEY_TILE], tl.float32), UPCAST)
     j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
     logit = scale_log2 * qk

@@ -78,6 +78,9 @@ ONE_RULE_EACH = (
     *("(j + s) mod (g + 4) >= w", "(s - j div 2) mod 3 < 2", "not (j + i) mod 5 < 3", "(j + g) mod (M + g) < w"),
     *("j mod g == 0 and j mod 3 == 1", "j mod g == i mod g", "if j <= i then j mod 4 < 2 else j mod 4 >= 2"),
     *("if h >= H div 2 then j mod 3 == 0 else j < w", "(j - i) mod (g * 2) < g or j < s"),
+    *("(i div g - j div g) mod 2 == 0 or i - j < w and j <= i", "j mod (g + 1) == 0 or j > s", "j > s or j mod 3 < 2"),
+    *("i < s or (i div g - j div g) mod 2 == 0", "not (2 == -i and (j + s) mod 3 <= 0)", "i >= s or j mod (w + 2) < w"),
+    *("if i < s then j mod 3 == 0 else j mod 3 < 2", "if h == 0 then j mod (2 * g) < g else j <= i"),
     *("j < i * s", "j < i * i", "j < abs(s) * i", "j < i div (near[i] + 1)", "j <= max(i - s, w - i)"),
 )
 GRID = [

@@ -74,3 +74,15 @@ def test_what_is_not_looked_at_is_no_fault(backend: str) -> None:
     assert torch.allclose(y.double(), guarded.reference(rows(), rows(), rows()), atol=1e-6)
     dead = attngen.build("attention a { input bias[m]: float  score dot(q, k) + bias[j]  mask j < 3 }", backend=backend)
     assert dead(rows(), rows(), rows(), bias=torch.zeros(3)).shape == (1, 2, 6, 8)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_a_period_beyond_all_positions(backend: str) -> None:
+    text = "attention a(g: int = 4 in [1, inf)) {\n  mask (i div g - j div g) mod 2 == 0\n}"
+    rows = torch.randn(1, 1, 20, 16)
+    with pytest.raises(ValueError, match=r"the mask repeats after 2\^60 positions or more \(<text>:2\)"):
+        attngen.build(text, g=2**62, backend=backend)(rows, rows, rows)
+    kernel = attngen.build(text, g=2**58, backend=backend)
+    torch.testing.assert_close(
+        kernel(rows, rows, rows).double(), kernel.reference(rows, rows, rows), rtol=1e-4, atol=1e-5
+    )

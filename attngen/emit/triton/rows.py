@@ -24,6 +24,7 @@ def values(plan: Plan) -> dict[str, object]:
         "key_loads": laid_out(map(_load, keys), 4),
         "bridge_lines": laid_out([line for p in plan.products for line in _bridge_lines(plan, p)], 4),
         "keys_per_anchor": KEYS_PER_ANCHOR,
+        "bridged": [(product.query.name, product.key.name) for product in plan.products if product.bridge],
         "query_row_lines": laid_out([line for p in plan.products for line in _query_lines(plan, p)], 4),
         "key_arguments": [argument for rows in computed for argument in (f"{rows.name}_ptr", f"{rows.name}_share")],
         "key_passed": [item for rows in computed for item in (rows.name, _share(rows))],
@@ -58,12 +59,7 @@ def _bridge_lines(plan: Plan, product: Product) -> list[str]:
         return []
     lines = [f"{s.name} = {RowPrinter(plan, bridge, s.exact, keys=False).text(s.value)}" for s in bridge.statements]
     factor = RowPrinter(plan, bridge, exact=False, keys=False).text(bridge.result)
-    dtype = f"{product.key.name}_head.dtype.element_ty"
-    return [
-        *lines,
-        f"{bridge.name} = {factor}",
-        f"{rows} = ({rows} * tl.where(c < D, {bridge.name}, 0.0)).to({dtype})",
-    ]
+    return [*lines, f"{bridge.name} = {factor}", f"{rows} = {rows} * tl.where(c < D, {bridge.name}, 0.0)"]
 
 
 def _load(name: str) -> str:

@@ -88,6 +88,11 @@ def _visit(
     # % for line in key_loads
     __line__
     # % endfor
+    # % for query, key in bridged
+    if __key__.dtype == tl.float16:  # a bridged row may be larger than what half precision holds
+        __key__ = __key__.to(tl.float32)
+    __query__ = __query__.to(__key__.dtype)
+    # % endfor
     # % for product, query, key in products
     __product__ = _dot(__query__, __key__, tl.zeros([__query__.shape[0], KEY_TILE], tl.float32), UPCAST)
     # % endfor
