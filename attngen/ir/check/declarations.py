@@ -69,7 +69,12 @@ def _check_axes(axes: tuple[ast.Word, ...], report: Report) -> None:
     for number, axis in enumerate(axes):
         name = axis.text
         if name in [before.text for before in axes[:number]]:
-            report.error("E0215", f"the axis `{name}` stands twice", axis.span, help="give one another name")
+            report.error(
+                "E0215",
+                f"the axis `{name}` stands twice",
+                axis.span,
+                help="give one another name; those of queries and keys are `i` and `j`",
+            )
         elif name in SIZES:
             help = "`b h i j n t c e` have a meaning (`n`: any position); any other name is an axis of its own"
             report.error("E0215", f"`{name}` is a size; axes are named by their index", axis.span, help=help)
