@@ -182,3 +182,19 @@ def test_rows_and_unknown_functions_are_unbounded() -> None:
     assert interval(apply("sin", apply("float", QUERY, kind=Kind.FLOAT)), solver()) == Interval(None, None)
     assert interval(apply("exp", apply("float", QUERY, kind=Kind.FLOAT)), solver()).low is not None
     assert set(RULES) <= SCALAR
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted"),
+    [("<", (False, True)), ("<=", (True, True)), (">", (False, False)), (">=", (False, True)), ("==", (False, True))],
+)
+def test_floats_whose_intervals_touch(operator: str, wanted: tuple[bool, bool]) -> None:
+    """One lies in [0, 1], the other in [1, 2]: they may be equal."""
+
+    def at_most_one_above(low: float, name: str) -> Expr:
+        ends = (Constant(Kind.FLOAT, value=low), Constant(Kind.FLOAT, value=low + 1))
+        return apply("clamp", apply("float", variable(name), kind=Kind.FLOAT), *ends, kind=Kind.FLOAT)
+
+    found = truth(compare(operator, at_most_one_above(0.0, "i"), at_most_one_above(1.0, "j")), solver())
+    names = {"q0": -5, "q1": 5, "M": 9}
+    assert (evaluate(found.always, names), evaluate(found.possible, names)) == wanted
