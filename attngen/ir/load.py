@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from attngen.errors import Source, suggest
@@ -42,7 +43,13 @@ def load_all(spec: str | Path) -> tuple[Variant, ...]:
         SpecError: the spec is wrong; holds every diagnostic.
         FileNotFoundError: there is no such file.
     """
-    return check(read_source(spec))
+    return _checked(read_source(spec))
+
+
+@lru_cache(maxsize=64)
+def _checked(source: Source) -> tuple[Variant, ...]:
+    """What a text means, kept: a model builds the same spec for each of its layers."""
+    return check(source)
 
 
 def read_source(spec: str | Path) -> Source:

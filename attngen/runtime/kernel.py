@@ -13,7 +13,6 @@ from typing import Any
 
 from torch import Tensor
 
-from attngen.analysis.doubts import doubts
 from attngen.analysis.lists import List
 from attngen.emit.backends import BACKENDS, Files
 from attngen.errors import CallError, suggest
@@ -22,10 +21,11 @@ from attngen.ir.load import load
 from attngen.reference import Result, attention
 from attngen.runtime.checks import check_call, check_parameters
 from attngen.runtime.explain import explain
+from attngen.runtime.kept import kept_doubts, kept_plan
 from attngen.runtime.module import import_function
 from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.configuration import CPU_TILES
-from attngen.schedule.plan import Plan, plan
+from attngen.schedule.plan import Plan
 
 CHOICES = ("auto", *BACKENDS, "reference")
 
@@ -64,7 +64,7 @@ def build(
             raise CallError(f"{variant.name}: the parameter `{parameter.name}` needs a value ({parameter.span})")
         values[parameter.name] = value
     check_parameters(variant, values)
-    for doubt in doubts(variant):
+    for doubt in kept_doubts(variant):
         warnings.warn(str(doubt), stacklevel=2)
     return Kernel(variant, values, backend)
 
@@ -108,7 +108,7 @@ class Kernel:
     @cached_property
     def plan(self) -> Plan:
         """Every decision of the kernel."""
-        return plan(self.variant)
+        return kept_plan(self.variant)
 
     def __call__(
         self,
