@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
@@ -23,6 +22,7 @@ from attngen.runtime.checks import check_call, check_parameters
 from attngen.runtime.explain import explain
 from attngen.runtime.kept import kept_doubts, kept_plan
 from attngen.runtime.module import import_function
+from attngen.runtime.prepared import Prepared
 from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.plan import Plan
@@ -67,15 +67,6 @@ def build(
     for doubt in kept_doubts(variant):
         warnings.warn(str(doubt), stacklevel=2)
     return Kernel(variant, values, backend)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What `Kernel.prepare` found: the live tiles of calls of one kind, or `None` for a walk in closed form."""
-
-    kernel: Kernel
-    backend: str
-    tiles: Any
 
 
 class Kernel:
@@ -153,7 +144,7 @@ class Kernel:
             return (y, None if lse is None else lse.float()) if return_lse else y
         options: dict[str, Any] = {"return_lse": True} if return_lse else {}
         if prepared is not None:
-            if prepared.kernel is not self or prepared.backend != backend:
+            if prepared.plan is not self.plan or prepared.backend != backend:
                 raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
             options |= {} if prepared.tiles is None else {"prepared": prepared.tiles}
         function = self._function(backend)
@@ -176,10 +167,10 @@ class Kernel:
         self._check_names(inputs)
         backend = self._backend_for(q)
         if backend == "reference" or not isinstance(self.plan.walk, List):
-            return Prepared(self, backend, None)
+            return Prepared(self.plan, backend, None)
         module = sys.modules[self._function(backend).__module__]
         find = getattr(module, f"prepare_{self.variant.name}")
-        return Prepared(self, backend, find(q, k, offset=offset, **inputs, **self.parameters))
+        return Prepared(self.plan, backend, find(q, k, offset=offset, **inputs, **self.parameters))
 
     def reference(
         self,

@@ -385,6 +385,7 @@ class LiveTiles(NamedTuple):
     tiles: int32, the key tiles of each query tile, one query tile after the other.
     starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
     query_order, key_order: int32 [batch rows, heads, N or M], tokens in the order of the walk; as they lie if `None`.
+    costs: what the tiles cost as tokens lie, and in each other order; the cheapest is taken.
     sizes: queries and keys of a tile.
     made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
     """
@@ -393,6 +394,7 @@ class LiveTiles(NamedTuple):
     starts: Tensor
     query_order: Tensor | None
     key_order: Tensor | None
+    costs: tuple[float, ...]
     sizes: tuple[int, int]
     made_for: tuple[object, ...]
     versions: tuple[int, ...]
@@ -452,7 +454,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, given, _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:

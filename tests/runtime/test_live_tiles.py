@@ -150,7 +150,9 @@ def test_a_list_for_another_call_is_refused() -> None:
     with pytest.raises(ValueError, match="what it was made for has changed"):
         kernel(q, k, v, doc=doc, prepared=prepared)
     with pytest.raises(ValueError, match="made by another kernel"):
-        attngen.build(DOCUMENTS, backend="cpp")(q, k, v, doc=doc, prepared=prepared)
+        attngen.build(DOCUMENTS.replace("packed", "other"), backend="cpp")(q, k, v, doc=doc, prepared=prepared)
+    # another layer of the same model
+    attngen.build(DOCUMENTS, backend="cpp")(q, k, v, doc=doc, prepared=kernel.prepare(q, k, doc=doc))
 
 
 def test_a_walk_in_closed_form_needs_no_list() -> None:
@@ -289,3 +291,12 @@ def test_an_order_is_checked_when_its_list_is_made_and_not_again(monkeypatch: py
     assert not sorted_
     kernel(q, k, v)
     assert sorted_ == [1]
+
+
+def test_which_order_was_taken_and_why() -> None:
+    text = "attention a(d: int = 64 in [1, inf)) { mask j <= i and (i - j) mod d == 0 }"
+    lines = attngen.build(text, backend="cpp").prepare(*rows(4096)[:2]).explain().split("\n")
+    assert lines[0] == "64 tiles of 64 queries and 128 keys, 0 of them full."
+    costs = {name: float(cost) for cost, name in (line.strip().split(": ", 1) for line in lines[2:])}
+    assert costs["j mod d * M + j (taken)"] == pytest.approx(1.2 * 64)
+    assert costs["as they lie"] > 1000

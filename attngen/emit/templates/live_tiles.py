@@ -9,6 +9,7 @@ class LiveTiles(NamedTuple):
     starts: int64 [batch rows, heads, query tiles, 3]: where its tiles begin, where its full ones begin, and their end.
     # % if ordered
     query_order, key_order: int32 [batch rows, heads, N or M], tokens in the order of the walk; as they lie if `None`.
+    costs: what the tiles cost as tokens lie, and in each other order; the cheapest is taken.
     # % endif
     sizes: queries and keys of a tile.
     made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
@@ -19,6 +20,7 @@ class LiveTiles(NamedTuple):
     # % if ordered
     query_order: Tensor | None
     key_order: Tensor | None
+    costs: tuple[float, ...]
     # % endif
     sizes: tuple[int, int]
     made_for: tuple[object, ...]
@@ -88,7 +90,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, given, _versions(given))
     # % else
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, __shared__, (N, M), sizes, device)
