@@ -22,12 +22,12 @@ from predicates import (
     variant,
 )
 
-from attngen.analysis.bounds import key_bounds, query_bounds
-from attngen.analysis.segments import Segment, Segments
+from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
+from attngen.analysis.segments import Segment, Segments, Teeth
 from attngen.analysis.walk import Periodic, Range, key_walk, tile_classes, visits
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number, evaluate
-from attngen.ir.expr import Expr
+from attngen.ir.expr import Expr, integer, size
 
 
 def walked(spec: nodes.Variant) -> Range | Periodic:
@@ -203,3 +203,13 @@ def test_ends_without_keys() -> None:
     environment = {**Call(4, 9, 0, 4, 4, {}).environment, "q0": 0, "q1": 3, "m": 0}
     assert tile_classes(walk, environment, 3) == [1, 0, 0]
     assert tile_classes(walk, {**environment, "M": 0}, 0) == []
+
+
+def test_a_core_of_another_period_fills_no_tile_of_the_hull() -> None:
+    """Teeth of 5 in 10, of which a core says that those of 5 in 7 are live for all."""
+    hull, core = (
+        Segment(integer(0), size("M"), (Teeth(integer(0), integer(5), integer(period)),)) for period in (10, 7)
+    )
+    classes = tile_classes(key_walk(Bounds((hull,), (core,), ())), {"M": 40, "KEY_TILE": 1, "q0": 0, "q1": 0}, 40)
+    assert [tile for tile, kind in enumerate(classes) if kind] == [key for key in range(40) if key % 10 < 5]
+    assert all(key % 7 < 5 for key, kind in enumerate(classes) if kind == 2)
