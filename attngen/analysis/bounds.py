@@ -25,6 +25,16 @@ class Bounds:
     core: Segments
     fallbacks: tuple[Fallback, ...]
 
+    @property
+    def toothed(self) -> bool:
+        """Whether a part of the hull repeats."""
+        return any(segment.teeth for segment in self.hull)
+
+    @property
+    def periodic(self) -> bool:
+        """Whether all of it does."""
+        return self.toothed and len(self.hull) == 1
+
 
 def key_bounds(variant: Variant, mask: Expr) -> Bounds:
     """Hull and core of the keys for the query tile [q0, q1] of a variant with this mask."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from attngen.analysis import algebra as al
 from attngen.analysis.interval import interval
 from attngen.analysis.segments import Teeth
-from attngen.analysis.sums import from_linear, linear
-from attngen.ir.expr import Apply, Expr, Variable, mentions
+from attngen.ir.expr import Apply, Expr, Variable
 
 if TYPE_CHECKING:
     from attngen.analysis.solve import Solver
@@ -28,14 +27,11 @@ def bend(solver: Solver, operand: Expr, period: Expr) -> Expr | None:
 
 def teeth(solver: Solver, expr: Expr, start: Expr, stop: Expr, period: Expr) -> Teeth | None:
     """The positions for which an int expression lies in [start + n period, stop + n period) for some whole n."""
-    terms, constant = linear(expr)
-    mine = {term: factor for term, factor in terms.items() if mentions(term, solver.side.unknown)}
-    others = {term: factor for term, factor in terms.items() if term not in mine}
-    rest = interval(from_linear(others, constant), solver)
-    if len(mine) != 1 or rest.low is None or rest.high is None:
+    mine, rest = solver.parted(expr)
+    near, far = solver.ends_of(rest)
+    if len(mine) != 1 or near is None or far is None:
         return None
     ((term, factor),) = mine.items()
-    near, far = (rest.low, rest.high) if solver.must else (rest.high, rest.low)
     start, stop = al.subtract(start, near), al.subtract(stop, far)
     if factor == -1:  # -x in [s, t)  <=>  x in [1 - t, 1 - s)
         start, stop = al.subtract(al.ONE, stop), al.subtract(al.ONE, start)

@@ -145,15 +145,12 @@ class Solver:
 
     def _solve(self, expr: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """The keys for which an int expression lies in [start, stop)."""
-        terms, constant = linear(expr)
-        mine = {term: factor for term, factor in terms.items() if mentions(term, self.side.unknown)}
-        others = {term: factor for term, factor in terms.items() if term not in mine}
+        mine, rest = self.parted(expr)
         if not mine:
             return self._same_for_all_keys(_within(expr, start, stop), negated=False)
         if len(mine) > 1:
             return self._fallback(expr, f"{self.side.unknown} stands in several terms")
-        rest = interval(from_linear(others, constant), self)
-        near, far = (rest.low, rest.high) if self.must else (rest.high, rest.low)
+        near, far = self.ends_of(rest)
         if (start is not None and near is None) or (stop is not None and far is None):
             return self._fallback(expr, "nothing bounds the other side")
         start = None if start is None or near is None else al.subtract(start, near)
@@ -244,6 +241,17 @@ class Solver:
                 rest = self._solve(other, start, stop)
                 return self._chosen(condition, rest, NONE) if join is intersect else self._chosen(condition, ALL, rest)
         return join(self._solve(left, start, stop), self._solve(right, start, stop))
+
+    def parted(self, expr: Expr) -> tuple[dict[Expr, int], Expr]:
+        """The terms of an int expression that hold the unknown, with their factors, and the sum of the others."""
+        terms, constant = linear(expr)
+        mine = {term: factor for term, factor in terms.items() if mentions(term, self.side.unknown)}
+        return mine, from_linear({term: terms[term] for term in terms if term not in mine}, constant)
+
+    def ends_of(self, rest: Expr) -> tuple[Expr | None, Expr | None]:
+        """What is taken off the start and the stop of a range for `unknown + rest`, over the other position's tile."""
+        reach = interval(rest, self)
+        return (reach.low, reach.high) if self.must else (reach.high, reach.low)
 
     def is_positive(self, expr: Expr) -> bool:
         """Whether an expression is the same for the whole tile, and above 0."""

@@ -74,11 +74,13 @@ class Periodic:
 
 def key_walk(bounds: Bounds) -> Range | Periodic:
     """The walk of a query tile [q0, q1] over key tiles."""
-    if len(bounds.hull) == 1 and bounds.hull[0].teeth:
+    if bounds.periodic:
         return _periodic(bounds.hull[0], bounds.core)
     definitions: list[Definition] = []
-    toothed = parted(bounds.hull)[1]  # beside segments, with which they are in no order
-    live = _runs((hull_of(bounds.hull),) if toothed else bounds.hull, ("start", "stop"), definitions, outward=True)
+    # Teeth beside segments are in no order with them.
+    live = _runs(
+        (hull_of(bounds.hull),) if bounds.toothed else bounds.hull, ("start", "stop"), definitions, outward=True
+    )
     full = _runs(parted(bounds.core)[0], ("full_start", "full_stop"), definitions, outward=False)
     partial = []
     for k, run in enumerate(live):

@@ -31,8 +31,7 @@ class Prepared:
             return lines[0]
         names = ["as they lie", *map(show_expr, self.plan.walk.orders)]
         lines.append("Tokens are walked in the order that costs least; a tile that needs the mask counts as 1.2:")
-        least = min(self.tiles.costs)
-        for name, cost in zip(names, self.tiles.costs, strict=True):
-            lines.append(f"    {cost:g}: {name}{' (taken)' if cost == least else ''}")
-            least = -1 if cost == least else least
+        taken = self.tiles.costs.index(min(self.tiles.costs))
+        for k, (name, cost) in enumerate(zip(names, self.tiles.costs, strict=True)):
+            lines.append(f"    {cost:g}: {name}{' (taken)' if k == taken else ''}")
         return "\n".join(lines)

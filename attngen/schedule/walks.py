@@ -6,7 +6,6 @@ from attngen.analysis.bounds import Bounds
 from attngen.analysis.facts import Facts
 from attngen.analysis.lists import List
 from attngen.analysis.orders import orders_for
-from attngen.analysis.segments import parted
 from attngen.analysis.tiletest import TileBox, tile_test
 from attngen.analysis.walk import Periodic, Range, key_walk
 from attngen.ir.expr import TRUE, Expr, Read, distinct
@@ -23,13 +22,11 @@ def choose_walk(
     orders = orders_for(variant, mask) if movable else ()
     if orders and mask != TRUE:
         return List(tile_test(variant, mask, fault, ordered=True), orders)
-    closed = key_walk(bounds)
     by_data = any(isinstance(part, Read) for part in distinct(mask))
-    if isinstance(closed, Periodic) and not bounds.fallbacks and not by_data:
-        return closed
+    if bounds.periodic and not bounds.fallbacks and not by_data:
+        return key_walk(bounds)
     test = tile_test(variant, mask, fault)
     box = TileBox(Facts.of(variant), variant)
-    toothed = bool(parted(bounds.hull)[1])  # beside segments, or by data
-    if toothed or test.spans or test.areas or any(box.knows(fallback.part) for fallback in bounds.fallbacks):
+    if bounds.toothed or test.spans or test.areas or any(box.knows(fallback.part) for fallback in bounds.fallbacks):
         return List(test, ())
-    return closed
+    return key_walk(bounds)

@@ -45,6 +45,7 @@ def _values(plan: Plan) -> dict[str, object]:
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
     made = face(plan, debug=True)
+    of_rows, normalization = rows.values(plan), _normalization(plan)
     values: dict[str, object] = {
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
@@ -55,12 +56,12 @@ def _values(plan: Plan) -> dict[str, object]:
         "widened": args.widened(plan),
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
-        **rows.values(plan),
+        **of_rows,
         "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
-        **_normalization(plan),
+        **normalization,
         **_runs(plan),
-        **_visits(plan, visit),
+        **_visits({**of_rows, **normalization}, plan.ordered, visit),
         **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", ("import contextlib", "import math")),
         "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
         "wide": wide_test(plan),
@@ -194,12 +195,11 @@ def _runs(plan: Plan) -> dict[str, object]:
     }
 
 
-def _visits(plan: Plan, visit: list[str]) -> dict[str, object]:
-    """The calls that visit a tile, of a run and of one inside of a period."""
-    shown = rows.values(plan)
+def _visits(shown: dict[str, object], ordered: bool, visit: list[str]) -> dict[str, object]:
+    """The calls that visit a tile, of a run and of one inside of a period; `shown` is what templates show of rows."""
     keys = [f"{row}{end}" for row in _strings(shown["keys"]) for end in ("_head", "_stride_n", "_stride_d")]
-    carried = _strings(_normalization(plan)["carried"])
-    given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if plan.ordered else []), *keys]
+    carried = _strings(shown["carried"])
+    given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if ordered else []), *keys]
     given += ["v_head", "v_stride_n", "v_stride_e", *visit, "N", "M", "D", "E", "D_PADDED", "E_PADDED"]
     calls = {
         kind: f"{', '.join(carried)} = _visit({', '.join([*given, 'KEY_TILE', 'UPCAST', 'WIDE', full])})"
