@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 
 PLACEHOLDER = re.compile(r"__([a-z][a-z0-9]*(?:_[a-z0-9]+)*)__")
 COMMENT = {".py": "#", ".cpp": "//"}
-PYTHON_NAMES = frozenset({"future", "name", "file", "init", "post_init"})
+OWN_NAMES = frozenset({"future", "name", "file", "init", "post_init", "attribute"})
 
 
 def render(package: str, template: str, values: Mapping[str, object]) -> str:
@@ -42,7 +42,7 @@ def _environment(comment: str) -> Environment:
 
 def _placeholder(match: re.Match[str]) -> str:
     name = match.group(1)
-    return match.group(0) if name in PYTHON_NAMES else f"{{{{ {name} }}}}"
+    return match.group(0) if name in OWN_NAMES else f"{{{{ {name} }}}}"
 
 
 def functions(package: str, module: str, names: Iterable[str]) -> str:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from attngen.emit.backends import Files
+from attngen.emit.support import native
 from attngen.folders import cache_folder
+
+
+MOST_KERNELS = 1000
+"""How many kernels the cache keeps, about 60 KB each."""
 
 
 def import_function(files: Files, name: str) -> Callable[..., Any]:
@@ -23,16 +30,34 @@ def import_function(files: Files, name: str) -> Callable[..., Any]:
 
 
 def import_files(files: Files, name: str) -> ModuleType:
-    """Write the files side by side, unless they are there, and import `<name>.py`."""
+    """Write the files side by side, unless they are there, and import `<name>.py`.
+
+    Raises:
+        RuntimeError: others could have written what is there.
+    """
     digest = hashlib.sha256("\0".join(f"{key}\0{files[key]}" for key in sorted(files)).encode()).hexdigest()[:20]
     module_name = f"attngen_generated_{digest}_{name}"
     if module_name in sys.modules:
         return sys.modules[module_name]
     folder = cache_folder() / "kernels" / digest
+    new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.utime(folder)  # used now
+    if new:
+        _forget_oldest(folder.parent)
+    native._require_own(folder)
     for file_name, text in files.items():
         _write(folder / file_name, text)
+        native._require_own(folder / file_name)
     return import_path(folder / f"{name}.py", module_name)
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Remove the kernels that have not been used for longest; none of the last hour, which another may just import."""
+    used = {path: path.stat().st_mtime for path in folder.iterdir()}
+    for path in sorted(used, key=lambda path: used[path], reverse=True)[MOST_KERNELS:]:
+        if used[path] < time.time() - 3600:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def import_path(path: Path, module_name: str) -> ModuleType:

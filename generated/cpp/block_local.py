@@ -18,13 +18,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+SPEC = "block_local.attn:2"
+FLAGS = "-std=gnu++17 -O3 -march=native -fno-math-errno -fno-trapping-math -shared -fPIC".split()
 
 
 def block_local(
@@ -54,6 +56,7 @@ def block_local(
     Raises:
         ValueError: an argument does not fit.
         RuntimeError: there is no working C++ compiler.
+        MemoryError: there is no room for the tiles of a call.
     """
     B, H, N, M, D, E = _sizes("block_local", q, k, v)
     _require(q.device.type == "cpu", f"block_local: q is on {q.device}; this file runs on the CPU")
@@ -64,6 +67,7 @@ def block_local(
     scale_log2 = 1.4426950408889634 * scale
     y = torch.empty((B, H, N, E), dtype=q.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
+    panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
         *(q, k, v, y),
@@ -74,22 +78,30 @@ def block_local(
         *(*q.stride(), H // q.shape[1]),
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
-        *(B, H, N, M, D, E, torch.get_num_threads()),
+        *(B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
         block,
     ]
     reals: list[float] = [
         scale_log2,
     ]
-    _call(f"block_local_{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
+    reach = int(offsets.abs().max()) + max(N, M) if B else 0
+    wide = reach + abs(block) + abs(block) * reach >= 2**30
+    _call(q.dtype, wide, tensors, integers, reals)
     return (y, lse) if return_lse else y
 
 
-def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
-    """Run a function of the C++ file; the lists arrive there in the same order."""
+def _call(dtype: torch.dtype, wide: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
+    """Run the C++ file for a dtype; the lists arrive there in the same order. `wide`: positions need 64 bits."""
+    element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
+    index = "int64_t" if wide else "int32_t"
+    library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", f"INDEX={index}")
     addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
     numbers = (ctypes.c_int64 * len(integers))(*integers)
     fractions = (ctypes.c_double * max(1, len(reals)))(*reals)
-    return int(_library(Path(__file__).with_suffix(".cpp"))[function](addresses, numbers, fractions))
+    done = int(library.block_local_forward(addresses, numbers, fractions))
+    if done == 2:
+        raise MemoryError("block_local: not enough memory for the tiles of a call")
+    return done
 
 
 def _require(holds: bool, message: str) -> None:
@@ -162,50 +174,103 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
 
 
 @cache
-def _library(source: Path) -> ctypes.CDLL:
+def _library(source: Path, spec: str, *defines: str) -> ctypes.CDLL:
     """The compiled file, from the cache if this machine has compiled this text before.
 
+    Args:
+        source: the C++ file.
+        spec: where it comes from, for errors.
+        defines: macros, as `NAME=value`.
+
     Raises:
-        RuntimeError: there is no C++ compiler, or it does not accept the file.
+        RuntimeError: there is no C++ compiler that works, or somebody else could have written the library.
     """
     compiler = _compiler()
-    openmp = () if sys.platform == "darwin" else ("-fopenmp",)
-    flags = (*FLAGS, *openmp)
-    text = source.read_bytes()
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    facts = b"\0".join([text, " ".join(flags).encode(), version, _cpu().encode()])
-    target = _cache_folder() / f"{source.stem}-{hashlib.sha256(facts).hexdigest()[:20]}.so"
+    flags = [*FLAGS, *_openmp(), *(f"-D{define}" for define in defines)]
+    facts = [source.read_bytes(), " ".join(flags).encode(), _version(compiler).encode(), _cpu().encode()]
+    name = f"{source.stem}-{hashlib.sha256(bytes(1).join(facts)).hexdigest()[:20]}.so"
+    folder = _cache_folder() / "libraries"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = folder / name
     if not target.exists():
-        _compile(compiler, flags, source, target)
+        lock = folder / f"{name}.lock"
+        with lock.open("w") as file:
+            _wait_for(file.fileno())
+            if not target.exists():  # another process may have been faster
+                _compile(compiler, flags, source, target, spec)
+                _forget_oldest(folder, 512 * 2**20)
+            lock.unlink(missing_ok=True)
+    _require_own(folder)
+    _require_own(target)
+    os.utime(target)  # used now
     return ctypes.CDLL(str(target))
 
 
-def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> None:
+def _compile(compiler: str, flags: list[str], source: Path, target: Path, spec: str) -> None:
     """Compile into a file of our own and move it there in one step, so that nobody sees half a library."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, partial = tempfile.mkstemp(suffix=".so", dir=target.parent)
     os.close(handle)
     try:
-        command = [compiler, *flags, str(source), "-o", partial]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-            raise RuntimeError(f"{compiler} does not compile {source}: {errors[0] if errors else 'no message'}")
+        error = _error_of([compiler, *flags, str(source), "-o", partial])
+        if error:
+            _require_working(compiler)
+            raise RuntimeError(f"{compiler} does not compile the kernel of {spec} ({source}): {error}")
+        os.chmod(partial, 0o700)
         os.replace(partial, target)
     finally:
         if os.path.exists(partial):
             os.unlink(partial)
 
 
+def _error_of(command: list[str], text: str | None = None) -> str:
+    """The first error of a command, or nothing if it succeeds; `text` is what it reads."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+    return next((line for line in lines if "error" in line), lines[0])
+
+
+def _require_working(compiler: str) -> None:
+    """Compile a few lines, to tell a broken compiler from a broken kernel."""
+    for extra, missing in (([], "a working compiler"), (_openmp(), "OpenMP")):
+        command = [compiler, "-x", "c++", "-std=c++17", *extra, "-shared", "-fPIC", "-", "-o", os.devnull]
+        if error := _error_of(command, "#include <cmath>\n#include <vector>\nint main() { return 0; }\n"):
+            raise RuntimeError(f"{compiler} does not compile C++ here ({error}): {_advice(missing)}")
+
+
 def _compiler() -> str:
     """$CXX, or the first compiler of the usual names."""
-    for name in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
+    given = os.environ.get("CXX")
+    for name in (given,) if given else ("c++", "g++", "clang++"):
         if found := shutil.which(name):
             return found
-    raise RuntimeError(
-        "no C++ compiler was found (looked for $CXX, c++, g++ and clang++): install one, for example with"
-        " `apt-get install g++`, `dnf install gcc-c++` or `xcode-select --install`"
-    )
+    looked = f"$CXX is {given}, which is not there" if given else "looked for c++, g++ and clang++"
+    raise RuntimeError(f'no C++ compiler was found ({looked}): {_advice("one")}, or use backend="reference"')
+
+
+def _advice(missing: str) -> str:
+    """How to get a compiler."""
+    if missing == "OpenMP":
+        return "install OpenMP for it, for example with `apt-get install libomp-dev` or `dnf install libomp-devel`"
+    commands = "`apt-get install g++`, `dnf install gcc-c++`, `conda install gxx` or `xcode-select --install`"
+    return f"install {missing}, for example with {commands}"
+
+
+def _openmp() -> list[str]:
+    """Apple's compiler has no threads by OpenMP."""
+    return ["-fopenmp-simd"] if sys.platform == "darwin" else ["-fopenmp"]
+
+
+def _version(compiler: str) -> str:
+    """What a compiler says of itself."""
+    try:
+        return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError as error:
+        raise RuntimeError(f"{compiler} can't be run ({error}): {_advice('a working compiler')}") from None
 
 
 def _cache_folder() -> Path:
@@ -213,6 +278,39 @@ def _cache_folder() -> Path:
     if folder := os.environ.get("ATTNGEN_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attngen"
+
+
+def _require_own(path: Path) -> None:
+    """Code that others can write is not run."""
+    facts = path.stat()
+    if hasattr(os, "getuid") and (facts.st_uid not in (os.getuid(), 0) or facts.st_mode & 0o022):
+        raise RuntimeError(
+            f"{path} could have been written by other users, and is not loaded: remove it, make it yours alone"
+            " (chmod go-w), or set ATTNGEN_CACHE to a folder that is"
+        )
+
+
+def _forget_oldest(folder: Path, most: int) -> None:
+    """Remove the libraries that have not been used for longest, until the others have at most so many bytes."""
+    found = []
+    for path in folder.glob("*.so"):
+        with suppress(OSError):  # another process may remove it at the same time
+            facts = path.stat()
+            found.append((facts.st_mtime, facts.st_size, path))
+    found.sort(reverse=True)
+    total = 0
+    for _, size, path in found:
+        total += size
+        if total > most:
+            path.unlink(missing_ok=True)
+
+
+def _wait_for(lock: int) -> None:
+    """Until no other process holds the lock, where the system has locks; closing the file gives it back."""
+    with suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _cpu() -> str:

@@ -12,13 +12,26 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <type_traits>
+#include <utility>
 #include <vector>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+#ifndef ELEMENT  // float, BFloat16 or Half; a library is compiled for each that is needed
+#define ELEMENT float
+#endif
+#ifndef INDEX  // int32_t, where all positions of a call fit into it
+#define INDEX int64_t
+#endif
 
 namespace {
 
 constexpr int64_t QUERY_TILE = 64;
 constexpr int64_t KEY_TILE = 128;
+constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
 constexpr float NOTHING = -std::numeric_limits<float>::infinity();
 
 // ---- numbers
@@ -27,6 +40,8 @@ struct BFloat16 {
   uint16_t bits;
 };
 using Half = _Float16;
+using Element = ELEMENT;  // of q, k, v and y
+using Index = INDEX;      // of positions
 
 inline float to_float(float x) { return x; }
 inline float to_float(Half x) { return static_cast<float>(x); }
@@ -45,185 +60,602 @@ inline void assign(BFloat16& y, float x) {  // rounds to nearest, ties to even; 
   y.bits = static_cast<uint16_t>(x != x ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// 2^x for x <= 0, by a minimax polynomial on [-1/2, 1/2], to 1e-7; 0 below the normal floats.
-inline float exp2_fast(float x) {
-  const float whole = std::nearbyint(x > -126.0f ? x : -126.0f);
-  const float f = x - whole;
-  float p = 1.5345811e-4f;
-  p = p * f + 1.3399931e-3f;
-  p = p * f + 9.618489e-3f;
-  p = p * f + 5.5503286e-2f;
-  p = p * f + 2.4022646e-1f;
-  p = p * f + 6.9314718e-1f;
-  p = p * f + 1.0f;
-  const int32_t bits = (static_cast<int32_t>(whole) + 127) << 23;
-  float power;
-  std::memcpy(&power, &bits, sizeof power);
-  return x < -126.0f ? 0.0f : p * power;
+template <typename T>
+void read_row(const T* row, int64_t step, int64_t count, float* target) {  // `step`: from one channel to the next
+  if (step == 1)
+    for (int64_t c = 0; c < count; ++c) target[c] = to_float(row[c]);
+  else
+    for (int64_t c = 0; c < count; ++c) target[c] = to_float(row[c * step]);
 }
 
-inline int64_t floor_div(int64_t x, int64_t y) {  // C++ rounds towards zero, the language down
-  if (y == 0) return 0;                           // has no meaning, and must not end the process
-  const int64_t quotient = x / y;
+// ---- vectors
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, STRIP = 4;  // floats in a vector; vectors that a product handles side by side
+#elif defined(__AVX2__) && defined(__FMA__)
+constexpr int LANES = 8, STRIP = 2;
+#elif defined(__ARM_FEATURE_FMA)
+constexpr int LANES = 4, STRIP = 4;
+#else
+constexpr int LANES = 4, STRIP = 2;
+#endif
+constexpr int64_t PANEL = LANES * STRIP;  // keys, or channels of values, that are packed together
+
+typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint32_t Pairs __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+inline Floats all(float x) { return x - Floats{}; }
+inline Pairs all(uint32_t x) { return x - Pairs{}; }
+inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
+inline Pairs load(const uint32_t* from) { return *reinterpret_cast<const Pairs*>(from); }
+inline void store(float* to, Floats x) { *reinterpret_cast<Floats*>(to) = x; }
+
+// One instruction, where the CPU has one.
+inline Floats multiply_add(Floats x, Floats y, Floats sum) { return x * y + sum; }
+
+inline float sum_of(Floats x) {
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane) x[lane] += x[lane + half];
+  return x[0];
+}
+
+// 2^x for x <= 0, by a minimax polynomial on [-1/2, 1/2] (relative error 1e-7); exactly 0 from -127 down.
+inline Floats exp2_of(Floats x) {
+  const Floats least = all(-127.0f), rounding = all(12582912.0f);  // 1.5 * 2^23: a sum with it has no fraction
+  x = x < least ? least : x;
+  const Floats rounded = x + rounding, f = x - (rounded - rounding);
+  Floats power = all(1.3264727e-3f);
+  power = multiply_add(power, f, all(9.671513e-3f));
+  power = multiply_add(power, f, all(5.5507336e-2f));
+  power = multiply_add(power, f, all(2.4022242e-1f));
+  power = multiply_add(power, f, all(6.93147e-1f));
+  power = multiply_add(power, f, all(1.0f));
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(power) + (reinterpret_cast<Ints>(rounded) << 23));
+}
+
+// ---- products of tiles
+
+// What a product multiplies: floats, or where the CPU can, pairs of bfloat16: of two channels, or of two tokens.
+#if defined(__AVX512BF16__)
+constexpr bool PAIRED = std::is_same_v<Element, BFloat16>;
+inline Floats multiply_add(Pairs x, Pairs y, Floats sum) {
+  return reinterpret_cast<Floats>(_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y));
+}
+#else
+constexpr bool PAIRED = false;
+#endif
+using Piece = std::conditional_t<PAIRED, BFloat16, float>;
+using Factor = std::conditional_t<PAIRED, uint32_t, float>;
+constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
+constexpr int64_t BLOCK = 6;               // query rows that a product handles side by side; at times one less
+
+constexpr int64_t rounded_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
+
+// How many of the rows that are left the next block takes: full blocks, and some with one row less.
+constexpr int64_t next_block(int64_t left) {
+  const int64_t blocks = (left + BLOCK - 1) / BLOCK;
+  return (left + blocks - 1) / blocks;
+}
+
+constexpr int64_t BLOCK_LANES = rounded_up(BLOCK, LANES);
+
+template <typename T>
+class Buffer {  // zero at first, and only what is touched takes memory
+ public:
+  explicit Buffer(int64_t count) : memory_(std::calloc(count * sizeof(T) + 64, 1)) {
+    if (!memory_) throw std::bad_alloc();
+    data_ = reinterpret_cast<T*>(rounded_up(reinterpret_cast<intptr_t>(memory_), 64));
+  }
+  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)), data_(other.data_) {}
+  ~Buffer() { std::free(memory_); }
+  T& operator[](int64_t place) { return data_[place]; }
+
+ private:
+  void* memory_;
+  T* data_;
+};
+
+inline const Factor* as_factors(const Piece* pieces) { return reinterpret_cast<const Factor*>(pieces); }
+
+// Rows as products take them: as they are, or rounded to pairs.
+inline const Factor* as_factors(const float* rows, int64_t count, int64_t width, Piece* pieces) {
+  if (!PAIRED) return reinterpret_cast<const Factor*>(rows);
+  const int64_t step = rounded_up(width, DEPTH);
+  for (int64_t r = 0; r < count; ++r) {
+    int64_t c = 0;
+#if defined(__AVX512BF16__)
+    for (; c + 2 * LANES <= width; c += 2 * LANES) {
+      const float* from = rows + r * width + c;
+      const auto rounded = _mm512_cvtne2ps_pbh((__m512)load(from + LANES), (__m512)load(from));
+      std::memcpy(pieces + r * step + c, &rounded, sizeof rounded);
+    }
+#endif
+    for (; c < width; ++c) assign(pieces[r * step + c], rows[r * width + c]);
+  }
+  return as_factors(pieces);
+}
+
+// Key x of a tile, D channels: panels of PANEL keys, in each of them one factor of all its keys after the other.
+inline void pack_key(const float* row, int64_t D, int64_t x, Piece* panels) {
+  Piece* panel = panels + x / PANEL * rounded_up(D, DEPTH) * PANEL + x % PANEL * DEPTH;
+  for (int64_t d = 0; d < D; ++d) assign(panel[d / DEPTH * DEPTH * PANEL + d % DEPTH], row[d]);
+}
+
+// Value x of a tile, E channels: panels of PANEL channels, in each of them one factor of all its channels after the
+// other.
+inline void pack_value(const float* row, int64_t E, int64_t x, Piece* panels) {
+  for (int64_t first = 0; first < E; first += PANEL) {
+    Piece* panel = panels + (first * KEY_TILE / DEPTH + x / DEPTH * PANEL) * DEPTH + x % DEPTH;
+    const int64_t count = std::min(PANEL, E - first);
+    for (int64_t e = 0; e < count; ++e) assign(panel[e * DEPTH], row[first + e]);
+  }
+}
+
+// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector.
+template <int ROWS, int VECTORS, typename Take>
+inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Factor* panel, Take take) {
+  Floats sums[ROWS][VECTORS] = {};
+#pragma GCC unroll 4
+  for (int64_t step = 0; step < depth; ++step) {
+    decltype(load(panel)) column[VECTORS];
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * PANEL + n * LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; ++r) {
+      const auto factor = all(rows[r * stride + step]);
+#pragma GCC unroll 8
+      for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) take(r, n, sums[r][n]);
+}
+
+// products = factor * rows . keys, for the keys `first` to `last` of a tile, both multiples of PANEL.
+template <int ROWS>
+[[gnu::noinline]] void score_block(
+    const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
+    float* products) {
+  for (int64_t x = first; x < last; x += PANEL)
+    multiply<ROWS, STRIP>(depth, rows, depth, panels + x * depth, [&](int r, int n, Floats sum) {
+      store(products + r * KEY_TILE + x + n * LANES, all(factor) * sum);
+    });
+}
+
+inline void score_rows(
+    int64_t count, const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
+    float* products) {
+  const auto block = count == BLOCK ? score_block<BLOCK> : score_block<BLOCK - 1>;
+  block(rows, panels, depth, first, last, factor, products);
+}
+
+// acc = acc * rescale + weights . values, for one panel of channels. Rows beyond `count` are there for the block alone.
+template <int ROWS, int VECTORS = STRIP>
+inline void value_panel(
+    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, const Factor* panel, const float* rescale,
+    float* acc, int64_t width) {
+  if constexpr (VECTORS > 1)
+    if (vectors < VECTORS)
+      return value_panel<ROWS, VECTORS - 1>(count, vectors, depth, weights, panel, rescale, acc, width);
+  multiply<ROWS, VECTORS>(depth, weights, KEY_TILE / DEPTH, panel, [&](int r, int n, Floats sum) {
+    if (r >= count) return;
+    float* target = acc + r * width + n * LANES;
+    store(target, multiply_add(load(target), all(rescale[r]), sum));  // by tile: one long sum would lose digits
+  });
+}
+
+// The same for all channels, and the keys `first` to `last` of a tile.
+template <int ROWS>
+[[gnu::noinline]] void value_block(
+    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
+    float* acc, int64_t width) {
+  for (int64_t e = 0; e < width; e += PANEL)
+    value_panel<ROWS>(
+        count, (width - e) / LANES, (last - first) / DEPTH, weights + first / DEPTH,
+        panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL, rescale, acc + e, width);
+}
+
+inline void add_values(
+    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
+    float* acc, int64_t width) {
+  const auto block = count == BLOCK ? value_block<BLOCK> : value_block<BLOCK - 1>;
+  block(count, weights, panels, first, last, rescale, acc, width);
+}
+
+// ---- weights of a row
+
+// What a running maximum makes of a block: scores are relative to `base`, and what was summed before is rescaled.
+// Where a row has seen nothing, the maximum is -inf and the base 0.
+inline void rebase(const float* top, float* base, float* rescale) {
+  for (int64_t r = 0; r < BLOCK; r += LANES) {
+    const Floats now = load(base + r), shift = now == all(NOTHING) ? Floats{} : now;
+    store(rescale + r, exp2_of(load(top + r) - shift));
+    store(base + r, shift);
+  }
+}
+
+// scores = 2^(scores - base) for the keys `first` to `last`; gives their sum.
+inline float exponentials(float* scores, int64_t first, int64_t last, float base) {
+  Floats even = {}, odd = {};
+  for (int64_t x = first; x < last; x += 2 * LANES) {
+    const Floats low = exp2_of(load(scores + x) - all(base)), high = exp2_of(load(scores + x + LANES) - all(base));
+    even += low;
+    odd += high;
+    store(scores + x, low);
+    store(scores + x + LANES, high);
+  }
+  return sum_of(even + odd);
+}
+
+inline float total_of(const float* weights, int64_t first, int64_t last) {
+  Floats total = {};
+  for (int64_t x = first; x < last; x += LANES) total += load(weights + x);
+  return sum_of(total);
+}
+
+// Whether any key of a panel is live.
+inline bool any_of(const bool* live, int64_t first) {
+  bool found = false;
+  for (int64_t x = first; x < first + PANEL; ++x) found = found | live[x];
+  return found;
+}
+
+// ---- the same for few rows, for which packing keys and values would cost more than it saves
+
+constexpr int64_t FEW_ROWS = 4;
+
+inline Floats load_floats(const float* from) { return load(from); }
+inline Floats load_floats(const BFloat16* from) {
+  typedef uint16_t Bits __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+  return reinterpret_cast<Floats>(__builtin_convertvector(*reinterpret_cast<const Bits*>(from), Pairs) << 16);
+}
+inline Floats load_floats(const Half* from) {
+  Floats x;
+  for (int lane = 0; lane < LANES; ++lane) x[lane] = to_float(from[lane]);
+  return x;
+}
+
+template <typename T>
+inline float dot(const float* row, const T* key, int64_t D) {
+  Floats even = {}, odd = {};
+  int64_t d = 0;
+  for (; d + 2 * LANES <= D; d += 2 * LANES) {
+    even = multiply_add(load(row + d), load_floats(key + d), even);
+    odd = multiply_add(load(row + d + LANES), load_floats(key + d + LANES), odd);
+  }
+  float sum = sum_of(even + odd);
+  for (; d < D; ++d) sum += row[d] * to_float(key[d]);
+  return sum;
+}
+
+// products = factor * rows . keys, for the keys `first` to `last`, whose channels lie side by side.
+template <typename T>
+void score_few(
+    int64_t count, const float* rows, const T* keys, int64_t token, int64_t D, int64_t first, int64_t last,
+    float factor, float* products) {
+  for (int64_t x = first; x < last; ++x)
+    for (int64_t r = 0; r < count; ++r) products[r * KEY_TILE + x] = factor * dot(rows + r * D, keys + x * token, D);
+}
+
+// acc = acc * rescale + weights . values, for VECTORS vectors of channels and one row.
+template <int VECTORS, typename T>
+inline void add_span(
+    const float* weights, const T* values, int64_t token, int64_t first, int64_t last, float rescale, float* acc) {
+  Floats sums[VECTORS] = {};
+  for (int64_t x = first; x < last; ++x)
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n)
+      sums[n] = multiply_add(all(weights[x]), load_floats(values + x * token + n * LANES), sums[n]);
+  for (int n = 0; n < VECTORS; ++n)
+    store(acc + n * LANES, multiply_add(load(acc + n * LANES), all(rescale), sums[n]));
+}
+
+template <typename T>
+void add_few(
+    int64_t count, const float* weights, const T* values, int64_t token, int64_t E, int64_t first, int64_t last,
+    const float* rescale, float* acc, int64_t width) {
+  for (int64_t r = 0; r < count; ++r) {
+    const float* row = weights + r * KEY_TILE;
+    float* target = acc + r * width;
+    int64_t e = 0;
+    for (; e + 8 * LANES <= E; e += 8 * LANES) add_span<8>(row, values + e, token, first, last, rescale[r], target + e);
+    for (; e + LANES <= E; e += LANES) add_span<1>(row, values + e, token, first, last, rescale[r], target + e);
+    for (; e < E; ++e) {
+      float sum = 0;
+      for (int64_t x = first; x < last; ++x) sum += row[x] * to_float(values[x * token + e]);
+      target[e] = target[e] * rescale[r] + sum;
+    }
+  }
+}
+
+// ---- functions of the language
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> floor_div(X x, Y y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                                // has no meaning, and must not end the process
+  const auto quotient = x / y;
   return quotient - (x % y != 0 && (x < 0) != (y < 0));
 }
 
-inline int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
-inline double smaller(double x, double y) { return x < y ? x : y; }
-inline float smaller(float x, float y) { return x < y ? x : y; }
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> smaller(X x, Y y) {
+  return x < y ? x : y;
+}
 
-inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
-inline double larger(double x, double y) { return x > y ? x : y; }
-inline float larger(float x, float y) { return x > y ? x : y; }
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> larger(X x, Y y) {
+  return x > y ? x : y;
+}
 
 // ---- what a call gives
 
-template <typename Element>
+template <typename T>
 struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
-  const Element* data;
+  const T* data;
   int64_t batch, head, token, channel, share;
 
-  const Element* of(int64_t b, int64_t h) const { return data + b * batch + h / share * head; }
+  const T* of(int64_t b, int64_t h) const { return data + b * batch + h / share * head; }
 };
 
-template <typename Element>
+struct Sums {  // of one row: what its walk has found, beside the weighted values
+  float top = NOTHING;  // the largest score
+  float total = 0;  // of the weights
+};
+
 struct Call {
   Rows<Element> q, k, v;
-  Element* y;              // [B, H, N, E], contiguous
-  float* lse;              // [B, H, N], contiguous
+  Element* y;  // [B, H, N, E], contiguous
+  float* lse;  // [B, H, N], contiguous
   const int64_t* offsets;  // the position of query row 0, one for each batch row
   int64_t B, H, N, M, D, E, threads;
+  int64_t panel_heads;  // how many heads in a row read the same keys and values
+  int64_t parts;        // how many tasks share the keys of a query tile
+  float* part_acc;      // [parts, B, H, N, E], where there are several
+  Sums* part_sums;      // [parts, B, H, N]
   float scale_log2;
 };
 
-struct Workspace {  // the tiles of one thread
-  std::vector<float> q, k, v, scores, sum, acc, top, total;
+struct Workspace {  // of one thread
+  int64_t slots;               // key tiles that are kept packed; tile t in slot t % slots
+  std::vector<int64_t> owner;  // the head and the tile that a slot holds
+  Buffer<float> q, qk, row, scores, acc;
+  Buffer<Piece> q_pieces, k, v, weights;
+  Buffer<bool> live;  // of the pairs of a block
+  std::vector<Sums> sums;
+  std::vector<int64_t> walk;  // key tiles, in the order of their visits
 
-  Workspace(int64_t D, int64_t E)
-      : q(QUERY_TILE * D),
-        k(D * KEY_TILE),
-        v(KEY_TILE * E),
-        scores(QUERY_TILE * KEY_TILE),
-        sum(E),
-        acc(QUERY_TILE * E),
-        top(QUERY_TILE),
-        total(QUERY_TILE) {}
+  Workspace(int64_t slots, int64_t D, int64_t E)
+      : slots(slots),
+        owner(slots, -1),
+        q((QUERY_TILE + BLOCK) * D),
+        qk(BLOCK * KEY_TILE),
+        row(std::max(D, E)),
+        scores(BLOCK * KEY_TILE),
+        acc((QUERY_TILE + BLOCK) * rounded_up(E, LANES)),
+        q_pieces((QUERY_TILE + BLOCK) * rounded_up(D, DEPTH)),
+        k(slots * KEY_TILE * rounded_up(D, DEPTH)),
+        v(slots * KEY_TILE * rounded_up(E, PANEL)),
+        weights(BLOCK * KEY_TILE),
+        live(BLOCK * KEY_TILE),
+        sums(QUERY_TILE) {}
 };
 
 struct Partial {};  // a key tile whose pairs are tested
 struct Full {};     // a key tile whose pairs are all live
 
+// ---- the end of a row
+
+// A row that sees no key gives 0, and -inf as its log-sum-exp.
+void finish(
+    const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
+  [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  const float share = sums.total == 0 ? 0 : 1 / sums.total;
+  call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
+  for (int64_t e = 0; e < call.E; ++e) assign(call.y[row * call.E + e], acc[e] * share);
+}
+
+// What several tasks have found for one row, together.
+void merge(const Call& call, int64_t h, int64_t row) {
+  const int64_t step = call.B * call.H * call.N;
+  Sums sums;
+  for (int64_t part = 0; part < call.parts; ++part)
+    sums.top = std::max(sums.top, call.part_sums[part * step + row].top);
+  std::vector<float> acc(call.E);
+  for (int64_t part = 0; part < call.parts; ++part) {
+    [[maybe_unused]] const Sums& found = call.part_sums[part * step + row];
+    const float* values = call.part_acc + (part * step + row) * call.E;
+    const float rescale = found.top == NOTHING ? 0 : exp2_of(all(found.top - sums.top))[0];
+    sums.total += found.total * rescale;
+    for (int64_t e = 0; e < call.E; ++e) acc[e] += values[e] * rescale;
+  }
+  finish(call, h, row, sums, acc.data());
+}
+
 // ---- one query tile of one head; true if an input was needed outside of its axes
 
-template <typename Element>
-bool attend(const Call<Element>& call, int64_t b, int64_t h, int64_t tile, Workspace& space) {
-  [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
+  [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
   const int64_t first_row = tile * QUERY_TILE;
-  const int64_t rows = std::min(QUERY_TILE, N - first_row);
+  const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
+  const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   bool fault = false;
+  auto row_at = [&](int64_t r) -> Index { return first_row + r; };
 
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
   const int64_t live_stop = smaller(q1 + 1, M);
-  const int64_t start = 0;
+  const Index start = 0;
   const int64_t stop = larger(floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0);
-  const int64_t full_start = 0;
+  const Index full_start = 0;
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), 0);
 
   const Element* q = call.q.of(b, h);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t d = 0; d < D; ++d)
-      space.q[r * D + d] = to_float(q[(first_row + r) * call.q.token + d * call.q.channel]);
+  for (int64_t r = 0; r < rows; ++r) read_row(q + row_at(r) * call.q.token, call.q.channel, D, &space.q[r * D]);
+  const Factor* q_factors = as_factors(&space.q[0], rows, D, &space.q_pieces[0]);
 
-  std::fill_n(space.acc.begin(), rows * E, 0.0f);
-  std::fill_n(space.top.begin(), rows, NOTHING);
-  std::fill_n(space.total.begin(), rows, 0.0f);
+  std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
+  std::fill_n(space.sums.begin(), rows, Sums{});
 
   // One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc).
   auto visit = [&](int64_t key_tile, auto kind) {
     constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
     const int64_t first_key = key_tile * KEY_TILE;
-    const int64_t keys = FULL ? KEY_TILE : std::min(KEY_TILE, M - first_key);
+    const int64_t keys = FULL ? KEY_TILE : std::min<int64_t>(KEY_TILE, M - first_key);
+    // Behind the last key the last key is read again, and counts nowhere.
+    auto key_at = [&](Index x) -> Index {
+      return FULL ? static_cast<Index>(first_key) + x : std::min<Index>(static_cast<Index>(first_key) + x, M - 1);
+    };
     const Element* v = call.v.of(b, h);
     const auto* k = call.k.of(b, h);
-    for (int64_t x = 0; x < keys; ++x) {
-      const auto* key = k + (first_key + x) * call.k.token;
-      for (int64_t d = 0; d < D; ++d) space.k[d * KEY_TILE + x] = to_float(key[d * call.k.channel]);
+    const bool few_rows = N <= FEW_ROWS && call.k.channel == 1 && call.v.channel == 1;
+
+    const int64_t panel_slot = key_tile % space.slots, panel_head = (b * H + h) / call.panel_heads;
+    const int64_t panel_owner = panel_head * ((M + KEY_TILE - 1) / KEY_TILE) + key_tile;
+    Piece* k_panels = &space.k[panel_slot * KEY_TILE * D_factors * DEPTH];
+    Piece* v_panels = &space.v[panel_slot * KEY_TILE * rounded_up(E, PANEL)];
+    if (!few_rows && space.owner[panel_slot] != panel_owner) {
+      for (int64_t x = 0; x < KEY_TILE; ++x) {
+        read_row(k + key_at(x) * call.k.token, call.k.channel, D, &space.row[0]);
+        pack_key(&space.row[0], D, x, k_panels);
+        read_row(v + key_at(x) * call.v.token, call.v.channel, E, &space.row[0]);
+        pack_value(&space.row[0], E, x, v_panels);
+      }
+      space.owner[panel_slot] = panel_owner;
     }
-    for (int64_t x = 0; x < keys; ++x)
-      for (int64_t e = 0; e < E; ++e)
-        space.v[x * E + e] = to_float(v[(first_key + x) * call.v.token + e * call.v.channel]);
 
-    for (int64_t r = 0; r < rows; ++r) {
-      [[maybe_unused]] const int64_t row = first_row + r, i = row + offset;
-      float* scores = &space.scores[r * KEY_TILE];
-      float qk_row[KEY_TILE] = {};
-      for (int64_t d = 0; d < D; ++d) {
-        const float channel = space.q[r * D + d];
-        const float* column = &space.k[d * KEY_TILE];
-#pragma omp simd
-        for (int64_t x = 0; x < KEY_TILE; ++x) qk_row[x] += channel * column[x];
-      }
-#pragma omp simd
-      for (int64_t x = 0; x < keys; ++x) {
-        [[maybe_unused]] const int64_t j = first_key + x;
-        [[maybe_unused]] const float qk = qk_row[x];
-        scores[x] = scale_log2 * qk;
-      }
+    // The rows of a block are handled side by side, for the keys that any of them sees.
+    int64_t block_rows = 0;
+    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
+      block_rows = next_block(rows - r0);
+      int64_t first_x = 0, last_x = rounded_up(keys, PANEL);
       if (!FULL) {
-        for (int64_t x = 0; x < keys; ++x) {
-          [[maybe_unused]] const int64_t j = first_key + x;
-          const bool live = j <= i;
-          if (!live) scores[x] = NOTHING;
+        bool some_live[KEY_TILE] = {};  // keys that a row of the block sees
+        for (int64_t r = 0; r < block_rows; ++r) {
+          [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
+          bool* live = &space.live[r * KEY_TILE];
+#pragma omp simd
+          for (Index x = 0; x < KEY_TILE; ++x) {
+            [[maybe_unused]] const Index j = key_at(x);
+            live[x] = j <= i;
+          }
+          std::fill(live + keys, live + KEY_TILE, 0);
+          for (int64_t x = 0; x < KEY_TILE; ++x) some_live[x] = some_live[x] | live[x];
         }
+        while (first_x < last_x && !any_of(some_live, first_x)) first_x += PANEL;
+        while (first_x < last_x && !any_of(some_live, last_x - PANEL)) last_x -= PANEL;
+        if (first_x == last_x) continue;
       }
 
-      float top = space.top[r];
-#pragma omp simd reduction(max : top)
-      for (int64_t x = 0; x < keys; ++x) top = top > scores[x] ? top : scores[x];
-      const float base = top == NOTHING ? 0.0f : top;
-      const float rescale = exp2_fast(space.top[r] - base);
-      float total = 0.0f;
-#pragma omp simd reduction(+ : total)
-      for (int64_t x = 0; x < keys; ++x) {
-        scores[x] = exp2_fast(scores[x] - base);
-        total += scores[x];
+      if (few_rows)
+        score_few(
+            block_rows, &space.q[r0 * D],
+            k + first_key * call.k.token, call.k.token, D, first_x, std::min(last_x, keys),
+            scale_log2, &space.scores[0]);
+      else
+        score_rows(
+            block_rows, q_factors + r0 * D_factors,
+            as_factors(k_panels), D_factors, first_x, last_x, scale_log2, &space.scores[0]);
+      float rescale[BLOCK_LANES];
+      float top[BLOCK_LANES], base[BLOCK_LANES];  // the largest scores before this tile, and with it
+      std::fill_n(top, BLOCK_LANES, NOTHING);
+      std::fill_n(base, BLOCK_LANES, NOTHING);
+      for (int64_t r = 0; r < block_rows; ++r) {
+        [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
+        [[maybe_unused]] const bool* live = &space.live[r * KEY_TILE];
+        float* scores = &space.scores[r * KEY_TILE];
+        float new_top = space.sums[r0 + r].top;
+        top[r] = new_top;
+#pragma omp simd reduction(max : new_top)
+        for (Index x = first_x; x < last_x; ++x) {
+          const float score = scores[x];
+          scores[x] = FULL || live[x] ? score : NOTHING;
+          new_top = scores[x] > new_top ? scores[x] : new_top;
+        }
+        base[r] = space.sums[r0 + r].top = new_top;
       }
-      space.top[r] = top;
-      space.total[r] = space.total[r] * rescale + total;
-      // Summed per tile first: one long sum of floats would lose digits.
-      std::fill_n(space.sum.begin(), E, 0.0f);
-      for (int64_t x = 0; x < keys; ++x) {
-        const float weight = scores[x];
-        const float* value = &space.v[x * E];
-#pragma omp simd
-        for (int64_t e = 0; e < E; ++e) space.sum[e] += weight * value[e];
+      rebase(top, base, rescale);
+      for (int64_t r = 0; r < block_rows; ++r) {
+        float& total = space.sums[r0 + r].total;
+        total = total * rescale[r] + exponentials(&space.scores[r * KEY_TILE], first_x, last_x, base[r]);
       }
-      float* acc = &space.acc[r * E];
-      for (int64_t e = 0; e < E; ++e) acc[e] = acc[e] * rescale + space.sum[e];
+      float* acc = &space.acc[r0 * E_padded];
+      if (few_rows) {
+        add_few(
+            block_rows, &space.scores[0], v + first_key * call.v.token, call.v.token, E, first_x,
+            std::min(last_x, keys), rescale, acc, E_padded);
+      } else {
+        const Factor* weights = as_factors(&space.scores[0], block_rows, KEY_TILE, &space.weights[0]);
+        add_values(block_rows, weights, as_factors(v_panels), first_x, last_x, rescale, acc, E_padded);
+      }
     }
   };
 
+  // The walk: tiles whose pairs are tested, then full ones.
+  std::vector<int64_t>& walked = space.walk;
+  walked.clear();
   for (int64_t key_tile = start; key_tile < stop; ++key_tile) {
     if (full_start <= key_tile && key_tile < full_stop) continue;
-    visit(key_tile, Partial{});
+    walked.push_back(key_tile);
   }
-  for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) visit(key_tile, Full{});
+  const int64_t partial = walked.size();
+  for (int64_t key_tile = full_start; key_tile < full_stop; ++key_tile) walked.push_back(key_tile);
+  const int64_t visits = walked.size(), first_visit = visits * part_index / call.parts;
+  const int64_t last_visit = visits * (part_index + 1) / call.parts;
+  for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit(walked[step], Partial{});
+  for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit(walked[step], Full{});
 
-  // A row that sees no key gives 0, and -inf as its log-sum-exp.
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = (b * H + h) * N + first_row + r;
-    const float total = space.total[r];
-    const float share = total == 0.0f ? 0.0f : 1.0f / total;
-    call.lse[row] = total == 0.0f ? NOTHING : (space.top[r] + std::log2(total)) * 0.69314718f;
-    for (int64_t e = 0; e < E; ++e) assign(call.y[row * E + e], space.acc[r * E + e] * share);
+    const int64_t row = (int64_t{b} * H + h) * N + row_at(r);
+    const float* acc = &space.acc[r * E_padded];
+    if (call.parts == 1) {
+      finish(call, h, row, space.sums[r], acc);
+    } else {
+      const int64_t place = part_index * B * H * N + row;
+      call.part_sums[place] = space.sums[r];
+      std::copy_n(acc, E, call.part_acc + place * E);
+    }
   }
   return fault;
 }
 
-template <typename Element>
+// ---- a call
+
+// Tasks are (head, part, query tile), the last tiles first: under a causal mask they are the longest. True if any was
+// at fault.
+bool attend_all(Call& call) {
+  const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE, key_tiles = (call.M + KEY_TILE - 1) / KEY_TILE;
+  const int64_t whole = call.B * call.H * tiles;
+  call.parts = whole == 0 ? 1 : std::max<int64_t>(1, std::min(key_tiles, 4 * call.threads / whole));
+  std::vector<Sums> part_sums(call.parts == 1 ? 0 : call.parts * call.B * call.H * call.N);
+  std::vector<float> part_acc(part_sums.size() * call.E);
+  call.part_sums = part_sums.data();
+  call.part_acc = part_acc.data();
+
+  // Packed keys and values: of a whole head, or as much of it as a thread may keep.
+  const int64_t tile_bytes = KEY_TILE * (rounded_up(call.D, DEPTH) + rounded_up(call.E, PANEL)) * sizeof(Piece);
+  const int64_t most = PANEL_BYTES / call.threads / tile_bytes, slots = std::max<int64_t>(1, std::min(most, key_tiles));
+  std::vector<Workspace> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(slots, call.D, call.E);
+  std::atomic<bool> fault{false};
+  std::atomic<int64_t> next{0};
+#pragma omp parallel for num_threads(call.threads) schedule(static, 1)
+  for (int64_t thread = 0; thread < call.threads; ++thread)
+    for (int64_t task = next++; task < call.parts * whole; task = next++) {
+      const int64_t head = task / tiles / call.parts, part = task / tiles % call.parts, tile = tiles - 1 - task % tiles;
+      if (attend(call, head / call.H, head % call.H, tile, part, spaces[thread])) fault = true;
+    }
+  if (call.parts > 1) {
+#pragma omp parallel for num_threads(call.threads)
+    for (int64_t row = 0; row < call.B * call.H * call.N; ++row) merge(call, row / call.N % call.H, row);
+  }
+  return fault;
+}
+
 int forward(void* const* tensors, const int64_t* integers, const double* reals) {
   auto rows = [&] {
     Rows<Element> given;
@@ -231,39 +663,26 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
     for (int64_t* field : {&given.batch, &given.head, &given.token, &given.channel, &given.share}) *field = *integers++;
     return given;
   };
-  Call<Element> call;
+  Call call;
   call.q = rows();
   call.k = rows();
   call.v = rows();
   call.y = static_cast<Element*>(*tensors++);
   call.lse = static_cast<float*>(*tensors++);
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads}) *field = *integers++;
+  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+    *field = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
   static_cast<void>(reals);
 
-  const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE;
-  std::atomic<bool> fault{false};
-#pragma omp parallel num_threads(call.threads)
-  {
-    Workspace space(call.D, call.E);
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < call.B * call.H * tiles; ++task) {
-      const int64_t head = task / tiles, tile = tiles - 1 - task % tiles;
-      if (attend(call, head / call.H, head % call.H, tile, space)) fault = true;
-    }
-  }
-  return fault;
+  return attend_all(call);
 }
 
 }  // namespace
 
-extern "C" int causal_float32(void* const* tensors, const int64_t* integers, const double* reals) {
-  return forward<float>(tensors, integers, reals);
-}
-extern "C" int causal_bfloat16(void* const* tensors, const int64_t* integers, const double* reals) {
-  return forward<BFloat16>(tensors, integers, reals);
-}
-extern "C" int causal_float16(void* const* tensors, const int64_t* integers, const double* reals) {
-  return forward<Half>(tensors, integers, reals);
+// 0, or what went wrong: 1, an input was needed outside of its axes; 2, there was not enough memory.
+extern "C" int causal_forward(void* const* tensors, const int64_t* integers, const double* reals) try {
+  return forward(tensors, integers, reals);
+} catch (const std::bad_alloc&) {
+  return 2;
 }

@@ -145,11 +145,11 @@ def test_kernels_bind_no_name_that_a_value_could_have() -> None:
 def test_cpp_kernels_bind_no_name_that_a_value_could_have() -> None:
     text = attngen.compile(attngen.load("attention plain { score dot(q, k) }"), "cpp")["plain.cpp"]
     code = re.sub(r"//.*", "", text)
-    types = re.findall(r"(?:struct|using|typename|constexpr \w+) (\w+)", code)
+    types = re.findall(r"(?:struct|class|using|constexpr \w+) (\w+)", code)
     functions = re.findall(r"^(?:inline )?\w+ (\w+)\(", code, re.MULTILINE)
     start = code.index("bool attend")
     local = re.findall(
-        r"(?:int64_t|float\*?|bool|Element\*?|auto|Call<Element>&|Workspace&) (\w+)",
-        code[start : code.index("int forward")],
+        r"(?:int64_t|Index|float[*&]?|bool\*?|Element\*?|Piece\*|Factor\*|auto\*?|Call&|Workspace&) (\w+)",
+        code[start : code.index("bool attend_all")],
     )
     assert {name for name in (*types, *functions, *local) if kernel_name(name) == name} == set()

@@ -10,7 +10,6 @@ from attngen.ir.nodes import AXIS_SIZES, Input
 from attngen.schedule.host import HostValue
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
-from attngen.schedule.statements import Statement
 
 TYPES = {Kind.INT: "int64_t", Kind.BOOL: "bool", Kind.FLOAT: "float"}
 DTYPES = {"int64_t": "int64", "uint8_t": "uint8", "float": "float32", "double": "float64"}
@@ -34,7 +33,8 @@ def arguments(plan: Plan) -> list[Argument]:
     read = list(dict.fromkeys(part.input for part in _parts(plan) if isinstance(part, Read)))
     used = {part.name for part in _parts(plan) if isinstance(part, Parameter)}
     found = [_input(plan, plan.variant.input(name)) for name in sorted(read)]
-    found += [_scalar(kernel_name(p.name), TYPES[p.kind], p.name) for p in plan.variant.parameters if p.name in used]
+    parameters = [p for p in plan.variant.parameters if p.name in used]
+    found += [_scalar(kernel_name(p.name), TYPES[p.kind], p.name, p.kind is Kind.INT) for p in parameters]
     found += [_host(value) for value in plan.host]
     axes = {part.axis for part in _parts(plan) if isinstance(part, Size)}
     axes |= {axis for name in read for axis in plan.variant.input(name).axes if axis not in AXIS_SIZES}
@@ -45,13 +45,6 @@ def _parts(plan: Plan) -> list[object]:
     values = [expr for computed in (*plan.tiles, *plan.rows) for expr in computed.exprs]
     values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
-
-
-def scalar_type(statement: Statement) -> str:
-    """The C++ type of a statement's value."""
-    if statement.value.kind is Kind.FLOAT:
-        return "double" if statement.exact else "float"
-    return TYPES[statement.value.kind]
 
 
 def input_type(plan: Plan, name: str) -> str:
@@ -81,11 +74,12 @@ def _input(plan: Plan, given: Input) -> Argument:
     )
 
 
-def _scalar(name: str, kind: str, value: str) -> Argument:
+def _scalar(name: str, kind: str, value: str, short: bool = False) -> Argument:
+    """A number; `short`: its value is among those that decide whether positions have 64 bits."""
     return Argument(
         field=f"{kind} {name}",
         packed=[f"call.{name} = {_cast(kind, '*integers++')};"],
-        unpacked=[f"[[maybe_unused]] const {kind} {name} = call.{name};"],
+        unpacked=[f"[[maybe_unused]] const {'Index' if short else kind} {name} = call.{name};"],
         integers=(value,),
     )
 
@@ -99,7 +93,7 @@ def _host(value: HostValue) -> Argument:
         return Argument(
             field=f"const {stored}* {value.name}",
             packed=[f"call.{value.name} = static_cast<const {stored}*>(*tensors++);"],
-            unpacked=[f"const {kind} {value.name} = {_cast(kind, f'call.{value.name}[h]', stored)};"],
+            unpacked=[f"[[maybe_unused]] const {kind} {value.name} = {_cast(kind, f'call.{value.name}[h]', stored)};"],
             tensors=(f"torch.tensor({value.name}, dtype=torch.{DTYPES[stored]})",),
         )
     if kind in ("float", "double"):

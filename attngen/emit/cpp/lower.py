@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
 from attngen.emit import live
+from attngen.emit.checks import place
 from attngen.emit.cpp import rows
-from attngen.emit.cpp.arguments import Argument, arguments, scalar_type
+from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.reads import KernelPrinter
+from attngen.emit.cpp.types import long_names, scalar_type
 from attngen.emit.face import face, fault_text, host_lines
 from attngen.emit.layout import deeper, laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
+from attngen.emit.wide import wide_test
 from attngen.ir import nodes
-from attngen.ir.expr import Expr
+from attngen.ir.expr import Apply, Expr, Variable, variables
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
@@ -24,6 +30,7 @@ from attngen.schedule.statements import Statement
 MODULES = "ctypes hashlib math os platform shutil subprocess sys tempfile".split()
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
+    "from contextlib import suppress",
     "from functools import cache",
     "from pathlib import Path",
 )
@@ -48,14 +55,14 @@ def _flags() -> str:
     return next(line for line in text.split("\n") if line.startswith("FLAGS ="))
 
 
-@dataclass(slots=True)
+SUPPORT = ("numbers", "vectors", "multiply", "weights", "few_rows")
+"""Parts of every C++ file, the same in all."""
+
+
+@dataclass
 class _Lowering:
     plan: Plan
     arguments: list[Argument]
-
-    @property
-    def key_of_x(self) -> str:
-        return "key_at(first_key + x)" if self.plan.ordered else "first_key + x"
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
@@ -72,34 +79,37 @@ class _Lowering:
             "head_lines": laid_out_cpp(map(self._line, plan.head), 2),
             **self._normalization(),
             "key_lines": self._key_lines(),
-            "query_lines": laid_out_cpp(self._query_lines(), 6),
-            "score_lines": laid_out_cpp(self._score_lines(), 8),
+            "mask_query_lines": laid_out_cpp(self._query_lines(plan.mask.result, plan.fault.result), 10),
             "mask_lines": self._mask_lines(),
+            "tested": plan.masked or plan.checked,
+            "looked_at": "true" if plan.checked else "!FULL",
+            "fault_clause": " reduction(| : fault)" if plan.checked else "",
+            "dead": "NOTHING" if plan.softmax else "0",
+            "query_lines": laid_out_cpp(self._query_lines(plan.score.result), 8),
+            **self._scores(),
             **_runs(plan),
+            "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
             "period_lines": laid_out_cpp(map(self._line, plan.per_period), 4),
-            "row_place": rows.row_of_r(plan),
-            "key_place": self.key_of_x,
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])
-        return {**values, "functions": _functions(shown)}
+        return {**values, "functions": _functions(shown), **{name: _support(name) for name in SUPPORT}}
 
     def _normalization(self) -> dict[str, object]:
         """What the rows start with, and what their sums come to."""
         plan = self.plan
         extra = "" if plan.once_per_row is None else self._text(plan.once_per_row, exact=False)
         share = {
-            nodes.Sum: f"1.0f / (space.total[r] + {extra})",
-            nodes.Count: "1.0f / static_cast<float>(space.seen[r])",
+            nodes.Sum: f"some ? 1 / (sums.total + {extra}) : 0",
+            nodes.Count: "some ? 1.0f / sums.seen : 0",
         }
-        found = share.get(type(plan.normalization))
         return {
             "softmax": plan.softmax,
             "summed": isinstance(plan.normalization, nodes.Sum),
+            "totalled": isinstance(plan.normalization, (nodes.Softmax, nodes.Sum)),
             "counted": plan.counted,
-            "initial_top": extra or "NOTHING",
-            "initial_total": "1.0f" if plan.softmax and extra else "0.0f",
-            "share": f"space.seen[r] == 0 ? 0.0f : {found}" if found else "1.0f",
+            "sink": extra if plan.softmax else "",
+            "share": share.get(type(plan.normalization), "1"),
         }
 
     def launcher_values(self) -> dict[str, object]:
@@ -109,18 +119,36 @@ class _Lowering:
             "integers": [item for argument in self.arguments for item in argument.integers],
             "reals": [item for argument in self.arguments for item in argument.reals],
             "fault": fault_text(self.plan) if self.plan.checked else "",
+            "panel_heads": self._panel_heads(),
+            "wide": wide_test(self.plan),
+            "spec": json.dumps(place(self.plan.variant, self.plan.variant.span.line), ensure_ascii=False),
         }
+
+    def _panel_heads(self) -> str:
+        """How many heads in a row read the same keys and values."""
+        if any(product.key.per_head and not product.key.plain for product in self.plan.products):
+            return "1"
+        shared = "math.gcd(H // k.shape[1], H // v.shape[1])"
+        return f"1 if key_order.stride()[1] else {shared}" if self.plan.ordered else shared
 
     # statements
 
-    def _of_key(self) -> frozenset[str]:
+    @cached_property
+    def long(self) -> frozenset[str]:
+        return long_names(self.plan)
+
+    @cached_property
+    def of_key(self) -> frozenset[str]:
         return frozenset(statement.name for tile in self.plan.tiles for statement in tile.at(Level.KEY))
 
     def _text(self, expr: Expr, exact: bool) -> str:
-        return KernelPrinter(self.plan, exact, self._of_key()).text(expr)
+        return KernelPrinter(self.plan, exact, self.of_key).text(expr)
+
+    def _type(self, statement: Statement) -> str:
+        return scalar_type(statement, statement.name in self.long)
 
     def _line(self, statement: Statement) -> str:
-        return f"const {scalar_type(statement)} {statement.name} = {self._text(statement.value, statement.exact)};"
+        return f"const {self._type(statement)} {statement.name} = {self._text(statement.value, statement.exact)};"
 
     def _key_lines(self) -> list[str]:
         """Values of keys, kept in arrays for the rows of the tile."""
@@ -130,36 +158,68 @@ class _Lowering:
             if not statements:
                 continue
             values = laid_out_cpp((f"{s.name}[x] = {self._text(s.value, s.exact)};" for s in statements), 8)
-            loop = _loop([f"const int64_t j = {self.key_of_x};", *values])
-            lines += [f"{scalar_type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
+            loop = [
+                "for (Index x = 0; x < KEY_TILE; ++x) {",
+                *deeper(["[[maybe_unused]] const Index j = key_at(x);", *values]),
+                "}",
+            ]
+            lines += [f"{self._type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
             lines += loop if always else ["if (!FULL) {", *deeper(loop), "}"]
         return lines
 
-    def _query_lines(self) -> list[str]:
-        return [self._line(s) for tile in self.plan.tiles for s in tile.at(Level.QUERY)]
+    def _query_lines(self, *results: Expr) -> list[str]:
+        """What is computed once per query row, of all that some results need."""
+        return [self._line(s) for s in _needed(self.plan, results) if s.level is Level.QUERY]
 
-    def _score_lines(self) -> list[str]:
-        score = self._text(self.plan.score.result, exact=False)
-        if self.plan.logit and not self.plan.softmax:
-            score = f"exp2f({score})"
-        return [*map(self._line, self.plan.score.at(Level.PAIR)), f"scores[x] = {score};"]
+    def _scores(self) -> dict[str, object]:
+        """Products, and what makes scores of them; a product that is a score but for a factor is not kept apart."""
+        plan = self.plan
+        factors = {product.name: "1.0f" for product in plan.products}
+        result, direct = plan.score.result, None
+        match result:
+            case Apply(function="*", arguments=(factor, Variable(name=name))) if name in factors and plan.softmax:
+                if variables(factor).isdisjoint(self._of_tile()):
+                    direct, factors[name] = name, self._text(factor, exact=False)
+        lines = [] if direct else ["[[maybe_unused]] const Index j = key_at(x);"]
+        lines += [f"[[maybe_unused]] const float {name} = {name}_row[x];" for name in factors if name != direct]
+        lines += map(self._line, plan.score.at(Level.PAIR))
+        score = "scores[x]" if direct else self._text(result, exact=False)
+        if plan.logit and not plan.softmax:
+            score = f"exp_of({score} * 0.6931472f)"
+        return {
+            "products": [
+                ("scores" if product.name == direct else product.name, factors[product.name], *sides)
+                for product, sides in zip(plan.products, rows.sides(plan), strict=True)
+            ],
+            "separate": [name for name in factors if name != direct],
+            "pair_lines": laid_out_cpp([*lines, f"const float score = {score};"], 10),
+        }
+
+    def _of_tile(self) -> frozenset[str]:
+        """The names of values that vary within a tile."""
+        statements = [s for tile in self.plan.tiles for s in tile.statements if s.level is not Level.HEAD]
+        return frozenset({"i", "j", *(s.name for s in statements), *(product.name for product in self.plan.products)})
 
     def _mask_lines(self) -> list[str]:
-        """A loop over the pairs of a row that are not known to be live; over all, where reads must be checked."""
+        """Which pairs of a block are live; faults are looked for in all tiles."""
         plan = self.plan
-        if not plan.masked and not plan.checked:
-            return []
-        lines = [self._line(s) for tile in (plan.mask, plan.fault) for s in tile.at(Level.PAIR)]
-        if self.plan.checked:
+        results = [plan.mask.result, *([plan.fault.result] if plan.checked else [])]
+        lines = [self._line(s) for s in _needed(plan, results) if s.level is Level.PAIR]
+        if plan.checked:
             lines.append(f"fault |= {self._text(plan.fault.result, exact=True)};")
-        if plan.masked:
-            live = self._text(plan.mask.result, exact=True)
-            dead = "NOTHING" if plan.softmax else "0.0f"
-            lines += [f"const bool live = {live};", f"if (!live) scores[x] = {dead};"]
-            if plan.counted:
-                lines.append("seen -= !live;")
-        loop = _loop([f"[[maybe_unused]] const int64_t j = {self.key_of_x};", *laid_out_cpp(lines, 10)])
-        return loop if self.plan.checked else ["if (!FULL) {", *deeper(loop), "}"]
+        lines.append(f"live[x] = {self._text(plan.mask.result, exact=True)};")
+        return laid_out_cpp(lines, 12)
+
+
+def _needed(plan: Plan, results: Sequence[Expr]) -> list[Statement]:
+    """The statements that results need, in order."""
+    used = {name for result in results for name in variables(result)}
+    found: list[Statement] = []
+    for statement in reversed([s for tile in (plan.mask, plan.score, plan.fault) for s in tile.statements]):
+        if statement.name in used:
+            used |= variables(statement.value)
+            found.insert(0, statement)
+    return found
 
 
 def _runs(plan: Plan) -> dict[str, object]:
@@ -171,14 +231,14 @@ def _runs(plan: Plan) -> dict[str, object]:
     return {"partial_runs": runs, "full_runs": full, "periodic": False}
 
 
-def _loop(lines: list[str]) -> list[str]:
-    return ["for (int64_t x = 0; x < keys; ++x) {", *deeper(lines), "}"]
+def _support(name: str) -> str:
+    return files("attngen.emit.cpp").joinpath("support", f"{name}.cpp").read_text(encoding="utf-8").strip()
 
 
 def _functions(text: str) -> str:
     """The helper functions that a text calls, and those that these call."""
-    blocks = files("attngen.emit.cpp").joinpath("functions.cpp").read_text(encoding="utf-8").strip().split("\n\n")[1:]
-    names = {block: re.findall(r"inline \w+ (\w+)\(", block)[0] for block in blocks}
+    blocks = _support("functions").split("\n\n")
+    names = {block: re.findall(r"inline \S+(?: \S+>)? (\w+)\(", block)[0] for block in blocks}
     kept: set[str] = set()
     while True:
         new = {block for block, name in names.items() if re.search(rf"\b{name}\(", text)} - kept

@@ -27,7 +27,9 @@ CPP: Table = {
     "clamp": Form("smaller(larger({0}, {1}), {2})"),
     "abs": Form("std::abs({0})"),
     "^": Form("std::pow({0}, {1})"),
-    **{name: Form(f"std::{name}({{0}})") for name in ("exp", "log", "log2", "tanh", "sqrt", "sin", "cos")},
+    **{name: Form(f"std::{name}({{0}})") for name in ("log", "log2", "sqrt", "sin", "cos")},
+    "exp": Form("exp_of({0})"),
+    "tanh": Form("tanh_of({0})"),
     "sigmoid": Form("sigmoid({0})"),
     "softplus": Form("softplus({0})"),
     "relu": Form("relu({0})"),
@@ -40,7 +42,12 @@ CPP: Table = {
     "floor": Form("static_cast<int64_t>(std::floor({0}))"),
     "ceil": Form("static_cast<int64_t>(std::ceil({0}))"),
 }
-EXACT: Table = {**CPP, "float": Form("static_cast<double>({0})")}
+EXACT: Table = {
+    **CPP,
+    "exp": Form("std::exp({0})"),
+    "tanh": Form("std::tanh({0})"),
+    "float": Form("static_cast<double>({0})"),
+}
 
 
 class CppPrinter(Printer):
@@ -70,6 +77,8 @@ class CppPrinter(Printer):
         return size_name(expr.axis)
 
     def apply(self, expr: Apply) -> tuple[str, int]:
+        if expr.function == "*" and expr.kind is Kind.FLOAT and self.exact:
+            return f"rounded({super().apply(expr)[0]})", ATOM
         if expr.function == "or":  # compilers warn where `&&` stands bare in `||`
             sides = (self.tight(side, 2 if _is_or(side) else 4) for side in expr.arguments)
             return " || ".join(sides), 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attngen.emit.cpp.arguments import scalar_type
 from attngen.emit.cpp.reads import KernelPrinter
+from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
 from attngen.ir.expr import Expr, Rechannel, Row, children, variables
@@ -38,26 +38,41 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     queries = list(dict.fromkeys(product.query.name for product in plan.products))
     keys = list(dict.fromkeys(product.key.name for product in plan.products))
     bridged = [(p.query.name, _multiplied(p), p.bridge) for p in plan.products if p.bridge is not None]
-    sizes = [
-        *((name, "QUERY_TILE * D") for name in queries),
-        *((name, "QUERY_TILE * D") for _, name, _ in bridged),
-        *((name, "D * KEY_TILE") for name in keys),
-        ("v", "KEY_TILE * E"),
-    ]
     return {
-        "products": [(product.name, _multiplied(product), product.key.name) for product in plan.products],
         "queries": queries,
         "keys": keys,
-        "workspace_vectors": ", ".join(name for name, _ in sizes),
-        "workspace_sizes": [f"{'  ' if k else ': '}{name}({length})," for k, (name, length) in enumerate(sizes)],
+        **_workspace(plan, queries, keys, [name for _, name, _ in bridged]),
+        "steady_queries": list(dict.fromkeys(p.query.name for p in plan.products if p.bridge is None)),
+        "contiguous": " && ".join(f"call.{name}.channel == 1" for name in (*keys, "v")),
+        "panel_widths": f"{f'{len(keys)} * ' if len(keys) > 1 else ''}rounded_up(call.D, DEPTH)",
         "keys_per_anchor": KEYS_PER_ANCHOR,
-        "bridges": [name for name, _, _ in bridged],
+        "bridges": [name for _, name, _ in bridged],
         "bridge_head_lines": laid_out_cpp([line for *_, bridge in bridged for line in _ahead(plan, bridge)], 2),
         "bridge_lines": laid_out_cpp([line for each in bridged for line in _bridge_lines(plan, *each)], 4),
         "key_rows": [(rows.name, *_heads(rows)) for rows in computed],
         "row_functions": "\n".join(f"{_function(plan, rows, unpacked)}\n" for rows in computed),
         "query_row_lines": [line for p in plan.products if not p.query.plain for line in _query(plan, p.query)],
     }
+
+
+def _workspace(plan: Plan, queries: list[str], keys: list[str], bridged: list[str]) -> dict[str, object]:
+    """Buffers for rows, products and packed keys, with their lengths."""
+    rows, products = [*queries, *bridged], [product.name for product in plan.products]
+    floats = [(name, "(QUERY_TILE + BLOCK) * D") for name in rows]
+    floats += [(name, "BLOCK * KEY_TILE") for name in products]
+    pieces = [(f"{name}_pieces", "(QUERY_TILE + BLOCK) * rounded_up(D, DEPTH)") for name in rows]
+    pieces += [(name, "slots * KEY_TILE * rounded_up(D, DEPTH)") for name in keys]
+    return {
+        "workspace_floats": "".join(f"{name}, " for name, _ in floats),
+        "workspace_pieces": "".join(f"{name}, " for name, _ in pieces),
+        "workspace_float_sizes": [f"{name}({length})," for name, length in floats],
+        "workspace_piece_sizes": [f"{name}({length})," for name, length in pieces],
+    }
+
+
+def sides(plan: Plan) -> list[tuple[str, str]]:
+    """What each product multiplies: rows of queries and of keys."""
+    return [(_multiplied(product), product.key.name) for product in plan.products]
 
 
 def _multiplied(product: Product) -> str:
@@ -76,11 +91,6 @@ def _bridge_lines(plan: Plan, rows: str, bridged: str, bridge: RowPlan) -> list[
     return [*_lines(plan, bridge, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *deeper(loop), "}"]
 
 
-def row_of_r(plan: Plan) -> str:
-    """The query row r of a tile."""
-    return "row_at(first_row + r)" if plan.ordered else "first_row + r"
-
-
 def _heads(rows: RowPlan) -> tuple[str, str]:
     """How many heads of rows there are, and how many heads share one."""
     return ("call.H", "1") if rows.per_head else ("call.H / call.k.share", "call.k.share")
@@ -90,7 +100,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
     if rows.plain:
         return []
     loop = [
-        f"[[maybe_unused]] const int64_t row = {row_of_r(plan)}, i = row + offset;",
+        "[[maybe_unused]] const int64_t row = row_at(r), i = row + offset;",
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
     return laid_out_cpp([*_ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 2)
@@ -118,7 +128,7 @@ def _channels(plan: Plan, rows: RowPlan) -> list[str]:
     found: list[str] = []
     for statement in rows.at(Level.KEY):
         text = RowPrinter(plan, rows, statement.exact).text(statement.value)
-        found.append(f"std::vector<{scalar_type(statement)}> {statement.name}(D);")
+        found.append(f"std::vector<{scalar_type(statement, long=True)}> {statement.name}(D);")
         found += ["for (int64_t c = 0; c < D; ++c) {", f"  {statement.name}[c] = {text};", "}"]
     return found
 
@@ -159,4 +169,4 @@ def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
 
 def _line(plan: Plan, rows: RowPlan, statement: Statement) -> str:
     text = RowPrinter(plan, rows, statement.exact).text(statement.value)
-    return f"const {scalar_type(statement)} {statement.name} = {text};"
+    return f"const {scalar_type(statement, long=True)} {statement.name} = {text};"

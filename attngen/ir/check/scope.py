@@ -27,14 +27,15 @@ RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
 MODULE_NAMES = frozenset(
     "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys "
-    "tempfile DEFAULTS SPACE FLAGS abs all any bool dict enumerate filter float int isinstance len list max min next "
+    "tempfile suppress DEFAULTS SPACE FLAGS SPEC ImportError MemoryError bytes hasattr "
+    "abs all any bool dict enumerate filter float int isinstance len list max min next "
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable NamedTuple".split()
 )
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(
     "offset return_lse tune debug prepared tile_starts query_order key_order sizes y lse kernel options reach runs "
-    "meta offsets tensors integers reals fault "
+    "meta offsets tensors integers reals fault panel_heads wide "
     "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys tempfile "
     "abs all bool float int isinstance list max min range str".split()
 )

@@ -18,6 +18,7 @@ __line__
 import torch
 from torch import Tensor
 
+SPEC = __spec__
 __flags__
 
 
@@ -64,6 +65,7 @@ def __variant__(
     Raises:
         ValueError: an argument does not fit.
         RuntimeError: there is no working C++ compiler.
+        MemoryError: there is no room for the tiles of a call.
     """
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
     _require(q.device.type == "cpu", f"__variant__: q is on {q.device}; this file runs on the CPU")
@@ -92,6 +94,7 @@ def __variant__(
     query_order, key_order = _slots(prepared.query_order, B, H), _slots(prepared.key_order, B, H)
     # % endif
     # % endif
+    panel_heads = __panel_heads__
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
         *(q, k, v, y),
@@ -113,7 +116,7 @@ def __variant__(
         *(*q.stride(), H // q.shape[1]),
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
-        *(B, H, N, M, D, E, torch.get_num_threads()),
+        *(B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
         # % if listed
         *tile_starts.stride()[:2],
         # % endif
@@ -129,21 +132,29 @@ def __variant__(
         __argument__,
         # % endfor
     ]
+    reach = int(offsets.abs().max()) + max(N, M) if B else 0
+    wide = __wide__
     # % if fault
-    fault = _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
+    fault = _call(q.dtype, wide, tensors, integers, reals)
     _require(not fault, "__variant__: a pair __fault__")
     # % else
-    _call(f"__variant___{str(q.dtype).removeprefix('torch.')}", tensors, integers, reals)
+    _call(q.dtype, wide, tensors, integers, reals)
     # % endif
     return __outputs__
 
 
-def _call(function: str, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
-    """Run a function of the C++ file; the lists arrive there in the same order."""
+def _call(dtype: torch.dtype, wide: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
+    """Run the C++ file for a dtype; the lists arrive there in the same order. `wide`: positions need 64 bits."""
+    element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
+    index = "int64_t" if wide else "int32_t"
+    library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", f"INDEX={index}")
     addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
     numbers = (ctypes.c_int64 * len(integers))(*integers)
     fractions = (ctypes.c_double * max(1, len(reals)))(*reals)
-    return int(_library(Path(__file__).with_suffix(".cpp"))[function](addresses, numbers, fractions))
+    done = int(library.__variant___forward(addresses, numbers, fractions))
+    if done == 2:
+        raise MemoryError("__variant__: not enough memory for the tiles of a call")
+    return done
 
 
 # % if listed

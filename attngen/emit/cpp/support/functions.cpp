@@ -1,0 +1,100 @@
+inline double rounded(double product) {  // not to be fused with a sum: what decides is float64, step by step
+#if defined(__clang__)
+  return product;
+#elif __GNUC__ >= 12
+  return __builtin_assoc_barrier(product);
+#else
+  volatile double kept = product;
+  return kept;
+#endif
+}
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> floor_div(X x, Y y) {  // C++ rounds towards zero, the language down
+  if (y == 0) return 0;                                // has no meaning, and must not end the process
+  const auto quotient = x / y;
+  return quotient - (x % y != 0 && (x < 0) != (y < 0));
+}
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> floor_mod(X x, Y y) {
+  if (y == 0) return 0;
+  const auto remainder = x % y;
+  return remainder + (remainder != 0 && (remainder < 0) != (y < 0) ? y : 0);
+}
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> smaller(X x, Y y) {
+  return x < y ? x : y;
+}
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> larger(X x, Y y) {
+  return x > y ? x : y;
+}
+
+inline float sine(double turns) {  // sin(2 pi turns), to 1e-7; double is for the whole turns alone
+  const double halves = std::floor(turns * 2 + 0.5);
+  const float rest = static_cast<float>(turns - halves * 0.5), square = rest * rest;
+  const float series = 81.601004f + square * (-76.549783f + square * 39.536708f);
+  const float value = rest * (6.2831852f + square * (-41.341655f + square * series));
+  return halves * 0.5 == std::floor(halves * 0.5) ? value : -value;
+}
+
+inline float cosine(double turns) { return sine(turns + 0.25); }
+
+template <typename X, typename Y>
+inline std::common_type_t<X, Y> inside(X index, Y size) {  // what is read in place of what is not there counts nowhere
+  return index < 0 || size == 0 ? 0 : index < size ? index : size - 1;
+}
+
+// Without branches and calls, so that loops over keys become vector code.
+inline float exp_of(float x) {  // to 1e-7 of the value; 0 below the normal floats
+  const float within = x < -87.3f ? -87.3f : x > 88.7f ? 88.7f : x;
+  const float rounded = within * 1.442695f + 12582912.0f;  // 1.5 * 2^23: a sum with it has no fraction
+  const float n = rounded - 12582912.0f, rest = within - n * 0.69314575f - n * 1.4286068e-6f;
+  float power = 1.3814467e-3f;
+  power = power * rest + 8.3687808e-3f;
+  power = power * rest + 4.1668393e-2f;
+  power = power * rest + 0.1666652f;
+  power = power * rest + 0.49999994f;
+  power = power * rest * rest + rest + 1.0f;
+  int32_t shift, bits;
+  std::memcpy(&shift, &rounded, sizeof shift);
+  std::memcpy(&bits, &power, sizeof bits);
+  bits += static_cast<int32_t>(static_cast<uint32_t>(shift) << 23);
+  std::memcpy(&power, &bits, sizeof power);
+  return x < -87.3f ? 0.0f : x > 88.7f ? std::numeric_limits<float>::infinity() : x != x ? x : power;
+}
+
+inline float tanh_of(float x) {  // near 0 by a polynomial, for 1 - 2 / (e^2x + 1) loses digits there
+  const float size = std::abs(x), square = x * x;
+  float series = -5.7042227e-3f;
+  series = series * square + 2.063843e-2f;
+  series = series * square - 5.3739522e-2f;
+  series = series * square + 0.1333144f;
+  series = series * square - 0.3333328f;
+  const float far = 1 - 2 / (exp_of(2 * size) + 1), value = size < 0.625f ? size + size * square * series : far;
+  return x < 0 ? -value : value;
+}
+
+inline float sigmoid(float x) { return 1 / (1 + exp_of(-x)); }
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+template <typename Float>
+inline Float softplus(Float x) {
+  return larger(x, Float{0}) + std::log1p(std::exp(-std::abs(x)));
+}
+
+template <typename Float>
+inline Float relu(Float x) {
+  return x > 0 ? x : 0;
+}
+
+template <typename Float>
+inline Float elu(Float x) {
+  return x > 0 ? x : std::expm1(x);
+}
+
+inline float silu(float x) { return x * sigmoid(x); }
+inline double silu(double x) { return x * sigmoid(x); }

@@ -1,0 +1,150 @@
+// ---- products of tiles
+
+// What a product multiplies: floats, or where the CPU can, pairs of bfloat16: of two channels, or of two tokens.
+#if defined(__AVX512BF16__)
+constexpr bool PAIRED = std::is_same_v<Element, BFloat16>;
+inline Floats multiply_add(Pairs x, Pairs y, Floats sum) {
+  return reinterpret_cast<Floats>(_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y));
+}
+#else
+constexpr bool PAIRED = false;
+#endif
+using Piece = std::conditional_t<PAIRED, BFloat16, float>;
+using Factor = std::conditional_t<PAIRED, uint32_t, float>;
+constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
+constexpr int64_t BLOCK = 6;               // query rows that a product handles side by side; at times one less
+
+constexpr int64_t rounded_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
+
+// How many of the rows that are left the next block takes: full blocks, and some with one row less.
+constexpr int64_t next_block(int64_t left) {
+  const int64_t blocks = (left + BLOCK - 1) / BLOCK;
+  return (left + blocks - 1) / blocks;
+}
+
+constexpr int64_t BLOCK_LANES = rounded_up(BLOCK, LANES);
+
+template <typename T>
+class Buffer {  // zero at first, and only what is touched takes memory
+ public:
+  explicit Buffer(int64_t count) : memory_(std::calloc(count * sizeof(T) + 64, 1)) {
+    if (!memory_) throw std::bad_alloc();
+    data_ = reinterpret_cast<T*>(rounded_up(reinterpret_cast<intptr_t>(memory_), 64));
+  }
+  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)), data_(other.data_) {}
+  ~Buffer() { std::free(memory_); }
+  T& operator[](int64_t place) { return data_[place]; }
+
+ private:
+  void* memory_;
+  T* data_;
+};
+
+inline const Factor* as_factors(const Piece* pieces) { return reinterpret_cast<const Factor*>(pieces); }
+
+// Rows as products take them: as they are, or rounded to pairs.
+inline const Factor* as_factors(const float* rows, int64_t count, int64_t width, Piece* pieces) {
+  if (!PAIRED) return reinterpret_cast<const Factor*>(rows);
+  const int64_t step = rounded_up(width, DEPTH);
+  for (int64_t r = 0; r < count; ++r) {
+    int64_t c = 0;
+#if defined(__AVX512BF16__)
+    for (; c + 2 * LANES <= width; c += 2 * LANES) {
+      const float* from = rows + r * width + c;
+      const auto rounded = _mm512_cvtne2ps_pbh((__m512)load(from + LANES), (__m512)load(from));
+      std::memcpy(pieces + r * step + c, &rounded, sizeof rounded);
+    }
+#endif
+    for (; c < width; ++c) assign(pieces[r * step + c], rows[r * width + c]);
+  }
+  return as_factors(pieces);
+}
+
+// Key x of a tile, D channels: panels of PANEL keys, in each of them one factor of all its keys after the other.
+inline void pack_key(const float* row, int64_t D, int64_t x, Piece* panels) {
+  Piece* panel = panels + x / PANEL * rounded_up(D, DEPTH) * PANEL + x % PANEL * DEPTH;
+  for (int64_t d = 0; d < D; ++d) assign(panel[d / DEPTH * DEPTH * PANEL + d % DEPTH], row[d]);
+}
+
+// Value x of a tile, E channels: panels of PANEL channels, in each of them one factor of all its channels after the
+// other.
+inline void pack_value(const float* row, int64_t E, int64_t x, Piece* panels) {
+  for (int64_t first = 0; first < E; first += PANEL) {
+    Piece* panel = panels + (first * KEY_TILE / DEPTH + x / DEPTH * PANEL) * DEPTH + x % DEPTH;
+    const int64_t count = std::min(PANEL, E - first);
+    for (int64_t e = 0; e < count; ++e) assign(panel[e * DEPTH], row[first + e]);
+  }
+}
+
+// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector.
+template <int ROWS, int VECTORS, typename Take>
+inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Factor* panel, Take take) {
+  Floats sums[ROWS][VECTORS] = {};
+#pragma GCC unroll 4
+  for (int64_t step = 0; step < depth; ++step) {
+    decltype(load(panel)) column[VECTORS];
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * PANEL + n * LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; ++r) {
+      const auto factor = all(rows[r * stride + step]);
+#pragma GCC unroll 8
+      for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) take(r, n, sums[r][n]);
+}
+
+// products = factor * rows . keys, for the keys `first` to `last` of a tile, both multiples of PANEL.
+template <int ROWS>
+[[gnu::noinline]] void score_block(
+    const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
+    float* products) {
+  for (int64_t x = first; x < last; x += PANEL)
+    multiply<ROWS, STRIP>(depth, rows, depth, panels + x * depth, [&](int r, int n, Floats sum) {
+      store(products + r * KEY_TILE + x + n * LANES, all(factor) * sum);
+    });
+}
+
+inline void score_rows(
+    int64_t count, const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
+    float* products) {
+  const auto block = count == BLOCK ? score_block<BLOCK> : score_block<BLOCK - 1>;
+  block(rows, panels, depth, first, last, factor, products);
+}
+
+// acc = acc * rescale + weights . values, for one panel of channels. Rows beyond `count` are there for the block alone.
+template <int ROWS, int VECTORS = STRIP>
+inline void value_panel(
+    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, const Factor* panel, const float* rescale,
+    float* acc, int64_t width) {
+  if constexpr (VECTORS > 1)
+    if (vectors < VECTORS)
+      return value_panel<ROWS, VECTORS - 1>(count, vectors, depth, weights, panel, rescale, acc, width);
+  multiply<ROWS, VECTORS>(depth, weights, KEY_TILE / DEPTH, panel, [&](int r, int n, Floats sum) {
+    if (r >= count) return;
+    float* target = acc + r * width + n * LANES;
+    store(target, multiply_add(load(target), all(rescale[r]), sum));  // by tile: one long sum would lose digits
+  });
+}
+
+// The same for all channels, and the keys `first` to `last` of a tile.
+template <int ROWS>
+[[gnu::noinline]] void value_block(
+    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
+    float* acc, int64_t width) {
+  for (int64_t e = 0; e < width; e += PANEL)
+    value_panel<ROWS>(
+        count, (width - e) / LANES, (last - first) / DEPTH, weights + first / DEPTH,
+        panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL, rescale, acc + e, width);
+}
+
+inline void add_values(
+    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
+    float* acc, int64_t width) {
+  const auto block = count == BLOCK ? value_block<BLOCK> : value_block<BLOCK - 1>;
+  block(count, weights, panels, first, last, rescale, acc, width);
+}

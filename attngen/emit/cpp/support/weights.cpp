@@ -1,0 +1,37 @@
+// ---- weights of a row
+
+// What a running maximum makes of a block: scores are relative to `base`, and what was summed before is rescaled.
+// Where a row has seen nothing, the maximum is -inf and the base 0.
+inline void rebase(const float* top, float* base, float* rescale) {
+  for (int64_t r = 0; r < BLOCK; r += LANES) {
+    const Floats now = load(base + r), shift = now == all(NOTHING) ? Floats{} : now;
+    store(rescale + r, exp2_of(load(top + r) - shift));
+    store(base + r, shift);
+  }
+}
+
+// scores = 2^(scores - base) for the keys `first` to `last`; gives their sum.
+inline float exponentials(float* scores, int64_t first, int64_t last, float base) {
+  Floats even = {}, odd = {};
+  for (int64_t x = first; x < last; x += 2 * LANES) {
+    const Floats low = exp2_of(load(scores + x) - all(base)), high = exp2_of(load(scores + x + LANES) - all(base));
+    even += low;
+    odd += high;
+    store(scores + x, low);
+    store(scores + x + LANES, high);
+  }
+  return sum_of(even + odd);
+}
+
+inline float total_of(const float* weights, int64_t first, int64_t last) {
+  Floats total = {};
+  for (int64_t x = first; x < last; x += LANES) total += load(weights + x);
+  return sum_of(total);
+}
+
+// Whether any key of a panel is live.
+inline bool any_of(const bool* live, int64_t first) {
+  bool found = false;
+  for (int64_t x = first; x < first + PANEL; ++x) found = found | live[x];
+  return found;
+}
