@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attngen.cli.bench_cpu import cpu
 from attngen.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ bench = typer.Typer(no_args_is_help=True, help="Measure how good the compiler an
 @bench.callback()
 def _bench() -> None:
     """One command for each thing that is measured."""
+
+
+bench.command()(cpu)
 
 
 @bench.command()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,6 @@ from typing import Any
 from attngen.emit.backends import Files
 from attngen.emit.support import native
 from attngen.folders import cache_folder
-
 
 MOST_KERNELS = 1000
 """How many kernels the cache keeps, about 60 KB each."""
@@ -54,7 +54,10 @@ def import_files(files: Files, name: str) -> ModuleType:
 
 def _forget_oldest(folder: Path) -> None:
     """Remove the kernels that have not been used for longest; none of the last hour, which another may just import."""
-    used = {path: path.stat().st_mtime for path in folder.iterdir()}
+    used: dict[Path, float] = {}
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process may remove it at the same time
+            used[path] = path.stat().st_mtime
     for path in sorted(used, key=lambda path: used[path], reverse=True)[MOST_KERNELS:]:
         if used[path] < time.time() - 3600:
             shutil.rmtree(path, ignore_errors=True)

@@ -688,7 +688,8 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
 }  // namespace
 
 // 0, or what went wrong: 1, an input was needed outside of its axes; 2, there was not enough memory.
-extern "C" int longformer_forward(void* const* tensors, const int64_t* integers, const double* reals) try {
+extern "C" int longformer_forward(
+    void* const* tensors, const int64_t* integers, const double* reals) try {
   return forward(tensors, integers, reals);
 } catch (const std::bad_alloc&) {
   return 2;
