@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from typer.testing import CliRunner
 
+from attngen.bench import cpu
 from attngen.bench.corpus import corpus
+from attngen.bench.peers import Sizes
 from attngen.bench.structure import TILES, Truth, measured, summary
+from attngen.bench.variants import Subject
 from attngen.cli import app
 
 SPECS = Path(__file__).parents[1] / "specs"
@@ -70,3 +74,35 @@ def test_the_whole_corpus_stays_within_the_aims() -> None:
     assert found["tiles visited / live"] <= 1.02
     assert found["full tiles found / full"] >= 0.98
     assert found["masks without data that are missed"] == 0
+
+
+def test_cpu_kernels_are_timed_beside_their_peers(tmp_path: Path) -> None:
+    small = ["--tokens", "80", "--heads", "2", "--width", "16", "--rounds", "2", "--no-long"]
+    peers = ["--peer", "eager", "--peer", "sdpa", "--dtype", "float32"]  # compiling FlexAttention takes minutes
+    done = CliRunner().invoke(app, ["bench", "cpu", str(SPECS), *small, *peers, "-o", str(tmp_path / "cpu"), "--json"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report == json.loads((tmp_path / "cpu.json").read_text())
+    rows = {row["name"]: row for row in report["variants"]}
+    assert len(rows) == 14
+    assert rows["softcap"]["ratios"]["sdpa"] is None  # SDPA can't say it
+    assert rows["causal"]["live"] == 81 / 160
+    assert all(row["times"]["attngen"]["ms"] > 0 and row["ratios"]["eager"] > 0 for row in rows.values())
+    assert set(report["mean ratios"]["float32"]) == {"eager", "sdpa", "flex"}
+    assert (
+        (tmp_path / "cpu.csv").read_text().startswith("variant,dtype,width,live,attngen ms,eager ms,sdpa ms,flex ms\n")
+    )
+    assert "t5_bias" in (tmp_path / "cpu.md").read_text()
+    assert "sliding_window, float32, 16" in (tmp_path / "cpu.svg").read_text()
+
+
+def test_a_peer_that_gives_something_else_is_found_out() -> None:
+    wrong = Subject("causal", SPECS / "causal.attn", lambda b, h, i, j: j < i + 2)  # noqa: ARG005
+    with pytest.raises(ArithmeticError, match=r"causal: eager differs from attngen by"):
+        cpu.measured(wrong, Sizes(1, 64, 16), torch.float32, 2, cpu.Peaks({"float32": 1e9}, 1e9, 1e9), {"eager"})
+
+
+def test_peers_are_asked_for_what_they_can() -> None:
+    done = CliRunner().invoke(app, ["bench", "cpu", str(SPECS), "--peer", "xformers"])
+    assert done.exit_code == 2
+    assert "peers are eager, sdpa, flex" in done.output.replace("\n", " ")

@@ -22,7 +22,8 @@ extern "C" double multiply_add(int64_t rounds, int64_t threads, float* sink) {
   for (int64_t thread = 0; thread < threads; ++thread) {
     float data[SIZE];
     for (int k = 0; k < SIZE; ++k) data[k] = 1e-6f * k;
-    Floats sums[CHAINS] = {};
+    Floats sums[CHAINS];
+    for (int n = 0; n < CHAINS; ++n) sums[n] = 1.0f * n - Floats{};  // not alike, or one chain would do for all
     const Floats factor = 0.5f - Floats{};
     for (int64_t round = 0; round < rounds; ++round) {
       for (int k = 0; k < SIZE; k += LANES) {

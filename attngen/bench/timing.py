@@ -101,7 +101,8 @@ def copying(megabytes: int = 256, rounds: int = 7) -> float:
 
 def grown_memory(call: Callable[[], object]) -> int:
     """Bytes by which resident memory rises at most while a call runs; 0 where the system does not tell."""
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what was kept from earlier calls would hide what this one takes
         Path("/proc/self/clear_refs").write_text("5")  # forget the high-water mark
         before = _status("VmRSS")
         call()

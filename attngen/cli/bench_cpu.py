@@ -129,6 +129,7 @@ def _text(rows: list[Row], limits: Peaks, windows: list[Length], decoded: list[D
     for row in rows:
         table.add_row(*_cells(row, limits))
     console = Console()
+    console.width = max(console.width, 120)
     with console.capture() as captured:
         console.print(table)
     return "\n".join([captured.get(), *_notes(rows, limits, windows, decoded)])
