@@ -1,8 +1,7 @@
 inline double rounded(double product) {  // not to be fused with a sum: what decides is float64, step by step
-#if defined(__clang__)
+#if defined(__x86_64__)
+  asm("" : "+x"(product));  // compilers do not look through this
   return product;
-#elif __GNUC__ >= 12
-  return __builtin_assoc_barrier(product);
 #else
   volatile double kept = product;
   return kept;
