@@ -127,3 +127,34 @@ def test_wrong_use_is_explained_without_a_traceback(arguments: tuple[object, ...
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_finds_what_kernels_need() -> None:
+    done = attngen("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    names = {each["name"]: each["value"] for each in report["findings"]}
+    assert report["fine"]
+    assert names["torch"].startswith("2.")
+    assert {"attngen", "python", "triton", "GPUs", "CPU", "C++ compiler", "OpenMP", "cache"} <= names.keys()
+
+
+def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("ATTNGEN_CACHE", str(tmp_path))
+    (tmp_path / "libraries").mkdir()
+    (tmp_path / "libraries").chmod(0o777)
+    done = attngen("doctor")
+    assert done.returncode == 1
+    assert "! C++ compiler  no C++ compiler was found ($CXX is no-such-compiler" in done.stdout
+    assert "could have been written by other users" in done.stdout
+
+
+def test_doctor_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ATTNGEN_CACHE", str(tmp_path))
+    for name in ("kernels/abc/a.py", "libraries/a.so"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(bytes(1000))
+    done = attngen("doctor", "--clear")
+    assert "1 kernels, 1 libraries, 0.0 MB" in done.stdout.splitlines()[0]
+    assert not any(tmp_path.rglob("*"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import attngen
 from attngen.bench.peers import Call, Sizes, eager, flex, on_grid, rows, sdpa
 from attngen.bench.timing import Timing, alternating, copying, grown_memory, matrix_product, multiply_adds
 from attngen.bench.variants import WINDOW, Subject
-from attngen.emit.support import native
+from attngen.runtime.machine import compiler_version, cpu_name, vectors
 
 PEERS = ("eager", "sdpa", "flex")
 SLOW = 20.0
@@ -90,25 +89,15 @@ def name_of(dtype: torch.dtype) -> str:
 
 def machine() -> dict[str, str]:
     """What the figures depend on."""
-    cpu = next((line.split(":")[1] for line in native._cpu().splitlines() if line.startswith("model name")), "")
-    compiler = native._version(native._compiler()).splitlines()[0]
     return {
-        "cpu": cpu.strip() or platform.processor(),
+        "cpu": cpu_name(),
         "vectors": vectors(),
         "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
         "attngen": attngen.__version__,
-        "compiler": compiler,
+        "compiler": compiler_version(),
         "system": f"{platform.system()} {platform.release()}",
-        "processors": str(os.cpu_count()),
     }
-
-
-def vectors() -> str:
-    """The vector instructions that kernels are compiled to, widest first."""
-    flags = native._cpu()
-    found = [("avx512_bf16", "AVX-512 with bfloat16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON")]
-    return next((name for flag, name in found if flag in flags), "portable")
 
 
 def measured(subject: Subject, sizes: Sizes, dtype: torch.dtype, rounds: int, limits: Peaks, peers: set[str]) -> Row:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from attngen.cli.bench import bench
+from attngen.cli.doctor import doctor
 from attngen.cli.generate import compile_
 from attngen.cli.options import fail, print_diagnostics
 from attngen.cli.run import run
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A compiler for attention variants: from the paper's equation to a readable, tiled kernel.",
 )
-for command in (check, fmt, show, run):
+for command in (check, fmt, show, run, doctor):
     app.command()(command)
 app.command(name="compile")(compile_)
 app.add_typer(bench, name="bench")

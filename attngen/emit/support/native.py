@@ -57,7 +57,7 @@ def _compile(compiler: str, flags: list[str], source: Path, target: Path, spec: 
     try:
         error = _error_of([compiler, *flags, str(source), "-o", partial])
         if error:
-            _require_working(compiler)
+            _require_working(compiler, Path(partial))
             raise RuntimeError(f"{compiler} does not compile the kernel of {spec} ({source}): {error}")
         os.chmod(partial, 0o700)
         os.replace(partial, target)
@@ -78,10 +78,10 @@ def _error_of(command: list[str], text: str | None = None) -> str:
     return next((line for line in lines if "error" in line), lines[0])
 
 
-def _require_working(compiler: str) -> None:
-    """Compile a few lines, to tell a broken compiler from a broken kernel."""
+def _require_working(compiler: str, target: Path) -> None:
+    """Compile a few lines into `target`, to tell a broken compiler from a broken kernel."""
     for extra, missing in (([], "a working compiler"), (_openmp(), "OpenMP")):
-        command = [compiler, "-x", "c++", "-std=c++17", *extra, "-shared", "-fPIC", "-", "-o", os.devnull]
+        command = [compiler, "-x", "c++", "-std=gnu++17", *extra, "-shared", "-fPIC", "-", "-o", str(target)]
         if error := _error_of(command, "#include <cmath>\n#include <vector>\nint main() { return 0; }\n"):
             raise RuntimeError(f"{compiler} does not compile C++ here ({error}): {_advice(missing)}")
 
