@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from attngen.ir.expr import (
@@ -19,6 +19,7 @@ from attngen.ir.expr import (
     Variable,
     children,
     distinct,
+    variables,
     with_children,
 )
 from attngen.schedule.levels import PAIRS, Level, is_row_sum, level
@@ -121,3 +122,14 @@ def _is_cheap(expr: Apply) -> bool:
     leaves = all(isinstance(argument, (Constant, Variable, Parameter, Size)) for argument in expr.arguments)
     constant = any(isinstance(argument, (Constant, Parameter, Size)) for argument in expr.arguments)
     return expr.function in ("+", "-") and leaves and constant and expr.kind is Kind.INT
+
+
+def needed(statements: Iterable[Statement], *results: Expr) -> list[Statement]:
+    """The statements that results are computed from, in order."""
+    used = {name for result in results for name in variables(result)}
+    found: list[Statement] = []
+    for statement in reversed(list(statements)):
+        if statement.name in used:
+            used |= variables(statement.value)
+            found.insert(0, statement)
+    return found

@@ -556,6 +556,14 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
       }
       space.owner[panel_slot] = panel_owner;
     }
+    // What depends on i - j alone, for the diagonals of the tile.
+    float by_distance_1_diagonals[QUERY_TILE + KEY_TILE];
+    for (Index x = QUERY_TILE - rows; x < QUERY_TILE + KEY_TILE - 1; ++x) {
+      const Index i_minus_j = static_cast<Index>(first_row + offset - first_key) + QUERY_TILE - 1 - x;
+      const float by_distance_1 =
+          std::log2(smaller(larger((head_sum - static_cast<float>(i_minus_j)) / ramp_3, 0.0f), 1.0f));
+      by_distance_1_diagonals[x] = by_distance_1;
+    }
 
     // The rows of a block are handled side by side, for the keys that any of them sees.
     int64_t block_rows = 0;
@@ -599,14 +607,14 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
         [[maybe_unused]] const bool* live = &space.live[r * KEY_TILE];
         float* scores = &space.scores[r * KEY_TILE];
         const float* qk_row = &space.qk[r * KEY_TILE];
+        const float* by_distance_1_row = &by_distance_1_diagonals[QUERY_TILE - 1 - (r0 + r)];
         float new_top = space.sums[r0 + r].top;
         top[r] = new_top;
 #pragma omp simd reduction(max : new_top)
         for (Index x = first_x; x < last_x; ++x) {
           [[maybe_unused]] const Index j = key_at(x);
           [[maybe_unused]] const float qk = qk_row[x];
-          const float score =
-              scale_log2 * qk + std::log2(smaller(larger((head_sum - static_cast<float>(i - j)) / ramp_3, 0.0f), 1.0f));
+          const float score = scale_log2 * qk + by_distance_1_row[x];
           scores[x] = FULL || live[x] ? score : NOTHING;
           new_top = scores[x] > new_top ? scores[x] : new_top;
         }

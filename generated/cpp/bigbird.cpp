@@ -587,9 +587,10 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
             [[maybe_unused]] const Index j = key_at(x);
             const bool pair_random =
                 static_cast<bool>(call.random(h / call.random.share, inside(I, size_qb), inside(J[x], size_kb)));
-            fault |= std::abs(
-                I - J[x]) > 1 && query_different && query_different_2 && key_different[x] && key_different_2[x] && (
-                    query_either || key_either[x]);
+            fault |= x < keys && (
+                std::abs(
+                    I - J[x]) > 1 && query_different && query_different_2 && key_different[x] && key_different_2[x] && (
+                        query_either || key_either[x]));
             live[x] =
                 std::abs(I - J[x]) <= 1 || query_same || query_same_2 || key_same[x] || key_same_2[x] || pair_random;
           }

@@ -574,7 +574,7 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
             [[maybe_unused]] const Index j = key_at(x);
             const bool pair_layout = static_cast<bool>(
                 call.layout(h / call.layout.share, inside(query_div, size_qb), inside(key_div[x], size_kb)));
-            fault |= j <= i && (query_either || key_either[x]);
+            fault |= x < keys && (j <= i && (query_either || key_either[x]));
             live[x] = j <= i && pair_layout;
           }
           std::fill(live + keys, live + KEY_TILE, 0);

@@ -561,7 +561,7 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
 #pragma omp simd reduction(| : fault)
           for (Index x = 0; x < KEY_TILE; ++x) {
             [[maybe_unused]] const Index j = key_at(x);
-            fault |= query_div < 0 || query_div >= size_qb;
+            fault |= x < keys && (query_div < 0 || query_div >= size_qb);
             live[x] = query_perm == key_div[x];
           }
           std::fill(live + keys, live + KEY_TILE, 0);

@@ -116,15 +116,15 @@ def longrope(
         scale_log2,
     ]
     reach = int(offsets.abs().max()) + max(N, M) if B else 0
-    wide = reach + D >= 2**30
-    _call(q.dtype, wide, tensors, integers, reals)
+    long_positions = reach + D >= 2**30
+    _call(q.dtype, long_positions, tensors, integers, reals)
     return (y, lse) if return_lse else y
 
 
-def _call(dtype: torch.dtype, wide: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
-    """Run the C++ file for a dtype; the lists arrive there in the same order. `wide`: positions need 64 bits."""
+def _call(dtype: torch.dtype, long: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
+    """Run the C++ file for a dtype; the lists arrive there in the same order. `long`: positions need 64 bits."""
     element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
-    index = "int64_t" if wide else "int32_t"
+    index = "int64_t" if long else "int32_t"
     library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", f"INDEX={index}")
     addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
     numbers = (ctypes.c_int64 * len(integers))(*integers)
@@ -304,7 +304,7 @@ def _compile(compiler: str, flags: list[str], source: Path, target: Path, spec: 
     try:
         error = _error_of([compiler, *flags, str(source), "-o", partial])
         if error:
-            _require_working(compiler)
+            _require_working(compiler, Path(partial))
             raise RuntimeError(f"{compiler} does not compile the kernel of {spec} ({source}): {error}")
         os.chmod(partial, 0o700)
         os.replace(partial, target)
@@ -325,10 +325,10 @@ def _error_of(command: list[str], text: str | None = None) -> str:
     return next((line for line in lines if "error" in line), lines[0])
 
 
-def _require_working(compiler: str) -> None:
-    """Compile a few lines, to tell a broken compiler from a broken kernel."""
+def _require_working(compiler: str, target: Path) -> None:
+    """Compile a few lines into `target`, to tell a broken compiler from a broken kernel."""
     for extra, missing in (([], "a working compiler"), (_openmp(), "OpenMP")):
-        command = [compiler, "-x", "c++", "-std=c++17", *extra, "-shared", "-fPIC", "-", "-o", os.devnull]
+        command = [compiler, "-x", "c++", "-std=gnu++17", *extra, "-shared", "-fPIC", "-", "-o", str(target)]
         if error := _error_of(command, "#include <cmath>\n#include <vector>\nint main() { return 0; }\n"):
             raise RuntimeError(f"{compiler} does not compile C++ here ({error}): {_advice(missing)}")
 

@@ -562,6 +562,27 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
       }
       space.owner[panel_slot] = panel_owner;
     }
+    // What depends on i - j alone, for the diagonals of the tile.
+    float by_distance_3_diagonals[QUERY_TILE + KEY_TILE];
+    bool by_distance_7_diagonals[QUERY_TILE + KEY_TILE];
+    for (Index x = QUERY_TILE - rows; x < QUERY_TILE + KEY_TILE - 1; ++x) {
+      const Index i_minus_j = static_cast<Index>(first_row + offset - first_key) + QUERY_TILE - 1 - x;
+      const int64_t pair_floor = static_cast<int64_t>(
+          std::floor(rounded(7.694373551407805 * std::log(static_cast<double>(larger(i_minus_j, 16)) / 16.0))));
+      const Index pair_max_2 = larger(i_minus_j, 0);
+      const float pair_table = call.table(
+          inside(pair_max_2 < 16 ? pair_max_2 : smaller(pair_floor + 16, 31), size_bucket), h / call.table.share);
+      const float by_distance_3 = 1.4426950408889634f * pair_table;
+      const Index pair_difference = i_minus_j;
+      const Index pair_max = larger(pair_difference, 0);
+      const int64_t pair_choice = pair_max < 16 ? pair_max : smaller(
+          static_cast<int64_t>(
+              std::floor(rounded(constant * std::log(static_cast<double>(larger(pair_difference, 16)) / 16.0)))) + 16,
+          31);
+      const bool by_distance_7 = pair_choice < 0 || pair_choice >= size_bucket;
+      by_distance_3_diagonals[x] = by_distance_3;
+      by_distance_7_diagonals[x] = by_distance_7;
+    }
 
     // The rows of a block are handled side by side, for the keys that any of them sees.
     int64_t block_rows = 0;
@@ -573,17 +594,11 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
         for (int64_t r = 0; r < block_rows; ++r) {
           [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
           bool* live = &space.live[r * KEY_TILE];
+          const bool* by_distance_7_row = &by_distance_7_diagonals[QUERY_TILE - 1 - (r0 + r)];
 #pragma omp simd reduction(| : fault)
           for (Index x = 0; x < KEY_TILE; ++x) {
             [[maybe_unused]] const Index j = key_at(x);
-            const Index pair_difference = i - j;
-            const Index pair_max = larger(pair_difference, 0);
-            const int64_t pair_choice = pair_max < 16 ? pair_max : smaller(
-                static_cast<int64_t>(
-                    std::floor(
-                        rounded(constant * std::log(static_cast<double>(larger(pair_difference, 16)) / 16.0)))) + 16,
-                31);
-            fault |= j <= i && (pair_choice < 0 || pair_choice >= size_bucket);
+            fault |= x < keys && (j <= i && by_distance_7_row[x]);
             live[x] = j <= i;
           }
           std::fill(live + keys, live + KEY_TILE, 0);
@@ -612,18 +627,15 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
         [[maybe_unused]] const bool* live = &space.live[r * KEY_TILE];
         float* scores = &space.scores[r * KEY_TILE];
         const float* qk_row = &space.qk[r * KEY_TILE];
+        const float* by_distance_3_row = &by_distance_3_diagonals[QUERY_TILE - 1 - (r0 + r)];
         float new_top = space.sums[r0 + r].top;
         top[r] = new_top;
 #pragma omp simd reduction(max : new_top)
         for (Index x = first_x; x < last_x; ++x) {
           [[maybe_unused]] const Index j = key_at(x);
           [[maybe_unused]] const float qk = qk_row[x];
-          const int64_t pair_floor = static_cast<int64_t>(
-              std::floor(rounded(7.694373551407805 * std::log(static_cast<double>(larger(i - j, 16)) / 16.0))));
           const Index pair_max_2 = larger(i - j, 0);
-          const float pair_table = call.table(
-              inside(pair_max_2 < 16 ? pair_max_2 : smaller(pair_floor + 16, 31), size_bucket), h / call.table.share);
-          const float score = 1.4426950408889634f * qk + 1.4426950408889634f * pair_table;
+          const float score = 1.4426950408889634f * qk + by_distance_3_row[x];
           scores[x] = FULL || live[x] ? score : NOTHING;
           new_top = scores[x] > new_top ? scores[x] : new_top;
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -14,6 +13,7 @@ from attngen.emit import live
 from attngen.emit.checks import place
 from attngen.emit.cpp import rows
 from attngen.emit.cpp.arguments import Argument, arguments
+from attngen.emit.cpp.diagonals import DISTANCE, Diagonals, diagonals
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.cpp.types import long_names, scalar_type
 from attngen.emit.face import face, fault_text, host_lines
@@ -25,7 +25,7 @@ from attngen.ir.expr import Apply, Expr, Variable, variables
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
-from attngen.schedule.statements import Statement
+from attngen.schedule.statements import Statement, needed
 
 MODULES = "ctypes hashlib math os platform shutil subprocess sys tempfile".split()
 IMPORTS = (
@@ -66,6 +66,7 @@ class _Lowering:
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
+        mask, score, fault = self.diagonals.tiles
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
             "query_tile": CPU_TILES[0],
@@ -79,13 +80,14 @@ class _Lowering:
             "head_lines": laid_out_cpp(map(self._line, plan.head), 2),
             **self._normalization(),
             "key_lines": self._key_lines(),
-            "mask_query_lines": laid_out_cpp(self._query_lines(plan.mask.result, plan.fault.result), 10),
+            "diagonal_lines": self._diagonal_lines(),
+            "mask_query_lines": laid_out_cpp(self._query_lines(mask.result, fault.result), 10),
             "mask_lines": self._mask_lines(),
             "tested": plan.masked or plan.checked,
             "looked_at": "true" if plan.checked else "!FULL",
             "fault_clause": " reduction(| : fault)" if plan.checked else "",
             "dead": "NOTHING" if plan.softmax else "0",
-            "query_lines": laid_out_cpp(self._query_lines(plan.score.result), 8),
+            "query_lines": laid_out_cpp(self._query_lines(score.result), 8),
             **self._scores(),
             **_runs(plan),
             "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
@@ -138,11 +140,19 @@ class _Lowering:
         return long_names(self.plan)
 
     @cached_property
-    def of_key(self) -> frozenset[str]:
-        return frozenset(statement.name for tile in self.plan.tiles for statement in tile.at(Level.KEY))
+    def diagonals(self) -> Diagonals:
+        return diagonals(self.plan)
+
+    @cached_property
+    def kept(self) -> dict[str, str]:
+        """Where the values are that are computed for keys and diagonals, not for pairs."""
+        of_key = {
+            statement.name: f"{statement.name}[x]" for tile in self.diagonals.tiles for statement in tile.at(Level.KEY)
+        }
+        return {**of_key, **{statement.name: f"{statement.name}_row[x]" for statement in self.diagonals.kept}}
 
     def _text(self, expr: Expr, exact: bool) -> str:
-        return KernelPrinter(self.plan, exact, self.of_key).text(expr)
+        return KernelPrinter(self.plan, exact, self.kept).text(expr)
 
     def _type(self, statement: Statement) -> str:
         return scalar_type(statement, statement.name in self.long)
@@ -153,7 +163,8 @@ class _Lowering:
     def _key_lines(self) -> list[str]:
         """Values of keys, kept in arrays for the rows of the tile."""
         lines: list[str] = []
-        for tile, always in ((self.plan.score, True), (self.plan.mask, self.plan.checked), (self.plan.fault, True)):
+        mask, score, fault = self.diagonals.tiles
+        for tile, always in ((score, True), (mask, self.plan.checked), (fault, True)):
             statements = tile.at(Level.KEY)
             if not statements:
                 continue
@@ -167,22 +178,51 @@ class _Lowering:
             lines += loop if always else ["if (!FULL) {", *deeper(loop), "}"]
         return lines
 
+    def _diagonal_lines(self) -> list[str]:
+        """Values of diagonals, kept in arrays for the pairs of the tile."""
+        found = self.diagonals
+        if not found.kept:
+            return []
+        values = [
+            f"const Index {DISTANCE.name} = static_cast<Index>(first_row + offset - first_key) + QUERY_TILE - 1 - x;"
+        ]
+        values += [
+            f"const {self._type(s)} {s.name} = {KernelPrinter(self.plan, s.exact).text(s.value)};"
+            for s in found.statements
+        ]
+        values += [f"{s.name}_diagonals[x] = {s.name};" for s in found.kept]
+        loop = "for (Index x = QUERY_TILE - rows; x < QUERY_TILE + KEY_TILE - 1; ++x) {"
+        return [
+            *(f"{self._type(s)} {s.name}_diagonals[QUERY_TILE + KEY_TILE];" for s in found.kept),
+            *(loop, *deeper(laid_out_cpp(values, 6)), "}"),
+        ]
+
     def _query_lines(self, *results: Expr) -> list[str]:
-        """What is computed once per query row, of all that some results need."""
-        return [self._line(s) for s in _needed(self.plan, results) if s.level is Level.QUERY]
+        """What is computed once per query row, of all that some results need, and where its diagonals are."""
+        statements = self._needed(*results)
+        used = {name for expr in (*results, *(s.value for s in statements)) for name in variables(expr)}
+        rows = [
+            f"const {self._type(s)}* {s.name}_row = &{s.name}_diagonals[QUERY_TILE - 1 - (r0 + r)];"
+            for s in self.diagonals.kept
+            if s.name in used
+        ]
+        return [*(self._line(s) for s in statements if s.level is Level.QUERY), *rows]
+
+    def _needed(self, *results: Expr) -> list[Statement]:
+        return needed((s for tile in self.diagonals.tiles for s in tile.statements), *results)
 
     def _scores(self) -> dict[str, object]:
         """Products, and what makes scores of them; a product that is a score but for a factor is not kept apart."""
-        plan = self.plan
+        plan, tile = self.plan, self.diagonals.score
         factors = {product.name: "1.0f" for product in plan.products}
-        result, direct = plan.score.result, None
+        result, direct = tile.result, None
         match result:
             case Apply(function="*", arguments=(factor, Variable(name=name))) if name in factors and plan.softmax:
                 if variables(factor).isdisjoint(self._of_tile()):
                     direct, factors[name] = name, self._text(factor, exact=False)
         lines = [] if direct else ["[[maybe_unused]] const Index j = key_at(x);"]
         lines += [f"[[maybe_unused]] const float {name} = {name}_row[x];" for name in factors if name != direct]
-        lines += map(self._line, plan.score.at(Level.PAIR))
+        lines += map(self._line, tile.at(Level.PAIR))
         score = "scores[x]" if direct else self._text(result, exact=False)
         if plan.logit and not plan.softmax:
             score = f"exp_of({score} * 0.6931472f)"
@@ -197,29 +237,21 @@ class _Lowering:
 
     def _of_tile(self) -> frozenset[str]:
         """The names of values that vary within a tile."""
-        statements = [s for tile in self.plan.tiles for s in tile.statements if s.level is not Level.HEAD]
-        return frozenset({"i", "j", *(s.name for s in statements), *(product.name for product in self.plan.products)})
+        statements = [s for tile in self.diagonals.tiles for s in tile.statements if s.level is not Level.HEAD]
+        return frozenset(
+            {"i", "j", *self.kept, *(s.name for s in statements), *(product.name for product in self.plan.products)}
+        )
 
     def _mask_lines(self) -> list[str]:
         """Which pairs of a block are live; faults are looked for in all tiles."""
         plan = self.plan
-        results = [plan.mask.result, *([plan.fault.result] if plan.checked else [])]
-        lines = [self._line(s) for s in _needed(plan, results) if s.level is Level.PAIR]
+        live, fault = self.diagonals.mask.result, self.diagonals.fault.result
+        results = [live, *([fault] if plan.checked else [])]
+        lines = [self._line(s) for s in self._needed(*results) if s.level is Level.PAIR]
         if plan.checked:
-            lines.append(f"fault |= {self._text(plan.fault.result, exact=True)};")
-        lines.append(f"live[x] = {self._text(plan.mask.result, exact=True)};")
+            lines.append(f"fault |= x < keys && ({self._text(fault, exact=True)});")
+        lines.append(f"live[x] = {self._text(live, exact=True)};")
         return laid_out_cpp(lines, 12)
-
-
-def _needed(plan: Plan, results: Sequence[Expr]) -> list[Statement]:
-    """The statements that results need, in order."""
-    used = {name for result in results for name in variables(result)}
-    found: list[Statement] = []
-    for statement in reversed([s for tile in (plan.mask, plan.score, plan.fault) for s in tile.statements]):
-        if statement.name in used:
-            used |= variables(statement.value)
-            found.insert(0, statement)
-    return found
 
 
 def _runs(plan: Plan) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attngen.emit.python import size_name
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Row, Size, Variable
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
@@ -51,11 +53,11 @@ EXACT: Table = {
 
 
 class CppPrinter(Printer):
-    """`exact` expressions compute in double; `of_key` are the names of values that are kept for each key of a tile."""
+    """`exact` expressions compute in double; `kept` says where the values of some names are."""
 
-    def __init__(self, exact: bool, of_key: frozenset[str] = frozenset()) -> None:
+    def __init__(self, exact: bool, kept: Mapping[str, str] | None = None) -> None:
         self.exact = exact
-        self.of_key = of_key
+        self.kept = kept or {}
         self.table = EXACT if exact else CPP
 
     def constant(self, expr: Constant) -> tuple[str, int]:
@@ -71,7 +73,7 @@ class CppPrinter(Printer):
     def name(self, expr: Variable | Parameter | Row) -> str:
         if isinstance(expr, Parameter):
             return kernel_name(expr.name)
-        return f"{expr.name}[x]" if expr.name in self.of_key else expr.name
+        return self.kept.get(expr.name, expr.name)
 
     def size(self, expr: Size) -> str:
         return size_name(expr.axis)

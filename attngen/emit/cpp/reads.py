@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attngen.emit.cpp.arguments import input_type
 from attngen.emit.cpp.printer import CppPrinter
 from attngen.emit.python import size_name
@@ -14,8 +16,8 @@ from attngen.schedule.plan import Plan
 class KernelPrinter(CppPrinter):
     """Expressions of a plan: an input is called with its indices."""
 
-    def __init__(self, plan: Plan, exact: bool, of_key: frozenset[str]) -> None:
-        super().__init__(exact, of_key)
+    def __init__(self, plan: Plan, exact: bool, kept: Mapping[str, str] | None = None) -> None:
+        super().__init__(exact, kept)
         self.plan = plan
 
     def read(self, expr: Read) -> str:

@@ -6,20 +6,20 @@ from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
-from attngen.ir.expr import Expr, Rechannel, Row, children, variables
+from attngen.ir.expr import Expr, Rechannel, Row, children
 from attngen.ir.printer import ATOM
 from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product, RowPlan
-from attngen.schedule.statements import Statement
+from attngen.schedule.statements import Statement, needed
 
 
 class RowPrinter(KernelPrinter):
     """Expressions of rows, element by element; what varies with the channel alone is kept in arrays."""
 
     def __init__(self, plan: Plan, rows: RowPlan, exact: bool) -> None:
-        super().__init__(plan, exact, frozenset())
+        super().__init__(plan, exact)
         self.of_channel = frozenset(statement.name for statement in rows.at(Level.KEY))
 
     def part(self, expr: Expr) -> tuple[str, int]:
@@ -151,12 +151,7 @@ def _of_row(plan: Plan, rows: RowPlan, statement: Statement) -> list[str]:
 
 def _needed(plan: Plan, rows: RowPlan, expr: Expr) -> list[str]:
     """The values of one element that an expression uses, in order."""
-    used, lines = variables(expr), list[str]()
-    for statement in reversed(rows.at(Level.PAIR)):
-        if statement.name in used:
-            used |= variables(statement.value)
-            lines.insert(0, _line(plan, rows, statement))
-    return lines
+    return [_line(plan, rows, statement) for statement in needed(rows.at(Level.PAIR), expr)]
 
 
 def _over_channels(lines: list[str]) -> list[str]:

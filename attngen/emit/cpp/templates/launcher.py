@@ -133,20 +133,20 @@ def __variant__(
         # % endfor
     ]
     reach = int(offsets.abs().max()) + max(N, M) if B else 0
-    wide = __wide__
+    long_positions = __wide__
     # % if fault
-    fault = _call(q.dtype, wide, tensors, integers, reals)
+    fault = _call(q.dtype, long_positions, tensors, integers, reals)
     _require(not fault, "__variant__: a pair __fault__")
     # % else
-    _call(q.dtype, wide, tensors, integers, reals)
+    _call(q.dtype, long_positions, tensors, integers, reals)
     # % endif
     return __outputs__
 
 
-def _call(dtype: torch.dtype, wide: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
-    """Run the C++ file for a dtype; the lists arrive there in the same order. `wide`: positions need 64 bits."""
+def _call(dtype: torch.dtype, long: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
+    """Run the C++ file for a dtype; the lists arrive there in the same order. `long`: positions need 64 bits."""
     element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
-    index = "int64_t" if wide else "int32_t"
+    index = "int64_t" if long else "int32_t"
     library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", f"INDEX={index}")
     addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
     numbers = (ctypes.c_int64 * len(integers))(*integers)

@@ -304,6 +304,12 @@ bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index
     // % for line in key_lines
     __line__
     // % endfor
+    // % if diagonal_lines
+    // What depends on i - j alone, for the diagonals of the tile.
+    // % endif
+    // % for line in diagonal_lines
+    __line__
+    // % endfor
     // % if bridges
     const int64_t key_anchor = first_key / __keys_per_anchor__ * __keys_per_anchor__ + __keys_per_anchor__ / 2;
     // % endif
