@@ -67,7 +67,7 @@ def cpu(
     report = _report(limits, rows, windows, decoded)
     if output is not None:
         _write(output, report, rows, limits)
-    print(json.dumps(report, indent=2) if as_json else _text(rows, limits, windows, decoded))
+    print(json.dumps(report, indent=2) if as_json else _text(report, rows, limits, windows, decoded))
 
 
 def _report(limits: Peaks, rows: list[Row], windows: list[Length], decoded: list[Decoding]) -> dict[str, Any]:
@@ -99,16 +99,13 @@ def _cells(row: Row, limits: Peaks) -> list[str]:
     return [row.name, row.dtype, str(row.width), f"{row.live:.3f}", spread, f"{speed / 1e9:.0f}", *shares, *ratios]
 
 
-def _notes(rows: list[Row], limits: Peaks, windows: Sequence[Length], decoded: Sequence[Decoding]) -> list[str]:
-    from attngen.bench.cpu import PEERS, machine, mean_ratio
-
-    facts = machine()
+def _notes(report: dict[str, Any], limits: Peaks, windows: Sequence[Length], decoded: Sequence[Decoding]) -> list[str]:
+    facts = report["machine"]
     notes = [f"{facts['cpu']}, {facts['vectors']}, {facts['threads']} threads; torch {facts['torch']}"]
     products = ", ".join(f"{name} {value / 1e9:.1f}" for name, value in limits.product.items())
     notes.append(f"matrix product: {products} GFLOP/s; multiply-adds {limits.multiply_add / 1e9:.0f} GFLOP/s")
-    for name in limits.product:
-        found = [row for row in rows if row.dtype == name]
-        means = [f"{mean:.2f} x {peer}" for peer in PEERS if (mean := mean_ratio(found, peer)) is not None]
+    for name, ratios in report["mean ratios"].items():
+        means = [f"{mean:.2f} x {peer}" for peer, mean in ratios.items() if mean is not None]
         if means:
             notes.append(f"{name}, geometric means over masked and scored variants: {', '.join(means)}")
     for length in windows:
@@ -121,7 +118,9 @@ def _notes(rows: list[Row], limits: Peaks, windows: Sequence[Length], decoded: S
     return notes
 
 
-def _text(rows: list[Row], limits: Peaks, windows: list[Length], decoded: list[Decoding]) -> str:
+def _text(
+    report: dict[str, Any], rows: list[Row], limits: Peaks, windows: list[Length], decoded: list[Decoding]
+) -> str:
     from rich.console import Console
     from rich.table import Table
 
@@ -132,7 +131,7 @@ def _text(rows: list[Row], limits: Peaks, windows: list[Length], decoded: list[D
     console.width = max(console.width, 120)
     with console.capture() as captured:
         console.print(table)
-    return "\n".join([captured.get(), *_notes(rows, limits, windows, decoded)])
+    return "\n".join([captured.get(), *_notes(report, limits, windows, decoded)])
 
 
 def _write(output: Path, report: dict[str, Any], rows: list[Row], limits: Peaks) -> None:
