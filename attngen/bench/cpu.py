@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 import attngen
-from attngen.bench.peers import Call, Sizes, eager, flex, on_grid, rows, sdpa
-from attngen.bench.timing import Timing, alternating, copying, grown_memory, matrix_product, multiply_adds
+from attngen.bench.peers import Call, Sizes, block_mask, eager, flex, on_grid, rows, sdpa
+from attngen.bench.timing import Timing, alternating, copying, grown_memory, matrix_product, multiply_adds, taken
 from attngen.bench.variants import WINDOW, Subject
 from attngen.runtime.machine import compiler_version, cpu_name, vectors
 
@@ -36,7 +36,10 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One variant: seconds of each contestant, and the FLOPs of its live pairs."""
+    """One variant: seconds of each contestant, and the FLOPs of its live pairs.
+
+    `listed`: seconds in which a contestant finds its live tiles, which is done before and once for all layers.
+    """
 
     name: str
     dtype: str
@@ -45,6 +48,7 @@ class Row:
     live: float
     work: float
     times: dict[str, Timing]
+    listed: dict[str, float]
 
     def speed(self, name: str) -> float:
         """Useful FLOP/s of a contestant."""
@@ -58,7 +62,9 @@ class Row:
         times = {name: {"ms": 1e3 * time.median, "spread": time.spread} for name, time in self.times.items()}
         facts = {"name": self.name, "dtype": self.dtype, "width": self.width, "tokens": self.tokens, "live": self.live}
         speeds = {name: self.speed(name) / 1e9 for name in self.times}
-        return {**facts, "times": times, "gflops": speeds, "ratios": {peer: self.ratio(peer) for peer in PEERS}}
+        listed = {name: 1e3 * seconds for name, seconds in self.listed.items()}
+        ratios = {peer: self.ratio(peer) for peer in PEERS}
+        return {**facts, "times": times, "gflops": speeds, "ratios": ratios, "listed ms": listed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +114,25 @@ def measured(subject: Subject, sizes: Sizes, dtype: torch.dtype, rounds: int, li
     """
     q, k, v = rows(sizes, dtype)
     kernel = attngen.build(subject.spec, backend="cpp", **subject.parameters)
-    calls: dict[str, Call] = {"attngen": partial(kernel, q, k, v, **subject.inputs)}
+    listed: dict[str, float] = {}
+    prepared, listed["attngen"] = taken(lambda: kernel.prepare(q, k, **subject.inputs))
+    calls: dict[str, Call] = {"attngen": partial(kernel, q, k, v, prepared=prepared, **subject.inputs)}
     pairs = sizes.heads * sizes.tokens**2
     if "eager" in peers and 4 * pairs * sizes.width / limits.product[name_of(dtype)] < SLOW:
         calls["eager"] = eager(subject, sizes, q, k, v)
     if "sdpa" in peers and (call := sdpa(subject, sizes, q, k, v)) is not None:
         calls["sdpa"] = call
     if "flex" in peers:
-        call = flex(subject, sizes, q, k, v)
+        blocks, seconds = taken(lambda: block_mask(subject, sizes))
+        call = flex(subject, blocks, q, k, v)
         if _works(call):
+            listed["flex"] = seconds
             calls["flex"] = call
     _agree(subject, calls, 1e-4 if dtype == torch.float32 else 4e-2)
     live = 1.0 if subject.mask is None else on_grid(subject.mask, sizes).double().mean().item()
     times = alternating(calls, rounds)
-    return Row(subject.name, name_of(dtype), sizes.width, sizes.tokens, live, 4 * pairs * sizes.width * live, times)
+    work = 4 * pairs * sizes.width * live
+    return Row(subject.name, name_of(dtype), sizes.width, sizes.tokens, live, work, times, listed)
 
 
 def _works(call: Call) -> bool:

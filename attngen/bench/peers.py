@@ -69,13 +69,19 @@ def sdpa(subject: Subject, sizes: Sizes, q: Tensor, k: Tensor, v: Tensor) -> Cal
     return partial(call, attn_mask=mask[None].contiguous())
 
 
-def flex(subject: Subject, sizes: Sizes, q: Tensor, k: Tensor, v: Tensor) -> Call:
-    """Compiled FlexAttention, with its own block mask, which is made here and not when it is called."""
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+def block_mask(subject: Subject, sizes: Sizes) -> Any:
+    """FlexAttention's list of live blocks, which its users make once for all layers; `None` if all pairs are live."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    if subject.mask is None:
+        return None
+    return create_block_mask(subject.mask, 1, sizes.heads, sizes.tokens, sizes.tokens, device="cpu")
+
+
+def flex(subject: Subject, blocks: Any, q: Tensor, k: Tensor, v: Tensor) -> Call:
+    """Compiled FlexAttention."""
+    from torch.nn.attention.flex_attention import flex_attention
 
     torch._dynamo.reset()
-    blocks = None
-    if subject.mask is not None:
-        blocks = create_block_mask(subject.mask, 1, sizes.heads, sizes.tokens, sizes.tokens, device="cpu")
     compiled = torch.compile(flex_attention, dynamic=False)
     return partial(compiled, q, k, v, score_mod=subject.change, block_mask=blocks, scale=subject.scale)

@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from attngen.emit.support import native
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,13 @@ def _timing(times: list[float]) -> Timing:
         return Timing(times[0], times[0], times[0])
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return Timing(median, low, high)
+
+
+def taken(make: Callable[[], T]) -> tuple[T, float]:
+    """What a call gives, and the seconds of a second one: the first may compile or import."""
+    make()
+    started = time.perf_counter()
+    return make(), time.perf_counter() - started
 
 
 def keep_memory() -> None:

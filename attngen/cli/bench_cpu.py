@@ -65,9 +65,10 @@ def cpu(
         progress.update(task, advance=1, description="one query")
         decoded = [bench.decoding(specs, kind, heads, width[0], 3 * rounds) for kind in dtypes] if long else []
     report = _report(limits, rows, windows, decoded)
+    notes = _notes(report, rows, limits, windows, decoded)
     if output is not None:
-        _write(output, report, rows, limits)
-    print(json.dumps(report, indent=2) if as_json else _text(report, rows, limits, windows, decoded))
+        _write(output, report, rows, limits, notes)
+    print(json.dumps(report, indent=2) if as_json else "\n".join([_table(rows, limits), *notes]))
 
 
 def _report(limits: Peaks, rows: list[Row], windows: list[Length], decoded: list[Decoding]) -> dict[str, Any]:
@@ -99,7 +100,9 @@ def _cells(row: Row, limits: Peaks) -> list[str]:
     return [row.name, row.dtype, str(row.width), f"{row.live:.3f}", spread, f"{speed / 1e9:.0f}", *shares, *ratios]
 
 
-def _notes(report: dict[str, Any], limits: Peaks, windows: Sequence[Length], decoded: Sequence[Decoding]) -> list[str]:
+def _notes(
+    report: dict[str, Any], rows: list[Row], limits: Peaks, windows: Sequence[Length], decoded: Sequence[Decoding]
+) -> list[str]:
     facts = report["machine"]
     notes = [f"{facts['cpu']}, {facts['vectors']}, {facts['threads']} threads; torch {facts['torch']}"]
     products = ", ".join(f"{name} {value / 1e9:.1f}" for name, value in limits.product.items())
@@ -108,6 +111,11 @@ def _notes(report: dict[str, Any], limits: Peaks, windows: Sequence[Length], dec
         means = [f"{mean:.2f} x {peer}" for peer, mean in ratios.items() if mean is not None]
         if means:
             notes.append(f"{name}, geometric means over masked and scored variants: {', '.join(means)}")
+    for name in ("attngen", "flex"):
+        lists = [(row.listed[name], row.name) for row in rows if row.listed.get(name)]
+        if lists:
+            seconds, where = max(lists)
+            notes.append(f"live tiles are listed ahead; that takes {name} at most {1e3 * seconds:.1f} ms ({where})")
     for length in windows:
         micro = 1e6 * length.seconds / length.tokens
         notes.append(f"window 512, {length.tokens} tokens: {micro:.2f} us a token, {length.memory / 2**20:.1f} MB more")
@@ -118,9 +126,7 @@ def _notes(report: dict[str, Any], limits: Peaks, windows: Sequence[Length], dec
     return notes
 
 
-def _text(
-    report: dict[str, Any], rows: list[Row], limits: Peaks, windows: list[Length], decoded: list[Decoding]
-) -> str:
+def _table(rows: list[Row], limits: Peaks) -> str:
     from rich.console import Console
     from rich.table import Table
 
@@ -131,10 +137,10 @@ def _text(
     console.width = max(console.width, 120)
     with console.capture() as captured:
         console.print(table)
-    return "\n".join([captured.get(), *_notes(report, limits, windows, decoded)])
+    return captured.get()
 
 
-def _write(output: Path, report: dict[str, Any], rows: list[Row], limits: Peaks) -> None:
+def _write(output: Path, report: dict[str, Any], rows: list[Row], limits: Peaks, notes: list[str]) -> None:
     """The report for programs, the table for people, and a chart."""
     from attngen.bench.cpu import PEERS
     from attngen.view.bars import bars
@@ -149,7 +155,8 @@ def _write(output: Path, report: dict[str, Any], rows: list[Row], limits: Peaks)
             times = [f"{1e3 * row.times[n].median:.3f}" if n in row.times else "" for n in ("attngen", *PEERS)]
             writer.writerow([row.name, row.dtype, row.width, f"{row.live:.4f}", *times])
     lines = [HEADS, ["---"] * len(HEADS), *(_cells(row, limits) for row in rows)]
-    output.with_suffix(".md").write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n" + "".join(f"* {note}\n" for note in notes)
+    output.with_suffix(".md").write_text(text, encoding="utf-8")
     names = ("attngen", *PEERS)
     groups = [
         (f"{row.name}, {row.dtype}, {row.width}", [row.speed(n) / 1e9 if n in row.times else None for n in names])
