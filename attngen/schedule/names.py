@@ -36,20 +36,21 @@ KERNEL_NAMES = frozenset(
     # what is fixed in Triton kernels
     "D_PADDED E_PADDED FULL UPCAST WIDE range bad "
     # what is fixed in C++ kernels
-    "BFloat16 BLOCK Buffer Call DEPTH Element Factor Floats Full Half Index Input Ints LANES NOTHING PAIRED PANEL "
-    "Pairs Partial Piece Rows STRIP Sums Workspace add_few add_values all any_of as_factors assign attend channel "
+    "BFloat16 BLOCK Buffer Call DEPTH Element Factor Floats Half Index Input Ints LANES NOTHING PAIRED PANEL Pairs "
+    "Piece QueryTile Rows STRIP Span Sums Workspace add_few add_values all any_of as_factors assign attend channel "
     "exp_of exp2_of exponentials finish floor_mod forward inside load merge multiply next_block offsets pack_key "
     "pack_value read_row rebase rounded rounded_up score_few score_rows share store sum tanh_of to_float total_of "
-    "value weight D_factors E_padded block_rows few_rows first_visit first_x last_visit last_x panel_head panel_owner "
-    "panel_slot part_index place r0 seen_keys some_live visits walked BLOCK_LANES FEW_ROWS PANEL_BYTES add_span "
-    "attend_all dot load_floats multiply_add score sum_of value_panel "
+    "value weight D_factors E_padded block_rows few_rows first_visit last_visit key_span mark marked again pack "
+    "prepare weigh walk give live_panels score_block_of add_block_of faulty part_index place r0 seen_keys visits "
+    "walked BLOCK_LANES FEW_ROWS PANEL_BYTES add_spans attend_all dot load_span keep_live panel_slot panel_owner "
+    "panel_head largest place_in_span SPAN multiply_add score sum_of value_panel "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_diagonals|by_distance_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_diagonals|marked_\w+|by_distance_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

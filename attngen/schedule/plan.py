@@ -18,6 +18,7 @@ from attngen.errors import SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct
 from attngen.passes import simplify
+from attngen.schedule.congruences import with_remainders
 from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
 from attngen.schedule.indices import exact_decisions
@@ -122,7 +123,7 @@ def plan(variant: nodes.Variant) -> Plan:
     namer = _namer(simple)
     hoisting = Hoisting(namer)
     exact = Sequence(namer, exact=True)
-    mask = hoisting.hoisted(body.mask, exact=True)
+    mask = hoisting.hoisted(with_remainders(body.mask), exact=True)
     ends = _hoisted(() if isinstance(walk, List) else walk.definitions, hoisting)
     inner = _hoisted(walk.inner if isinstance(walk, Periodic) else (), hoisting)
     listed = rewritten(walk, partial(hoisting.hoisted, exact=True)) if isinstance(walk, List) else None
