@@ -116,7 +116,7 @@ def _compiler() -> list[Finding]:
     """The compiler, and whether it makes a library that can be loaded."""
     try:
         found = native._compiler()
-        name = Finding("C++ compiler", f"{found}: {compiler_version()}")
+        name = Finding("C++ compiler", f"{' '.join(found)}: {compiler_version()}")
         with tempfile.TemporaryDirectory() as folder:
             native._require_working(found, Path(folder) / "tried.so")
         return [name, Finding("OpenMP", "yes" if sys.platform != "darwin" else "no: kernels use one thread")]

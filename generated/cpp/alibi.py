@@ -16,6 +16,7 @@ import hashlib
 import math
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -235,7 +236,7 @@ def _library(source: Path, spec: str, *defines: str) -> ctypes.CDLL:
     """
     compiler = _compiler()
     flags = [*FLAGS, *_openmp(), *(f"-D{define}" for define in defines)]
-    facts = [source.read_bytes(), " ".join(flags).encode(), _version(compiler).encode(), _cpu().encode()]
+    facts = [source.read_bytes(), " ".join([*compiler, *flags]).encode(), _version(compiler).encode(), _cpu().encode()]
     name = f"{source.stem}-{hashlib.sha256(bytes(1).join(facts)).hexdigest()[:20]}.so"
     folder = _cache_folder() / "libraries"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -254,15 +255,15 @@ def _library(source: Path, spec: str, *defines: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(target))
 
 
-def _compile(compiler: str, flags: list[str], source: Path, target: Path, spec: str) -> None:
+def _compile(compiler: list[str], flags: list[str], source: Path, target: Path, spec: str) -> None:
     """Compile into a file of our own and move it there in one step, so that nobody sees half a library."""
     handle, partial = tempfile.mkstemp(suffix=".so", dir=target.parent)
     os.close(handle)
     try:
-        error = _error_of([compiler, *flags, str(source), "-o", partial])
+        error = _error_of([*compiler, *flags, str(source), "-o", partial])
         if error:
             _require_working(compiler, Path(partial))
-            raise RuntimeError(f"{compiler} does not compile the kernel of {spec} ({source}): {error}")
+            raise RuntimeError(f"{compiler[0]} does not compile the kernel of {spec} ({source}): {error}")
         os.chmod(partial, 0o700)
         os.replace(partial, target)
     finally:
@@ -282,20 +283,20 @@ def _error_of(command: list[str], text: str | None = None) -> str:
     return next((line for line in lines if "error" in line), lines[0])
 
 
-def _require_working(compiler: str, target: Path) -> None:
+def _require_working(compiler: list[str], target: Path) -> None:
     """Compile a few lines into `target`, to tell a broken compiler from a broken kernel."""
     for extra, missing in (([], "a working compiler"), (_openmp(), "OpenMP")):
-        command = [compiler, "-x", "c++", "-std=gnu++17", *extra, "-shared", "-fPIC", "-", "-o", str(target)]
+        command = [*compiler, "-x", "c++", "-std=gnu++17", *extra, "-shared", "-fPIC", "-", "-o", str(target)]
         if error := _error_of(command, "#include <cmath>\n#include <vector>\nint main() { return 0; }\n"):
-            raise RuntimeError(f"{compiler} does not compile C++ here ({error}): {_advice(missing)}")
+            raise RuntimeError(f"{compiler[0]} does not compile C++ here ({error}): {_advice(missing)}")
 
 
-def _compiler() -> str:
-    """$CXX, or the first compiler of the usual names."""
-    given = os.environ.get("CXX")
+def _compiler() -> list[str]:
+    """$CXX, which may have options behind it, or the first compiler of the usual names."""
+    given, *options = shlex.split(os.environ.get("CXX", "")) or [""]
     for name in (given,) if given else ("c++", "g++", "clang++"):
         if found := shutil.which(name):
-            return found
+            return [found, *options]
     looked = f"$CXX is {given}, which is not there" if given else "looked for c++, g++ and clang++"
     raise RuntimeError(f'no C++ compiler was found ({looked}): {_advice("one")}, or use backend="reference"')
 
@@ -313,12 +314,12 @@ def _openmp() -> list[str]:
     return ["-fopenmp-simd"] if sys.platform == "darwin" else ["-fopenmp"]
 
 
-def _version(compiler: str) -> str:
+def _version(compiler: list[str]) -> str:
     """What a compiler says of itself."""
     try:
-        return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+        return subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError as error:
-        raise RuntimeError(f"{compiler} can't be run ({error}): {_advice('a working compiler')}") from None
+        raise RuntimeError(f"{compiler[0]} can't be run ({error}): {_advice('a working compiler')}") from None
 
 
 def _cache_folder() -> Path:

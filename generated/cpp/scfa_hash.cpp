@@ -271,6 +271,27 @@ inline void add_values(
 
 // ---- weights of a row
 
+// Scores of keys that are not live become `dead`.
+inline void keep_live(float* scores, const bool* live, int64_t first, int64_t last, float dead) {
+  typedef int8_t Flags __attribute__((vector_size(LANES), aligned(1), may_alias));
+  for (int64_t x = first; x < last; x += LANES) {
+    const Ints lives = __builtin_convertvector(*reinterpret_cast<const Flags*>(live + x), Ints);
+    store(scores + x, lives != 0 ? load(scores + x) : all(dead));
+  }
+}
+
+// The largest of the scores and `top`.
+inline float largest(const float* scores, int64_t first, int64_t last, float top) {
+  Floats most = all(top);
+  for (int64_t x = first; x < last; x += LANES) {
+    const Floats next = load(scores + x);
+    most = next > most ? next : most;
+  }
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane) most[lane] = std::max(most[lane], most[lane + half]);
+  return most[0];
+}
+
 // What a running maximum makes of a block: scores are relative to `base`, and what was summed before is rescaled.
 // Where a row has seen nothing, the maximum is -inf and the base 0.
 inline void rebase(const float* top, float* base, float* rescale) {
@@ -310,51 +331,79 @@ inline bool any_of(const bool* live, int64_t first) {
 // ---- the same for few rows, for which packing keys and values would cost more than it saves
 
 constexpr int64_t FEW_ROWS = 4;
+constexpr int64_t SPAN = 2 * LANES;  // channels that are read side by side
 
-inline Floats load_floats(const float* from) { return load(from); }
-inline Floats load_floats(const BFloat16* from) {
-  typedef uint16_t Bits __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
-  return reinterpret_cast<Floats>(__builtin_convertvector(*reinterpret_cast<const Bits*>(from), Pairs) << 16);
+// The channels of a span: as they lie, or of bfloat16 the even ones and then the odd ones, which takes no shuffles.
+inline void load_span(const float* from, Floats& one, Floats& other) {
+  one = load(from);
+  other = load(from + LANES);
 }
-inline Floats load_floats(const Half* from) {
-  Floats x;
-  for (int lane = 0; lane < LANES; ++lane) x[lane] = to_float(from[lane]);
-  return x;
+inline void load_span(const BFloat16* from, Floats& one, Floats& other) {
+  typedef uint32_t TwoChannels __attribute__((vector_size(4 * LANES), aligned(2), may_alias));
+  const TwoChannels both = *reinterpret_cast<const TwoChannels*>(from);
+  one = reinterpret_cast<Floats>(both << 16);
+  other = reinterpret_cast<Floats>(both & 0xffff0000u);
+}
+inline void load_span(const Half* from, Floats& one, Floats& other) {
+  for (int lane = 0; lane < LANES; ++lane) {
+    one[lane] = to_float(from[lane]);
+    other[lane] = to_float(from[LANES + lane]);
+  }
 }
 
+// Where a channel of a span is then.
+template <typename T>
+constexpr int64_t place_in_span(int64_t c) {
+  return std::is_same_v<T, BFloat16> ? c / 2 + c % 2 * LANES : c;
+}
+
+// `row`: in each whole span, channels stand in the order in which the key's are loaded.
 template <typename T>
 inline float dot(const float* row, const T* key, int64_t D) {
-  Floats even = {}, odd = {};
+  Floats sum = {}, other_sum = {}, one, other;
   int64_t d = 0;
-  for (; d + 2 * LANES <= D; d += 2 * LANES) {
-    even = multiply_add(load(row + d), load_floats(key + d), even);
-    odd = multiply_add(load(row + d + LANES), load_floats(key + d + LANES), odd);
+  for (; d + SPAN <= D; d += SPAN) {
+    load_span(key + d, one, other);
+    sum = multiply_add(load(row + d), one, sum);
+    other_sum = multiply_add(load(row + d + LANES), other, other_sum);
   }
-  float sum = sum_of(even + odd);
-  for (; d < D; ++d) sum += row[d] * to_float(key[d]);
-  return sum;
+  float total = sum_of(sum + other_sum);
+  for (; d < D; ++d) total += row[d] * to_float(key[d]);
+  return total;
 }
 
 // products = factor * rows . keys, for the keys `first` to `last`, whose channels lie side by side.
 template <typename T>
 void score_few(
     int64_t count, const float* rows, const T* keys, int64_t token, int64_t D, int64_t first, int64_t last,
-    float factor, float* products) {
-  for (int64_t x = first; x < last; ++x)
-    for (int64_t r = 0; r < count; ++r) products[r * KEY_TILE + x] = factor * dot(rows + r * D, keys + x * token, D);
+    float factor, float* row, float* products) {
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t d = 0; d < D; ++d) {
+      const int64_t start = d / SPAN * SPAN, place = start + SPAN <= D ? place_in_span<T>(d - start) : d - start;
+      row[start + place] = rows[r * D + d];
+    }
+    for (int64_t x = first; x < last; ++x) products[r * KEY_TILE + x] = factor * dot(row, keys + x * token, D);
+  }
 }
 
-// acc = acc * rescale + weights . values, for VECTORS vectors of channels and one row.
-template <int VECTORS, typename T>
-inline void add_span(
+// acc = acc * rescale + weights . values, for SPANS spans of channels and one row.
+template <int SPANS, typename T>
+inline void add_spans(
     const float* weights, const T* values, int64_t token, int64_t first, int64_t last, float rescale, float* acc) {
-  Floats sums[VECTORS] = {};
+  Floats sums[SPANS][2] = {};
   for (int64_t x = first; x < last; ++x)
 #pragma GCC unroll 8
-    for (int n = 0; n < VECTORS; ++n)
-      sums[n] = multiply_add(all(weights[x]), load_floats(values + x * token + n * LANES), sums[n]);
-  for (int n = 0; n < VECTORS; ++n)
-    store(acc + n * LANES, multiply_add(load(acc + n * LANES), all(rescale), sums[n]));
+    for (int n = 0; n < SPANS; ++n) {
+      Floats one, other;
+      load_span(values + x * token + n * SPAN, one, other);
+      sums[n][0] = multiply_add(all(weights[x]), one, sums[n][0]);
+      sums[n][1] = multiply_add(all(weights[x]), other, sums[n][1]);
+    }
+  for (int n = 0; n < SPANS; ++n)
+    for (int64_t c = 0; c < SPAN; ++c) {
+      const int64_t place = place_in_span<T>(c);
+      acc[n * SPAN + c] = acc[n * SPAN + c] * rescale + sums[n][place / LANES][place % LANES];
+    }
 }
 
 template <typename T>
@@ -365,8 +414,8 @@ void add_few(
     const float* row = weights + r * KEY_TILE;
     float* target = acc + r * width;
     int64_t e = 0;
-    for (; e + 8 * LANES <= E; e += 8 * LANES) add_span<8>(row, values + e, token, first, last, rescale[r], target + e);
-    for (; e + LANES <= E; e += LANES) add_span<1>(row, values + e, token, first, last, rescale[r], target + e);
+    for (; e + 4 * SPAN <= E; e += 4 * SPAN) add_spans<4>(row, values + e, token, first, last, rescale[r], target + e);
+    for (; e + SPAN <= E; e += SPAN) add_spans<1>(row, values + e, token, first, last, rescale[r], target + e);
     for (; e < E; ++e) {
       float sum = 0;
       for (int64_t x = first; x < last; ++x) sum += row[x] * to_float(values[x * token + e]);
@@ -413,6 +462,7 @@ struct Call {
   const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
   int64_t starts_batch, starts_head;
   int64_t B, H, N, M, D, E, threads;
+  bool few_rows;        // keys and values are read as they lie, and not packed
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   int64_t parts;        // how many tasks share the keys of a query tile
   float* part_acc;      // [parts, B, H, N, E], where there are several
@@ -449,9 +499,6 @@ struct Workspace {  // of one thread
         sums(QUERY_TILE) {}
 };
 
-struct Partial {};  // a key tile whose pairs are tested
-struct Full {};     // a key tile whose pairs are all live
-
 // ---- the end of a row
 
 // A row that sees no key gives 0, and -inf as its log-sum-exp.
@@ -480,153 +527,230 @@ void merge(const Call& call, int64_t h, int64_t row) {
   finish(call, h, row, sums, acc.data());
 }
 
-// ---- one query tile of one head; true if an input was needed outside of its axes
+// ---- one query tile of one head, on its way through the keys
 
-bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
+struct Span {  // keys of a tile
+  int64_t first, last;
+};
+
+struct QueryTile {
+  const Call& call;
+  Workspace& space;
+  const Index b, h;
+  const int64_t tile, part_index;
+
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
   const int64_t offset = call.offsets[b];
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
-  bool fault = false;
-  const int64_t* starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
-  auto row_at = [&](int64_t r) -> Index { return first_row + r; };
+  const int64_t* const starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
 
-  const Element* q = call.q.of(b, h);
-  for (int64_t r = 0; r < rows; ++r) read_row(q + row_at(r) * call.q.token, call.q.channel, D, &space.q[r * D]);
-  const Factor* q_factors = as_factors(&space.q[0], rows, D, &space.q_pieces[0]);
+  const Factor* q_factors = nullptr;
+  // The key tile that is visited now.
+  int64_t first_key = 0, keys = 0;
+  Piece* k_panels = nullptr;
+  Piece* v_panels = nullptr;
+  int64_t key_hk[KEY_TILE] = {};
+  int64_t key_orig_k[KEY_TILE] = {};
+  const bool* marked = nullptr;  // the live keys of the row before, and what they depend on
+  int64_t marked_query_hq = 0;
+  int64_t marked_query_orig_q = 0;
+  bool faulty = false;  // an input was needed outside of its axes
 
-  std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
-  std::fill_n(space.sums.begin(), rows, Sums{});
+  Index row_at(int64_t r) const { return first_row + r; }
+
+  // Behind the last key the last key is read again, and counts nowhere.
+  template <bool FULL>
+  Index key_at(Index x) const {
+    const Index place = FULL ? static_cast<Index>(first_key) + x : std::min(static_cast<Index>(first_key) + x, M - 1);
+    return place;
+  }
+
+  // The rows of queries, as products take them; nothing is summed yet.
+  void load() {
+    const Element* q = call.q.of(b, h);
+    for (int64_t r = 0; r < rows; ++r) read_row(q + row_at(r) * call.q.token, call.q.channel, D, &space.q[r * D]);
+    q_factors = as_factors(&space.q[0], rows, D, &space.q_pieces[0]);
+    std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
+    std::fill_n(space.sums.begin(), rows, Sums{});
+  }
 
   // One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc).
-  auto visit = [&](int64_t key_tile, auto kind) {
-    constexpr bool FULL = std::is_same_v<decltype(kind), Full>;
-    const int64_t first_key = key_tile * KEY_TILE;
-    const int64_t keys = FULL ? KEY_TILE : std::min<int64_t>(KEY_TILE, M - first_key);
-    // Behind the last key the last key is read again, and counts nowhere.
-    auto key_at = [&](Index x) -> Index {
-      return FULL ? static_cast<Index>(first_key) + x : std::min<Index>(static_cast<Index>(first_key) + x, M - 1);
-    };
-    const Element* v = call.v.of(b, h);
-    const auto* k = call.k.of(b, h);
-    const bool few_rows = N <= FEW_ROWS && call.k.channel == 1 && call.v.channel == 1;
+  // A block of rows is handled side by side, for the keys that any of them sees.
+  template <bool FULL>
+  void visit(int64_t key_tile) {
+    first_key = key_tile * KEY_TILE;
+    keys = FULL ? KEY_TILE : std::min<int64_t>(KEY_TILE, M - first_key);
+    if (!call.few_rows) pack<FULL>(key_tile);
+    prepare<FULL>();
+    int64_t block_rows = 0;
+    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
+      block_rows = next_block(rows - r0);
+      const Span key_span = mark<FULL>(r0, block_rows);
+      if (key_span.first == key_span.last) continue;
+      score_block_of(r0, block_rows, key_span);
+      float rescale[BLOCK_LANES];
+      weigh<FULL>(r0, block_rows, key_span, rescale);
+      add_block_of(r0, block_rows, key_span, rescale);
+    }
+  }
 
+  // Keys and values as products take them, unless this thread has packed them before.
+  template <bool FULL>
+  void pack(int64_t key_tile) {
     const int64_t panel_slot = key_tile % space.slots, panel_head = (b * H + h) / call.panel_heads;
     const int64_t panel_owner = panel_head * ((M + KEY_TILE - 1) / KEY_TILE) + key_tile;
-    Piece* k_panels = &space.k[panel_slot * KEY_TILE * D_factors * DEPTH];
-    Piece* v_panels = &space.v[panel_slot * KEY_TILE * rounded_up(E, PANEL)];
-    if (!few_rows && space.owner[panel_slot] != panel_owner) {
-      for (int64_t x = 0; x < KEY_TILE; ++x) {
-        read_row(k + key_at(x) * call.k.token, call.k.channel, D, &space.row[0]);
-        pack_key(&space.row[0], D, x, k_panels);
-        read_row(v + key_at(x) * call.v.token, call.v.channel, E, &space.row[0]);
-        pack_value(&space.row[0], E, x, v_panels);
-      }
-      space.owner[panel_slot] = panel_owner;
+    k_panels = &space.k[panel_slot * KEY_TILE * D_factors * DEPTH];
+    v_panels = &space.v[panel_slot * KEY_TILE * rounded_up(E, PANEL)];
+    if (space.owner[panel_slot] == panel_owner) return;
+    const auto* k = call.k.of(b, h);
+    const Element* v = call.v.of(b, h);
+    for (int64_t x = 0; x < KEY_TILE; ++x) {
+      read_row(k + key_at<FULL>(x) * call.k.token, call.k.channel, D, &space.row[0]);
+      pack_key(&space.row[0], D, x, k_panels);
+      read_row(v + key_at<FULL>(x) * call.v.token, call.v.channel, E, &space.row[0]);
+      pack_value(&space.row[0], E, x, v_panels);
     }
-    int64_t key_hk[KEY_TILE];
-    int64_t key_orig_k[KEY_TILE];
+    space.owner[panel_slot] = panel_owner;
+  }
+
+  // What is computed once for the key tile.
+  template <bool FULL>
+  void prepare() {
     if (!FULL) {
       for (Index x = 0; x < KEY_TILE; ++x) {
-        [[maybe_unused]] const Index j = key_at(x);
+        [[maybe_unused]] const Index j = key_at<FULL>(x);
         key_hk[x] = call.hk(b, h / call.hk.share, j);
         key_orig_k[x] = call.orig_k(b, h / call.orig_k.share, j);
       }
     }
+  }
 
-    // The rows of a block are handled side by side, for the keys that any of them sees.
-    int64_t block_rows = 0;
-    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
-      int64_t first_x = 0, last_x = rounded_up(keys, PANEL);
-      if (!FULL) {
-        bool some_live[KEY_TILE] = {};  // keys that a row of the block sees
-        for (int64_t r = 0; r < block_rows; ++r) {
-          [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
-          bool* live = &space.live[r * KEY_TILE];
-          const int64_t query_hq = call.hq(b, h / call.hq.share, row);
-          const int64_t query_orig_q = call.orig_q(b, h / call.orig_q.share, row);
+  // Which pairs of a block are live, and the panels of keys among which they are.
+  template <bool FULL>
+  Span mark([[maybe_unused]] int64_t r0, int64_t block_rows) {
+    if (!!FULL) return { 0, KEY_TILE };
+    bool fault = false;
+    for (int64_t r = 0; r < block_rows; ++r) {
+      [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
+      bool* live = &space.live[r * KEY_TILE];
+      const int64_t query_hq = call.hq(b, h / call.hq.share, row);
+      const int64_t query_orig_q = call.orig_q(b, h / call.orig_q.share, row);
+      const bool again = r0 + r > 0 && query_hq == marked_query_hq && query_orig_q == marked_query_orig_q;
+      if (again) std::copy_n(marked, KEY_TILE, live);
+      marked = live;
+      if (again) continue;
+      marked_query_hq = query_hq;
+      marked_query_orig_q = query_orig_q;
 #pragma omp simd
-          for (Index x = 0; x < KEY_TILE; ++x) {
-            [[maybe_unused]] const Index j = key_at(x);
-            live[x] = query_hq == key_hk[x] && key_orig_k[x] < query_orig_q;
-          }
-          std::fill(live + keys, live + KEY_TILE, 0);
-          for (int64_t x = 0; x < KEY_TILE; ++x) some_live[x] = some_live[x] | live[x];
-        }
-        while (first_x < last_x && !any_of(some_live, first_x)) first_x += PANEL;
-        while (first_x < last_x && !any_of(some_live, last_x - PANEL)) last_x -= PANEL;
-        if (first_x == last_x) continue;
+      for (Index x = 0; x < KEY_TILE; ++x) {
+        [[maybe_unused]] const Index j = key_at<FULL>(x);
+        live[x] = query_hq == key_hk[x] && key_orig_k[x] < query_orig_q;
       }
-
-      if (few_rows)
-        score_few(
-            block_rows, &space.q[r0 * D],
-            k + first_key * call.k.token, call.k.token, D, first_x, std::min(last_x, keys),
-            scale_log2, &space.scores[0]);
-      else
-        score_rows(
-            block_rows, q_factors + r0 * D_factors,
-            as_factors(k_panels), D_factors, first_x, last_x, scale_log2, &space.scores[0]);
-      float rescale[BLOCK_LANES];
-      float top[BLOCK_LANES], base[BLOCK_LANES];  // the largest scores before this tile, and with it
-      std::fill_n(top, BLOCK_LANES, NOTHING);
-      std::fill_n(base, BLOCK_LANES, NOTHING);
-      for (int64_t r = 0; r < block_rows; ++r) {
-        [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
-        [[maybe_unused]] const bool* live = &space.live[r * KEY_TILE];
-        float* scores = &space.scores[r * KEY_TILE];
-        float new_top = space.sums[r0 + r].top;
-        top[r] = new_top;
-#pragma omp simd reduction(max : new_top)
-        for (Index x = first_x; x < last_x; ++x) {
-          const float score = scores[x];
-          scores[x] = FULL || live[x] ? score : NOTHING;
-          new_top = scores[x] > new_top ? scores[x] : new_top;
-        }
-        base[r] = space.sums[r0 + r].top = new_top;
-      }
-      rebase(top, base, rescale);
-      for (int64_t r = 0; r < block_rows; ++r) {
-        float& total = space.sums[r0 + r].total;
-        total = total * rescale[r] + exponentials(&space.scores[r * KEY_TILE], first_x, last_x, base[r]);
-      }
-      float* acc = &space.acc[r0 * E_padded];
-      if (few_rows) {
-        add_few(
-            block_rows, &space.scores[0], v + first_key * call.v.token, call.v.token, E, first_x,
-            std::min(last_x, keys), rescale, acc, E_padded);
-      } else {
-        const Factor* weights = as_factors(&space.scores[0], block_rows, KEY_TILE, &space.weights[0]);
-        add_values(block_rows, weights, as_factors(v_panels), first_x, last_x, rescale, acc, E_padded);
-      }
+      std::fill(live + keys, live + KEY_TILE, 0);
     }
-  };
+    faulty |= fault;
+    return live_panels(block_rows);
+  }
 
-  // The walk: tiles whose pairs are tested, then full ones.
-  std::vector<int64_t>& walked = space.walk;
-  walked.clear();
-  walked.assign(call.tiles + starts[0], call.tiles + starts[2]);
-  const int64_t partial = starts[1] - starts[0];
-  const int64_t visits = walked.size(), first_visit = visits * part_index / call.parts;
-  const int64_t last_visit = visits * (part_index + 1) / call.parts;
-  for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit(walked[step], Partial{});
-  for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit(walked[step], Full{});
+  Span live_panels(int64_t block_rows) {
+    bool some_live[KEY_TILE] = {};  // keys that a row of the block sees
+    for (int64_t r = 0; r < block_rows; ++r) {
+      const bool* live = &space.live[r * KEY_TILE];
+      for (int64_t x = 0; x < KEY_TILE; ++x) some_live[x] = some_live[x] | live[x];
+    }
+    int64_t first = 0, last = KEY_TILE;
+    while (first < last && !any_of(some_live, first)) first += PANEL;
+    while (first < last && !any_of(some_live, last - PANEL)) last -= PANEL;
+    return { first, last };
+  }
 
-  for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = (int64_t{b} * H + h) * N + row_at(r);
-    const float* acc = &space.acc[r * E_padded];
-    if (call.parts == 1) {
-      finish(call, h, row, space.sums[r], acc);
-    } else {
-      const int64_t place = part_index * B * H * N + row;
-      call.part_sums[place] = space.sums[r];
-      std::copy_n(acc, E, call.part_acc + place * E);
+  // The products of a block.
+  void score_block_of(int64_t r0, int64_t block_rows, Span key_span) {
+    const auto [first, last] = key_span;
+    if (call.few_rows)
+      score_few(
+          block_rows, &space.q[r0 * D], call.k.of(b, h) + first_key * call.k.token,
+          call.k.token, D, first, std::min(last, keys), scale_log2, &space.row[0],
+          &space.scores[0]);
+    else
+      score_rows(
+          block_rows, q_factors + r0 * D_factors, as_factors(k_panels), D_factors, first, last,
+          scale_log2, &space.scores[0]);
+  }
+
+  // The weights of a block from its products, and how much what was summed before counts from now on.
+  template <bool FULL>
+  void weigh(int64_t r0, int64_t block_rows, Span key_span, float* rescale) {
+    float top[BLOCK_LANES], base[BLOCK_LANES];  // the largest scores before this tile, and with it
+    std::fill_n(top, BLOCK_LANES, NOTHING);
+    std::fill_n(base, BLOCK_LANES, NOTHING);
+    for (int64_t r = 0; r < block_rows; ++r) {
+      [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
+      const bool* live = &space.live[r * KEY_TILE];
+      float* scores = &space.scores[r * KEY_TILE];
+      if (!FULL) keep_live(scores, live, key_span.first, key_span.last, NOTHING);
+      top[r] = space.sums[r0 + r].top;
+      base[r] = space.sums[r0 + r].top = largest(scores, key_span.first, key_span.last, top[r]);
+    }
+    rebase(top, base, rescale);
+    for (int64_t r = 0; r < block_rows; ++r) {
+      float& total = space.sums[r0 + r].total;
+      total = total * rescale[r] + exponentials(&space.scores[r * KEY_TILE], key_span.first, key_span.last, base[r]);
     }
   }
-  return fault;
+
+  // The weighted values of a block.
+  void add_block_of(int64_t r0, int64_t block_rows, Span key_span, const float* rescale) {
+    const auto [first, last] = key_span;
+    const float* scores = &space.scores[0];
+    float* acc = &space.acc[r0 * E_padded];
+    if (call.few_rows) {
+      const Element* v = call.v.of(b, h) + first_key * call.v.token;
+      add_few(block_rows, scores, v, call.v.token, E, first, std::min(last, keys), rescale, acc, E_padded);
+    } else {
+      const Factor* weights = as_factors(scores, block_rows, KEY_TILE, &space.weights[0]);
+      add_values(block_rows, weights, as_factors(v_panels), first, last, rescale, acc, E_padded);
+    }
+  }
+
+  // This task's part of the walk: tiles whose pairs are tested, then full ones.
+  void walk() {
+    std::vector<int64_t>& walked = space.walk;
+    walked.clear();
+    walked.assign(call.tiles + starts[0], call.tiles + starts[2]);
+    const int64_t partial = starts[1] - starts[0];
+    const int64_t visits = walked.size(), first_visit = visits * part_index / call.parts;
+    const int64_t last_visit = visits * (part_index + 1) / call.parts;
+    for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit<false>(walked[step]);
+    for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit<true>(walked[step]);
+  }
+
+  // What the walk has found, to the call's outputs or, where tasks share a walk, to where it is merged.
+  void give() const {
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t row = (int64_t{b} * H + h) * N + row_at(r);
+      const float* acc = &space.acc[r * E_padded];
+      if (call.parts == 1) {
+        finish(call, h, row, space.sums[r], acc);
+      } else {
+        const int64_t place = part_index * B * H * N + row;
+        call.part_sums[place] = space.sums[r];
+        std::copy_n(acc, E, call.part_acc + place * E);
+      }
+    }
+  }
+};
+
+// True if an input was needed outside of its axes.
+bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
+  QueryTile queries{ call, space, b, h, tile, part_index };
+  queries.load();
+  queries.walk();
+  queries.give();
+  return queries.faulty;
 }
 
 // ---- a call
@@ -644,7 +768,8 @@ bool attend_all(Call& call) {
 
   // Packed keys and values: of a whole head, or as much of it as a thread may keep.
   const int64_t tile_bytes = KEY_TILE * (rounded_up(call.D, DEPTH) + rounded_up(call.E, PANEL)) * sizeof(Piece);
-  const int64_t most = PANEL_BYTES / call.threads / tile_bytes, slots = std::max<int64_t>(1, std::min(most, key_tiles));
+  const int64_t most = PANEL_BYTES / call.threads / tile_bytes;
+  const int64_t slots = call.few_rows ? 1 : std::max<int64_t>(1, std::min(most, key_tiles));
   std::vector<Workspace> spaces;
   for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(slots, call.D, call.E);
   std::atomic<bool> fault{false};
@@ -680,6 +805,7 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
   call.starts = static_cast<const int64_t*>(*tensors++);
   for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
+  call.few_rows = call.N <= FEW_ROWS && call.k.channel == 1 && call.v.channel == 1;
   for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
   call.hk.data = static_cast<const int64_t*>(*tensors++);
   for (int axis = 0; axis < 3; ++axis) call.hk.stride[axis] = *integers++;

@@ -69,6 +69,7 @@ def _visit(
     i,
     head_dilation,
     head_product,
+    query_mod,
     scale_log2,
     N,
     M,
@@ -95,8 +96,8 @@ def _visit(
     j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
     logit = scale_log2 * qk
     if not FULL:
-        pair_difference = i - j
-        live = (tl.abs(pair_difference) <= head_product) & (_floor_mod(pair_difference, head_dilation) == 0) & (j < M)
+        key_mod = _floor_mod(j, head_dilation)
+        live = (tl.abs(i - j) <= head_product) & (query_mod == key_mod) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
@@ -205,6 +206,7 @@ def _forward(
         tl.load(dilation_ptr + tl.cast(h // dilation_share, tl.int64) * dilation_stride_0), tl.int64
     )
     head_product = window * head_dilation
+    query_mod = _floor_mod(i, head_dilation)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
@@ -227,6 +229,7 @@ def _forward(
             i,
             head_dilation,
             head_product,
+            query_mod,
             scale_log2,
             N,
             M,
@@ -257,6 +260,7 @@ def _forward(
             i,
             head_dilation,
             head_product,
+            query_mod,
             scale_log2,
             N,
             M,

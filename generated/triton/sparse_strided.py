@@ -66,6 +66,7 @@ def _visit(
     v_stride_n,
     v_stride_e,
     i,
+    query_mod,
     scale_log2,
     stride: tl.constexpr,
     N,
@@ -94,10 +95,8 @@ def _visit(
     logit = scale_log2 * qk
     if not FULL:
         pair_difference = i - j
-        live = (
-            ((0 <= pair_difference) & (pair_difference < stride))
-            | ((j <= i) & (_floor_mod(pair_difference, stride) == 0))
-        ) & (j < M)
+        key_mod = _floor_mod(j, stride)
+        live = (((0 <= pair_difference) & (pair_difference < stride)) | ((j <= i) & (query_mod == key_mod))) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
     v = tl.load(
@@ -198,6 +197,7 @@ def _forward(
         N = tl.cast(N, tl.int64)
         M = tl.cast(M, tl.int64)
     i = (rows + offset)[:, None]
+    query_mod = _floor_mod(i, stride)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
@@ -218,6 +218,7 @@ def _forward(
             v_stride_n,
             v_stride_e,
             i,
+            query_mod,
             scale_log2,
             stride,
             N,
@@ -247,6 +248,7 @@ def _forward(
             v_stride_n,
             v_stride_e,
             i,
+            query_mod,
             scale_log2,
             stride,
             N,

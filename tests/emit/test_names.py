@@ -147,7 +147,7 @@ def test_cpp_kernels_bind_no_name_that_a_value_could_have() -> None:
     code = re.sub(r"//.*", "", text)
     types = re.findall(r"(?:struct|class|using|constexpr \w+) (\w+)", code)
     functions = re.findall(r"^(?:inline )?\w+ (\w+)\(", code, re.MULTILINE)
-    start = code.index("bool attend")
+    start = code.index("struct QueryTile")
     local = re.findall(
         r"(?:int64_t|Index|float[*&]?|bool\*?|Element\*?|Piece\*|Factor\*|auto\*?|Call&|Workspace&) (\w+)",
         code[start : code.index("bool attend_all")],

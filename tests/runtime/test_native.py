@@ -75,7 +75,9 @@ def test_what_a_library_depends_on_is_in_its_name(what: str, tmp_path: Path, mon
 def test_many_processes_compile_at_once(tmp_path: Path) -> None:
     path = source(tmp_path)
     log = tmp_path / "log"
-    compiler = script(tmp_path, "counted", f'case "$*" in *-o*) echo x >> {log};; esac; exec {native._compiler()} "$@"')
+    compiler = script(
+        tmp_path, "counted", f'case "$*" in *-o*) echo x >> {log};; esac; exec {native._compiler()[0]} "$@"'
+    )
     library = f"native._library(Path({str(path)!r}), 'a spec')"
     code = f"from pathlib import Path\nfrom attngen.emit.support import native\nprint({library}.answer())"
     environment = {**os.environ, "CXX": str(compiler)}
@@ -175,7 +177,7 @@ def test_a_broken_kernel_names_its_spec_and_the_first_error(tmp_path: Path) -> N
 
 
 def test_the_spec_is_named_by_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = shutil.which("c++") or native._compiler()
+    real = shutil.which("c++") or native._compiler()[0]
     picky = f'case "$*" in *tested.cpp*) echo "tested.cpp:9: error: odd" >&2; exit 1;; esac; exec {real} "$@"'
     monkeypatch.setenv("CXX", str(script(tmp_path, "picky", picky)))
     spec = tmp_path / "odd.attn"

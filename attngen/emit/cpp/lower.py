@@ -27,7 +27,7 @@ from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statement, needed
 
-MODULES = "ctypes hashlib math os platform shutil subprocess sys tempfile".split()
+MODULES = "ctypes hashlib math os platform shlex shutil subprocess sys tempfile".split()
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "from contextlib import suppress",
@@ -42,7 +42,9 @@ def generate(plan: Plan) -> tuple[str, str]:
     lowering = _Lowering(plan, arguments(plan))
     made = face(plan)
     shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, *(["_slots"] if plan.ordered else []))}
-    source = render("attngen.emit.cpp", "streaming.cpp", {**shown, **lowering.source_values()})
+    values = {**shown, **lowering.source_values()}
+    parts = {name: render("attngen.emit.cpp", f"{name}.cpp", values).rstrip() for name in ("query_tile", "whole_call")}
+    source = render("attngen.emit.cpp", "streaming.cpp", {**values, **parts})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
     launcher = render(
         "attngen.emit.cpp", "launcher.py", {**shown, **native, **lowering.launcher_values(), "softmax": plan.softmax}
@@ -66,11 +68,10 @@ class _Lowering:
 
     def source_values(self) -> dict[str, object]:
         plan = self.plan
-        mask, score, fault = self.diagonals.tiles
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
-            "query_tile": CPU_TILES[0],
-            "key_tile": CPU_TILES[1],
+            "query_tile_rows": CPU_TILES[0],
+            "key_tile_rows": CPU_TILES[1],
             "inputs": [argument for argument in self.arguments if argument.axes],
             "most_axes": max((argument.axes for argument in self.arguments), default=0),
             "fields": [argument.field for argument in self.arguments],
@@ -79,19 +80,14 @@ class _Lowering:
             "packed": [line for argument in self.arguments for line in argument.packed],
             "head_lines": laid_out_cpp(map(self._line, plan.head), 2),
             **self._normalization(),
-            "key_lines": self._key_lines(),
-            "diagonal_lines": self._diagonal_lines(),
-            "mask_query_lines": laid_out_cpp(self._query_lines(mask.result, fault.result), 10),
-            "mask_lines": self._mask_lines(),
-            "tested": plan.masked or plan.checked,
-            "looked_at": "true" if plan.checked else "!FULL",
-            "fault_clause": " reduction(| : fault)" if plan.checked else "",
+            **self._prepared(),
+            **self._mask(),
             "dead": "NOTHING" if plan.softmax else "0",
-            "query_lines": laid_out_cpp(self._query_lines(score.result), 8),
+            "query_lines": laid_out_cpp(self._query_lines(self.diagonals.score.result), 6),
             **self._scores(),
             **_runs(plan),
             "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
-            "period_lines": laid_out_cpp(map(self._line, plan.per_period), 4),
+            "period_lines": laid_out_cpp(map(self._line, plan.per_period), 6),
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])
@@ -160,6 +156,18 @@ class _Lowering:
     def _line(self, statement: Statement) -> str:
         return f"const {self._type(statement)} {statement.name} = {self._text(statement.value, statement.exact)};"
 
+    def _prepared(self) -> dict[str, object]:
+        """What is computed once per key tile, for its keys and its diagonals, and the arrays that hold it."""
+        of_keys = [s for tile in self.diagonals.tiles for s in tile.at(Level.KEY)]
+        arrays = [f"{self._type(s)} {s.name}[KEY_TILE] = {{}};" for s in of_keys]
+        arrays += [f"{self._type(s)} {s.name}_diagonals[QUERY_TILE + KEY_TILE] = {{}};" for s in self.diagonals.kept]
+        return {
+            "key_arrays": arrays,
+            "key_lines": self._key_lines(),
+            "diagonal_lines": self._diagonal_lines(),
+            "prepared": bool(arrays) or bool(self.plan.bridges),
+        }
+
     def _key_lines(self) -> list[str]:
         """Values of keys, kept in arrays for the rows of the tile."""
         lines: list[str] = []
@@ -171,10 +179,9 @@ class _Lowering:
             values = laid_out_cpp((f"{s.name}[x] = {self._text(s.value, s.exact)};" for s in statements), 8)
             loop = [
                 "for (Index x = 0; x < KEY_TILE; ++x) {",
-                *deeper(["[[maybe_unused]] const Index j = key_at(x);", *values]),
+                *deeper(["[[maybe_unused]] const Index j = key_at<FULL>(x);", *values]),
                 "}",
             ]
-            lines += [f"{self._type(statement)} {statement.name}[KEY_TILE];" for statement in statements]
             lines += loop if always else ["if (!FULL) {", *deeper(loop), "}"]
         return lines
 
@@ -192,21 +199,18 @@ class _Lowering:
         ]
         values += [f"{s.name}_diagonals[x] = {s.name};" for s in found.kept]
         loop = "for (Index x = QUERY_TILE - rows; x < QUERY_TILE + KEY_TILE - 1; ++x) {"
-        return [
-            *(f"{self._type(s)} {s.name}_diagonals[QUERY_TILE + KEY_TILE];" for s in found.kept),
-            *(loop, *deeper(laid_out_cpp(values, 6)), "}"),
-        ]
+        return [loop, *deeper(laid_out_cpp(values, 6)), "}"]
 
     def _query_lines(self, *results: Expr) -> list[str]:
         """What is computed once per query row, of all that some results need, and where its diagonals are."""
         statements = self._needed(*results)
         used = {name for expr in (*results, *(s.value for s in statements)) for name in variables(expr)}
-        rows = [
+        diagonal_rows = [
             f"const {self._type(s)}* {s.name}_row = &{s.name}_diagonals[QUERY_TILE - 1 - (r0 + r)];"
             for s in self.diagonals.kept
             if s.name in used
         ]
-        return [*(self._line(s) for s in statements if s.level is Level.QUERY), *rows]
+        return [*(self._line(s) for s in statements if s.level is Level.QUERY), *diagonal_rows]
 
     def _needed(self, *results: Expr) -> list[Statement]:
         return needed((s for tile in self.diagonals.tiles for s in tile.statements), *results)
@@ -220,10 +224,10 @@ class _Lowering:
             case Apply(function="*", arguments=(factor, Variable(name=name))) if name in factors and plan.softmax:
                 if variables(factor).isdisjoint(self._of_tile()):
                     direct, factors[name] = name, self._text(factor, exact=False)
-        lines = [] if direct else ["[[maybe_unused]] const Index j = key_at(x);"]
+        lines = ["[[maybe_unused]] const Index j = key_at<FULL>(x);"]
         lines += [f"[[maybe_unused]] const float {name} = {name}_row[x];" for name in factors if name != direct]
-        lines += map(self._line, tile.at(Level.PAIR))
-        score = "scores[x]" if direct else self._text(result, exact=False)
+        lines += [self._line(s) for s in needed(tile.statements, result) if s.level is Level.PAIR]
+        score = self._text(result, exact=False)
         if plan.logit and not plan.softmax:
             score = f"exp_of({score} * 0.6931472f)"
         return {
@@ -232,7 +236,7 @@ class _Lowering:
                 for product, sides in zip(plan.products, rows.sides(plan), strict=True)
             ],
             "separate": [name for name in factors if name != direct],
-            "pair_lines": laid_out_cpp([*lines, f"const float score = {score};"], 10),
+            "pair_lines": [] if direct else laid_out_cpp([*lines, f"scores[x] = {score};"], 8),
         }
 
     def _of_tile(self) -> frozenset[str]:
@@ -242,16 +246,44 @@ class _Lowering:
             {"i", "j", *self.kept, *(s.name for s in statements), *(product.name for product in self.plan.products)}
         )
 
-    def _mask_lines(self) -> list[str]:
-        """Which pairs of a block are live; faults are looked for in all tiles."""
+    def _mask(self) -> dict[str, object]:
+        """How pairs are tested, and what else than their keys the tests depend on."""
         plan = self.plan
-        live, fault = self.diagonals.mask.result, self.diagonals.fault.result
-        results = [live, *([fault] if plan.checked else [])]
+        results = (self.diagonals.mask.result, *([self.diagonals.fault.result] if plan.checked else []))
+        query_lines = self._query_lines(*results)
+        rows = self._rows_of_mask(*results)
+        same = (f"{s.name} == marked_{s.name}" for s in rows or ())
+        return {
+            "tested": plan.masked or plan.checked,
+            "looked_at": "true" if plan.checked else "!FULL",
+            "fault_clause": " reduction(| : fault)" if plan.checked else "",
+            "mask_query_lines": laid_out_cpp(query_lines, 6),
+            "mask_lines": self._mask_lines(*results),
+            "alike": plan.masked and rows is not None,
+            "again_lines": laid_out_cpp([f"const bool again = {' && '.join(['r0 + r > 0', *same])};"], 6),
+            "marked_members": [f"{self._type(s)} marked_{s.name} = 0;" for s in rows or ()],
+            "marked_lines": [f"marked_{s.name} = {s.name};" for s in rows or ()],
+        }
+
+    def _rows_of_mask(self, *results: Expr) -> tuple[Statement, ...] | None:
+        """The values of rows that decide which keys a row sees; `None` if its own position or a diagonal does."""
+        statements = self._needed(*results)
+        of_pairs = [*results, *(s.value for s in statements if s.level is Level.PAIR)]
+        used = {name for expr in of_pairs for name in variables(expr)}
+        if not used.isdisjoint({"i", *(s.name for s in self.diagonals.kept)}):
+            return None
+        of_rows = {s.name: variables(s.value) for s in statements if s.level is Level.QUERY}
+        apart = {name for name in used & of_rows.keys() if not of_rows[name] & {"i", *of_rows} <= used - {"i"}}
+        return tuple(s for s in statements if s.name in apart)
+
+    def _mask_lines(self, live: Expr, fault: Expr | None = None) -> list[str]:
+        """Which pairs of a block are live; faults are looked for in all tiles."""
+        results = [live] if fault is None else [live, fault]
         lines = [self._line(s) for s in self._needed(*results) if s.level is Level.PAIR]
-        if plan.checked:
+        if fault is not None:
             lines.append(f"fault |= x < keys && ({self._text(fault, exact=True)});")
         lines.append(f"live[x] = {self._text(live, exact=True)};")
-        return laid_out_cpp(lines, 12)
+        return laid_out_cpp(lines, 8)
 
 
 def _runs(plan: Plan) -> dict[str, object]:

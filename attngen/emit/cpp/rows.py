@@ -43,11 +43,15 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
         "keys": keys,
         **_workspace(plan, queries, keys, [name for _, name, _ in bridged]),
         "steady_queries": list(dict.fromkeys(p.query.name for p in plan.products if p.bridge is None)),
-        "contiguous": " && ".join(f"call.{name}.channel == 1" for name in (*keys, "v")),
+        "few_rows_test": " && ".join(["call.N <= FEW_ROWS", *(f"call.{name}.channel == 1" for name in (*keys, "v"))])
+        if not plan.ordered
+        else "false",
+        "multiplied": list(dict.fromkeys(rows for rows, _ in sides(plan))),
         "panel_widths": f"{f'{len(keys)} * ' if len(keys) > 1 else ''}rounded_up(call.D, DEPTH)",
         "keys_per_anchor": KEYS_PER_ANCHOR,
         "bridges": [name for _, name, _ in bridged],
-        "bridge_head_lines": laid_out_cpp([line for *_, bridge in bridged for line in _ahead(plan, bridge)], 2),
+        "bridge_members": [line for *_, bridge in bridged for line in _bridge_members(plan, bridge)],
+        "bridge_head_lines": laid_out_cpp([line for *_, bridge in bridged for line in _bridge_fills(plan, bridge)], 4),
         "bridge_lines": laid_out_cpp([line for each in bridged for line in _bridge_lines(plan, *each)], 4),
         "key_rows": [(rows.name, *_heads(rows)) for rows in computed],
         "row_functions": "\n".join(f"{_function(plan, rows, unpacked)}\n" for rows in computed),
@@ -103,7 +107,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
         "[[maybe_unused]] const int64_t row = row_at(r), i = row + offset;",
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
-    return laid_out_cpp([*_ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 2)
+    return laid_out_cpp([*_ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 4)
 
 
 def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
@@ -118,19 +122,32 @@ def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
     return render("attngen.emit.cpp", "rows.cpp", shown).rstrip()
 
 
+def _bridge_members(plan: Plan, bridge: RowPlan) -> list[str]:
+    """What a bridge needs of its head, and room for what varies with the channel alone."""
+    vectors = [f"std::vector<{_type(s)}> {s.name}{{}};" for s in bridge.at(Level.KEY)]
+    return [*_lines(plan, bridge, Level.HEAD), *vectors]
+
+
+def _bridge_fills(plan: Plan, bridge: RowPlan) -> list[str]:
+    lines = [(f"{s.name}.resize(D);", _fill(plan, bridge, s)) for s in bridge.at(Level.KEY)]
+    return [line for pair in lines for line in pair]
+
+
 def _ahead(plan: Plan, rows: RowPlan) -> list[str]:
-    """What is computed once for all rows."""
-    return [*_lines(plan, rows, Level.HEAD), *_channels(plan, rows)]
-
-
-def _channels(plan: Plan, rows: RowPlan) -> list[str]:
-    """What varies with the channel alone, in arrays."""
-    found: list[str] = []
+    """What is computed once for all rows: values of the head, and arrays of what varies with the channel alone."""
+    lines = _lines(plan, rows, Level.HEAD)
     for statement in rows.at(Level.KEY):
-        text = RowPrinter(plan, rows, statement.exact).text(statement.value)
-        found.append(f"std::vector<{scalar_type(statement, long=True)}> {statement.name}(D);")
-        found += ["for (int64_t c = 0; c < D; ++c) {", f"  {statement.name}[c] = {text};", "}"]
-    return found
+        lines += [f"std::vector<{_type(statement)}> {statement.name}(D);", _fill(plan, rows, statement)]
+    return lines
+
+
+def _fill(plan: Plan, rows: RowPlan, statement: Statement) -> str:
+    text = RowPrinter(plan, rows, statement.exact).text(statement.value)
+    return f"for (int64_t c = 0; c < D; ++c) {statement.name}[c] = {text};"
+
+
+def _type(statement: Statement) -> str:
+    return scalar_type(statement, long=True)
 
 
 def _elements(plan: Plan, rows: RowPlan, target: str) -> list[str]:
@@ -164,4 +181,4 @@ def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
 
 def _line(plan: Plan, rows: RowPlan, statement: Statement) -> str:
     text = RowPrinter(plan, rows, statement.exact).text(statement.value)
-    return f"const {scalar_type(statement, long=True)} {statement.name} = {text};"
+    return f"const {_type(statement)} {statement.name} = {text};"

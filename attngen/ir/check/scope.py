@@ -26,8 +26,8 @@ VALUES = frozenset((*SIZES, *POSITIONS, *CHANNELS, *ROWS, "scale"))
 RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
 MODULE_NAMES = frozenset(
-    "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys "
-    "tempfile suppress DEFAULTS SPACE FLAGS SPEC ImportError MemoryError bytes hasattr "
+    "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess "
+    "sys tempfile suppress DEFAULTS SPACE FLAGS SPEC ImportError MemoryError bytes hasattr "
     "abs all any bool dict enumerate filter float int isinstance len list max min next "
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable NamedTuple".split()
@@ -36,7 +36,7 @@ MODULE_NAMES = frozenset(
 CALL_NAMES = frozenset(
     "offset return_lse tune debug prepared tile_starts query_order key_order sizes y lse kernel options reach runs "
     "meta offsets tensors integers reals fault panel_heads long_positions "
-    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shutil subprocess sys tempfile "
+    "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess sys tempfile "
     "abs all bool float int isinstance list max min range str".split()
 )
 """What the public function of every generated file calls its own; parameters and inputs stand beside these."""
