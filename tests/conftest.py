@@ -16,6 +16,8 @@ settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=25, **COMMON)
 # Whether a test fails, and not how small the example can be made.
 settings.register_profile("mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate))
+# The same tests in other builds, whose compilation takes the time.
+settings.register_profile("rebuilt", max_examples=20, derandomize=True, **COMMON)
 settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

@@ -10,10 +10,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemBytecodeCache, FunctionLoader, StrictUndefined
+from jinja2.bccache import Bucket
+
+from attngen.emit.support import native
+from attngen.folders import cache_folder
 
 PLACEHOLDER = re.compile(r"__([a-z][a-z0-9]*(?:_[a-z0-9]+)*)__")
 COMMENT = {".py": "#", ".cpp": "//"}
@@ -27,17 +32,51 @@ def render(package: str, template: str, values: Mapping[str, object]) -> str:
         jinja2.UndefinedError: the template asks for a value that is not given.
     """
     suffix = "." + template.rsplit(".", 1)[1]
-    text = files(package).joinpath("templates", template).read_text(encoding="utf-8")
-    # Jinja drops blank lines behind a line statement; an empty expression keeps the first of them.
-    text = re.sub(rf"^([ \t]*{COMMENT[suffix]} %.*\n)(?=\n)", r'\1{{ "" }}', text, flags=re.MULTILINE)
-    return _environment(COMMENT[suffix]).from_string(PLACEHOLDER.sub(_placeholder, text)).render(**values)
+    return _environment(COMMENT[suffix]).get_template(f"{package}:{template}").render(**values)
 
 
 @cache
 def _environment(comment: str) -> Environment:
     return Environment(
-        line_statement_prefix=f"{comment} %", undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+        line_statement_prefix=f"{comment} %",
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+        loader=FunctionLoader(lambda name: _text(name, comment)),
+        bytecode_cache=_compiled_templates(),
     )
+
+
+def _text(name: str, comment: str) -> str:
+    """A template in the syntax of Jinja."""
+    package, template = name.split(":")
+    text = files(package).joinpath("templates", template).read_text(encoding="utf-8")
+    # Jinja drops blank lines behind a line statement; an empty expression keeps the first of them.
+    text = re.sub(rf"^([ \t]*{comment} %.*\n)(?=\n)", r'\1{{ "" }}', text, flags=re.MULTILINE)
+    return PLACEHOLDER.sub(_placeholder, text)
+
+
+def _compiled_templates() -> BytecodeCache | None:
+    """Where templates are kept as bytecode, which takes more time to make than to run; only in a folder of our own."""
+    folder = cache_folder() / "templates"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        native._require_own(folder)
+    except (OSError, RuntimeError):
+        return None
+    return _Kept(str(folder))
+
+
+class _Kept(FileSystemBytecodeCache):
+    """A disk that is full or gone costs time alone."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
 
 
 def _placeholder(match: re.Match[str]) -> str:

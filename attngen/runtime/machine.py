@@ -100,7 +100,7 @@ def cache_facts() -> Cache:
 def clear_cache() -> Cache:
     """Remove what attngen keeps; gives what there was."""
     before = cache_facts()
-    for name in ("kernels", "libraries"):
+    for name in ("kernels", "libraries", "templates"):
         shutil.rmtree(before.folder / name, ignore_errors=True)
     return before
 
@@ -128,7 +128,7 @@ def _cache() -> list[Finding]:
     """Where the cache is, and whether it is only ours."""
     facts = cache_facts()
     found = [Finding("cache", facts.text())]
-    for name in ("kernels", "libraries"):
+    for name in ("kernels", "libraries", "templates"):
         try:
             if (facts.folder / name).exists():
                 native._require_own(facts.folder / name)
