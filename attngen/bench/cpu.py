@@ -78,7 +78,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """One query against many keys: bytes of K and V per second."""
+    """One query against many keys: bytes of K and V per second, and bytes that a copy of them reads and writes."""
 
     dtype: str
     keys: int
@@ -172,6 +172,7 @@ def decoding(folder: Path, dtype: torch.dtype, heads: int, width: int, rounds: i
     calls: dict[str, Callable[[], Any]] = {
         "attngen": partial(kernel, q, k, v),
         "sdpa": partial(torch.nn.functional.scaled_dot_product_attention, q, k, v),
+        "copy": partial(torch.empty_like(k).copy_, v),  # reads as many bytes as it writes, together as many as K and V
     }
     size = k.nbytes + v.nbytes
     return Decoding(

@@ -121,8 +121,8 @@ def _notes(
         notes.append(f"window 512, {length.tokens} tokens: {micro:.2f} us a token, {length.memory / 2**20:.1f} MB more")
     for each in decoded:
         rates = ", ".join(f"{name} {rate / 1e9:.1f}" for name, rate in each.rates.items())
-        share = 100 * each.rates["attngen"] / limits.copy
-        notes.append(f"one query, {each.keys} keys, {each.dtype}: {rates} GB/s of K and V; {share:.0f} % of a copy")
+        share = 100 * each.rates["attngen"] / each.rates["copy"]
+        notes.append(f"one query, {each.keys} keys, {each.dtype}: {rates} GB/s; {share:.0f} % of a copy")
     return notes
 
 

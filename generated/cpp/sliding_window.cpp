@@ -328,6 +328,8 @@ inline bool any_of(const bool* live, int64_t first) {
 
 constexpr int64_t FEW_ROWS = 4;
 constexpr int64_t SPAN = 2 * LANES;  // channels that are read side by side
+constexpr int64_t LINE = 64;         // bytes of memory that come together
+constexpr int64_t AHEAD = 12;        // keys, or values, by which memory is asked for more
 
 // The channels of a span: as they lie, or of bfloat16 the even ones and then the odd ones, which takes no shuffles.
 inline void load_span(const float* from, Floats& one, Floats& other) {
@@ -378,7 +380,10 @@ void score_few(
       const int64_t start = d / SPAN * SPAN, place = start + SPAN <= D ? place_in_span<T>(d - start) : d - start;
       row[start + place] = rows[r * D + d];
     }
-    for (int64_t x = first; x < last; ++x) products[r * KEY_TILE + x] = factor * dot(row, keys + x * token, D);
+    for (int64_t x = first; x < last; ++x) {
+      for (int64_t c = 0; c < D; c += LINE / sizeof(T)) __builtin_prefetch(keys + (x + AHEAD) * token + c);
+      products[r * KEY_TILE + x] = factor * dot(row, keys + x * token, D);
+    }
   }
 }
 
@@ -387,7 +392,9 @@ template <int SPANS, typename T>
 inline void add_spans(
     const float* weights, const T* values, int64_t token, int64_t first, int64_t last, float rescale, float* acc) {
   Floats sums[SPANS][2] = {};
-  for (int64_t x = first; x < last; ++x)
+  for (int64_t x = first; x < last; ++x) {
+#pragma GCC unroll 8
+    for (int n = 0; n < SPANS * SPAN; n += LINE / sizeof(T)) __builtin_prefetch(values + (x + AHEAD) * token + n);
 #pragma GCC unroll 8
     for (int n = 0; n < SPANS; ++n) {
       Floats one, other;
@@ -395,6 +402,7 @@ inline void add_spans(
       sums[n][0] = multiply_add(all(weights[x]), one, sums[n][0]);
       sums[n][1] = multiply_add(all(weights[x]), other, sums[n][1]);
     }
+  }
   for (int n = 0; n < SPANS; ++n)
     for (int64_t c = 0; c < SPAN; ++c) {
       const int64_t place = place_in_span<T>(c);
