@@ -33,6 +33,10 @@ class Peaks:
     multiply_add: float
     copy: float
 
+    def product_of(self, dtype: str) -> float:
+        """What a kernel of this dtype is measured by: where the CPU lacks bfloat16, that of float32 is faster."""
+        return max(self.product[dtype], self.product.get("float32", 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -96,7 +96,7 @@ def _cells(row: Row, limits: Peaks) -> list[str]:
     time, speed = row.times["attngen"], row.speed("attngen")
     ratios = [f"{ratio:.2f} x" if (ratio := row.ratio(peer)) is not None else "-" for peer in HEADS[-3:]]
     spread = f"{1e3 * time.median:.1f} ms ± {50 * time.spread:.0f} %"
-    shares = [f"{100 * speed / limits.product[row.dtype]:.0f} %", f"{100 * speed / limits.multiply_add:.0f} %"]
+    shares = [f"{100 * speed / limits.product_of(row.dtype):.0f} %", f"{100 * speed / limits.multiply_add:.0f} %"]
     return [row.name, row.dtype, str(row.width), f"{row.live:.3f}", spread, f"{speed / 1e9:.0f}", *shares, *ratios]
 
 
