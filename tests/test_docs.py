@@ -108,3 +108,7 @@ def test_the_prelude_and_the_functions_are_listed() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_benchmark_of_the_readme_is_the_last_one() -> None:
+    assert (ROOT / "benchmarks" / "cpu.md").read_text(encoding="utf-8").strip() in README

@@ -73,8 +73,8 @@ def keep_memory() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             libc = ctypes.CDLL(None)
-            for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-                libc.mallopt(option, 2**30)
+            libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: nothing is given back
+            libc.mallopt(-4, 0)  # M_MMAP_MAX: nothing is mapped apart, for that would be unmapped when it is freed
 
 
 def matrix_product(dtype: torch.dtype, size: int = 2048, rounds: int = 5) -> float:
