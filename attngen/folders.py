@@ -1,4 +1,4 @@
-"""Where attngen keeps what it has computed before: parser tables, generated modules, compiled libraries."""
+"""Where attngen keeps what it has computed before: parser tables, templates, generated modules, libraries."""
 
 from __future__ import annotations
 

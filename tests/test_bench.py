@@ -99,7 +99,7 @@ def test_cpu_kernels_are_timed_beside_their_peers(tmp_path: Path) -> None:
 def test_a_peer_that_gives_something_else_is_found_out() -> None:
     wrong = Subject("causal", SPECS / "causal.attn", lambda b, h, i, j: j < i + 2)  # noqa: ARG005
     with pytest.raises(ArithmeticError, match=r"causal: eager differs from attngen by"):
-        cpu.measured(wrong, Sizes(1, 64, 16), torch.float32, 2, cpu.Peaks({"float32": 1e9}, 1e9, 1e9), {"eager"})
+        cpu.measured(wrong, Sizes(1, 64, 16), torch.float32, 2, cpu.Peaks({"float32": 1e9}, 1e9), {"eager"})
 
 
 def test_peers_are_asked_for_what_they_can() -> None:

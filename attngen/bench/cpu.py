@@ -14,7 +14,7 @@ import torch
 
 import attngen
 from attngen.bench.peers import Call, Sizes, block_mask, eager, flex, on_grid, rows, sdpa
-from attngen.bench.timing import Timing, alternating, copying, grown_memory, matrix_product, multiply_adds, taken
+from attngen.bench.timing import Timing, alternating, grown_memory, matrix_product, multiply_adds, taken
 from attngen.bench.variants import WINDOW, Subject
 from attngen.runtime.machine import compiler_version, cpu_name, vectors
 
@@ -27,11 +27,10 @@ DECODED = 65536
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """What the machine does at most, measured in the same run: FLOP/s, and bytes per second."""
+    """What the machine does at most, measured in the same run: FLOP/s."""
 
     product: dict[str, float]
     multiply_add: float
-    copy: float
 
     def product_of(self, dtype: str) -> float:
         """What a kernel of this dtype is measured by: where the CPU lacks bfloat16, that of float32 is faster."""
@@ -90,7 +89,7 @@ class Decoding:
 
 
 def peaks(dtypes: tuple[torch.dtype, ...]) -> Peaks:
-    return Peaks({name_of(dtype): matrix_product(dtype) for dtype in dtypes}, multiply_adds(), copying())
+    return Peaks({name_of(dtype): matrix_product(dtype) for dtype in dtypes}, multiply_adds())
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -101,14 +101,6 @@ def multiply_adds(rounds: int = 5) -> float:
     return work / alternating({"loop": lambda: function(*arguments)}, rounds)["loop"].median
 
 
-def copying(megabytes: int = 256, rounds: int = 7) -> float:
-    """Bytes per second that a copy reads and writes, together."""
-    source = torch.ones(megabytes * 2**18)
-    target = torch.empty_like(source)
-    timing = alternating({"copy": lambda: target.copy_(source)}, rounds)["copy"]
-    return 2 * source.nbytes / timing.median
-
-
 def grown_memory(call: Callable[[], object]) -> int:
     """Bytes by which resident memory rises at most while a call runs; 0 where the system does not tell."""
     with suppress(OSError, AttributeError):

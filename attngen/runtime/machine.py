@@ -18,6 +18,9 @@ from attngen.emit.support import native
 from attngen.folders import cache_folder
 from attngen.version import __version__
 
+KEPT = ("kernels", "libraries", "templates")
+"""The folders of the cache that hold code, and are ours to remove."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -100,7 +103,7 @@ def cache_facts() -> Cache:
 def clear_cache() -> Cache:
     """Remove what attngen keeps; gives what there was."""
     before = cache_facts()
-    for name in ("kernels", "libraries", "templates"):
+    for name in KEPT:
         shutil.rmtree(before.folder / name, ignore_errors=True)
     return before
 
@@ -128,7 +131,7 @@ def _cache() -> list[Finding]:
     """Where the cache is, and whether it is only ours."""
     facts = cache_facts()
     found = [Finding("cache", facts.text())]
-    for name in ("kernels", "libraries", "templates"):
+    for name in KEPT:
         try:
             if (facts.folder / name).exists():
                 native._require_own(facts.folder / name)
