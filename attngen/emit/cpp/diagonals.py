@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from attngen.analysis.sums import from_linear, linear
 from attngen.ir.expr import (
     Apply,
     Constant,
@@ -14,6 +15,7 @@ from attngen.ir.expr import (
     children,
     distinct,
     rewrite,
+    variable,
     variables,
     with_children,
 )
@@ -26,7 +28,7 @@ COSTLY = frozenset(
     "div mod ^ exp log log2 tanh sqrt rsqrt sin cos sigmoid softplus elu silu sine cosine floor ceil".split()
 )
 """Functions that cost more than to look a value up."""
-DISTANCE = Variable(Kind.INT, name="i_minus_j")
+QUERY, KEY, DISTANCE = variable("i"), variable("j"), variable("i_minus_j")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,12 @@ class _Search:
 
 
 def _over_distance(expr: Expr) -> Expr:
-    """i - j by its name."""
-    match expr:
-        case Apply(function="-", arguments=(Variable(name="i"), Variable(name="j"))):
-            return DISTANCE
-        case Apply(function="-", arguments=(Variable(name="j"), Variable(name="i"))):
-            return Apply(Kind.INT, function="neg", arguments=(DISTANCE,))
-    return expr
+    """A sum that holds i as often as it takes j away, as one of their distance."""
+    if not isinstance(expr, Apply) or expr.function not in ("+", "-", "neg") or expr.kind is not Kind.INT:
+        return expr
+    terms, constant = linear(expr)
+    times = terms.pop(QUERY, 0)
+    if times == 0 or terms.pop(KEY, 0) != -times:
+        return expr
+    terms[DISTANCE] = terms.get(DISTANCE, 0) + times
+    return from_linear(terms, constant)
