@@ -7,9 +7,9 @@ matrix-valued state has both. Spans take no part in equality: two equal expressi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from attngen.errors import NOWHERE, Span
 
@@ -74,6 +74,15 @@ class Node:
     _hash: int = field(default=0, init=False, compare=False, repr=False)
     _same: Node | None = field(default=None, init=False, compare=False, repr=False)
     _names: frozenset[str] | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Node], tuple[object, ...]]:
+        """A hash holds in its own process alone, so what is kept on disk is made anew."""
+        given = (getattr(self, one.name) for one in fields(self) if one.init and not one.kw_only)
+        return _made, (type(self), self.span, *given)
+
+
+def _made(cls: type[Node], span: Span, *given: Any) -> Node:
+    return cls(*given, span=span)
 
 
 @compared_once
@@ -235,7 +244,8 @@ def _own_names(expr: Expr) -> frozenset[str]:
     return frozenset()
 
 
-ROW_POSITION = {"q": "i", "k": "j", "v": "j"}
+ROW_POSITION = {"q": "i", "k": "j", "v": "j", "dq": "i", "dk": "j"}
+"""Where rows stand; `dq` and `dk` are the gradients by what a product makes of q and k."""
 
 
 def mentions(expr: Expr, *names: str) -> bool:

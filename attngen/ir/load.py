@@ -22,9 +22,12 @@ def load(spec: str | Path | Variant, name: str | None = None) -> Variant:
         FileNotFoundError: there is no such file.
         LookupError: the spec holds several attentions and no name is given, or none of that name.
     """
-    if isinstance(spec, Variant):
-        return spec
-    variants = load_all(spec)
+    return spec if isinstance(spec, Variant) else load_source(read_source(spec), name)
+
+
+def load_source(source: Source, name: str | None = None) -> Variant:
+    """The same of a text that has been read."""
+    variants = _checked(source)
     if name is None and len(variants) == 1:
         return variants[0]
     names = [variant.name for variant in variants]

@@ -1,16 +1,124 @@
-"""What was found out about a variant, kept for the layers of a model that all build the same spec."""
+"""What was found out about a spec, kept: for all layers of a model that build it, and on disk for later processes."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import hashlib
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
 
 from attngen.analysis.doubts import doubts
-from attngen.errors import Diagnostic
+from attngen.emit.backends import BACKENDS, Files
+from attngen.emit.support import native
+from attngen.errors import Diagnostic, Source
+from attngen.folders import cache_folder
+from attngen.ir.load import load_source, read_source
 from attngen.ir.nodes import Variant
+from attngen.runtime.module import forget_oldest, write
 from attngen.schedule.plan import Plan, plan
 
 MOST = 64
-"""Variants that are remembered."""
+"""Specs that a process remembers."""
+MOST_ON_DISK = 1000
+"""Specs that the cache keeps, some 100 KB each."""
+
+
+@dataclass(eq=False)
+class Findings:
+    """What is known of one spec: found when it is first asked for."""
+
+    variant: Variant
+    doubts: tuple[Diagnostic, ...]
+    path: Path | None = None
+    _plan: Plan | None = None
+    _files: dict[str, Files] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        """Every decision of its kernel.
+
+        Raises:
+            SpecError: it can't be compiled yet.
+        """
+        if self._plan is None:
+            self._plan = plan(self.variant)
+        return self._plan
+
+    def files(self, backend: str) -> Files:
+        """The generated files of a backend, by name."""
+        if backend not in self._files:
+            self._files[backend] = BACKENDS[backend](self.plan)
+            self._keep()
+        return self._files[backend]
+
+    def _keep(self) -> None:
+        """On disk, if there is room: it saves time alone."""
+        if self.path is None:
+            return
+        with suppress(OSError, RuntimeError, RecursionError):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            native._require_own(self.path.parent)
+            write(self.path, pickle.dumps((self.variant, self.doubts, self._plan, self._files)))
+            forget_oldest(self.path.parent, MOST_ON_DISK)
+
+
+def findings(spec: str | Path | Variant, name: str | None = None) -> Findings:
+    """What is known of a spec; as `load`, it takes a path, a text or a variant.
+
+    Raises:
+        SpecError: the spec is wrong.
+        FileNotFoundError: there is no such file.
+        LookupError: the spec holds several attentions and no name is given, or none of that name.
+    """
+    return _of_variant(_This(spec)) if isinstance(spec, Variant) else _of_source(read_source(spec), name)
+
+
+@lru_cache(maxsize=MOST)
+def _of_source(source: Source, name: str | None) -> Findings:
+    path = cache_folder() / "specs" / f"{_digest(source, name)}.pickle"
+    known = _recalled(path)
+    if known is not None:
+        return known
+    variant = load_source(source, name)
+    return Findings(variant, doubts(variant), path)
+
+
+def _recalled(path: Path) -> Findings | None:
+    """What is on disk, unless others could have written it: unpickling runs code. What is damaged is found anew."""
+    with suppress(Exception):
+        native._require_own(path.parent)
+        native._require_own(path)
+        variant, found, known, files = pickle.loads(path.read_bytes())
+        os.utime(path)  # used now
+        return Findings(variant, found, path, known, files)
+    return None
+
+
+def _digest(source: Source, name: str | None) -> str:
+    parts = [source.name, source.text, str(name), sys.version, *_own_files()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+@cache
+def _own_files() -> tuple[str, ...]:
+    """The files of attngen and when they were written: what they make holds until they change."""
+    return tuple(sorted(_facts(str(Path(__file__).parent.parent))))
+
+
+def _facts(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name != "__pycache__":
+                    yield from _facts(entry.path)
+            else:
+                facts = entry.stat()
+                yield f"{entry.path} {facts.st_mtime_ns} {facts.st_size}"
 
 
 class _This:
@@ -28,25 +136,6 @@ class _This:
         return id(self.variant)
 
 
-def kept_plan(variant: Variant) -> Plan:
-    """The plan of a variant.
-
-    Raises:
-        SpecError: it cannot be compiled yet.
-    """
-    return _plan(_This(variant))
-
-
-def kept_doubts(variant: Variant) -> tuple[Diagnostic, ...]:
-    """What is probably a mistake in its mask."""
-    return _doubts(_This(variant))
-
-
 @lru_cache(maxsize=MOST)
-def _plan(this: _This) -> Plan:
-    return plan(this.variant)
-
-
-@lru_cache(maxsize=MOST)
-def _doubts(this: _This) -> tuple[Diagnostic, ...]:
-    return doubts(this.variant)
+def _of_variant(this: _This) -> Findings:
+    return Findings(this.variant, doubts(this.variant))

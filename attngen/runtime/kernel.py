@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from attngen.analysis.lists import List
 from attngen.emit.backends import BACKENDS, Files
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
-from attngen.ir.load import load
 from attngen.reference import Result, attention
 from attngen.runtime.checks import check_call, check_parameters
 from attngen.runtime.explain import explain
-from attngen.runtime.kept import kept_doubts, kept_plan
+from attngen.runtime.kept import Findings, findings
 from attngen.runtime.module import import_function
 from attngen.runtime.prepared import Prepared
 from attngen.runtime.tiles import tile_classes_of
@@ -49,7 +47,8 @@ def build(
         SpecError: the spec is wrong, or can't be compiled yet.
         CallError: there is no such backend or parameter, or a parameter has no value or one that does not fit.
     """
-    variant = load(spec, name)
+    found = findings(spec, name)
+    variant = found.variant
     if backend not in CHOICES:
         raise CallError(f"there is no backend `{backend}`; choose one of {', '.join(CHOICES)}")
     known = [given.name for given in variant.parameters]
@@ -64,9 +63,9 @@ def build(
             raise CallError(f"{variant.name}: the parameter `{parameter.name}` needs a value ({parameter.span})")
         values[parameter.name] = value
     check_parameters(variant, values)
-    for doubt in kept_doubts(variant):
+    for doubt in found.doubts:
         warnings.warn(str(doubt), stacklevel=2)
-    return Kernel(variant, values, backend)
+    return Kernel(found, values, backend)
 
 
 class Kernel:
@@ -78,8 +77,9 @@ class Kernel:
         backend: as given to `build`.
     """
 
-    def __init__(self, variant: nodes.Variant, parameters: Mapping[str, int | float | bool], backend: str) -> None:
-        self.variant = variant
+    def __init__(self, found: Findings, parameters: Mapping[str, int | float | bool], backend: str) -> None:
+        self.variant = found.variant
+        self._found = found
         self.parameters = dict(parameters)
         self.backend = backend
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -96,10 +96,10 @@ class Kernel:
         body = self.variant.body
         return isinstance(body, nodes.Pairwise) and isinstance(body.normalization, nodes.Softmax)
 
-    @cached_property
+    @property
     def plan(self) -> Plan:
         """Every decision of the kernel."""
-        return kept_plan(self.variant)
+        return self._found.plan
 
     def __call__(
         self,
@@ -193,7 +193,7 @@ class Kernel:
     @property
     def files(self) -> Files:
         """The generated files by name, for the backend (`auto`: C++)."""
-        return BACKENDS["triton" if self.backend == "triton" else "cpp"](self.plan)
+        return self._found.files("triton" if self.backend == "triton" else "cpp")
 
     @property
     def source(self) -> str:
@@ -234,7 +234,7 @@ class Kernel:
 
     def _function(self, backend: str) -> Callable[..., Any]:
         if backend not in self._functions:
-            self._functions[backend] = import_function(BACKENDS[backend](self.plan), self.variant.name)
+            self._functions[backend] = import_function(self._found.files(backend), self.variant.name)
         return self._functions[backend]
 
     def _backend_for(self, q: Tensor) -> str:

@@ -18,7 +18,7 @@ from attngen.emit.support import native
 from attngen.folders import cache_folder
 from attngen.version import __version__
 
-KEPT = ("kernels", "libraries", "templates")
+KEPT = ("specs", "kernels", "libraries", "templates")
 """The folders of the cache that hold code, and are ours to remove."""
 
 

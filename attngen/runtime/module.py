@@ -44,23 +44,26 @@ def import_files(files: Files, name: str) -> ModuleType:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.utime(folder)  # used now
     if new:
-        _forget_oldest(folder.parent)
+        forget_oldest(folder.parent, MOST_KERNELS)
     native._require_own(folder)
     for file_name, text in files.items():
-        _write(folder / file_name, text)
+        write(folder / file_name, text.encode())
         native._require_own(folder / file_name)
     return import_path(folder / f"{name}.py", module_name)
 
 
-def _forget_oldest(folder: Path) -> None:
-    """Remove the kernels that have not been used for longest; none of the last hour, which another may just import."""
+def forget_oldest(folder: Path, most: int) -> None:
+    """Remove what has not been used for longest; nothing of the last hour, which another process may just import."""
     used: dict[Path, float] = {}
     for path in folder.iterdir():
         with suppress(OSError):  # another process may remove it at the same time
             used[path] = path.stat().st_mtime
-    for path in sorted(used, key=lambda path: used[path], reverse=True)[MOST_KERNELS:]:
+    for path in sorted(used, key=lambda path: used[path], reverse=True)[most:]:
         if used[path] < time.time() - 3600:
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def import_path(path: Path, module_name: str) -> ModuleType:
@@ -78,11 +81,11 @@ def import_path(path: Path, module_name: str) -> ModuleType:
     return module
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, content: bytes) -> None:
     """Put a file in place in one step: other processes may be doing the same."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.exists() and path.read_bytes() == content:
         return
     handle, partial = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
     os.replace(partial, path)

@@ -12,8 +12,7 @@ from oracle import Call, assert_close, expected
 
 import attngen
 from attngen.emit.cpp.diagonals import diagonals
-from attngen.runtime.kept import kept_plan
-from attngen.schedule.plan import Plan
+from attngen.schedule.plan import Plan, plan
 
 MASKS = {
     "wave": "sin((i - j) / 5) > 0.1",
@@ -57,15 +56,15 @@ def agrees(name: str, score: str, mask: str, N: int, M: int, offset: int | None,
 @pytest.mark.parametrize("score", SCORES)
 @given(**CALLS)
 def test_diagonals_are_the_pairs(mask: str, score: str, N: int, M: int, offset: int | None, dtype: torch.dtype) -> None:
-    plan = agrees(f"by_{mask}_{score}", SCORES[score], MASKS[mask], N, M, offset, dtype)
-    assert diagonals(plan).kept
+    made = agrees(f"by_{mask}_{score}", SCORES[score], MASKS[mask], N, M, offset, dtype)
+    assert diagonals(made).kept
 
 
 @pytest.mark.parametrize("mask", ["(i - j) mod 5 != 2", "keep[(i - j) mod 9]"])
 @given(**CALLS)
 def test_moved_tokens_have_none(mask: str, N: int, M: int, offset: int | None, dtype: torch.dtype) -> None:
-    plan = agrees("moved", SCORES["log"], f"j <= i and {mask}", N, M, offset, dtype)
-    assert plan.ordered and not diagonals(plan).kept
+    made = agrees("moved", SCORES["log"], f"j <= i and {mask}", N, M, offset, dtype)
+    assert made.ordered and not diagonals(made).kept
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ def test_moved_tokens_have_none(mask: str, N: int, M: int, offset: int | None, d
     ],
 )
 def test_what_is_found(text: str, count: int) -> None:
-    assert len(diagonals(kept_plan(attngen.load(f"attention a {{ {text} }}"))).kept) == count
+    assert len(diagonals(plan(attngen.load(f"attention a {{ {text} }}"))).kept) == count
 
 
 @pytest.mark.parametrize("M", [100, 128, 200])
