@@ -31,6 +31,8 @@ class Fault:
 
 BOUNDS, KERNELS = "tests/analysis", "tests/emit tests/runtime"
 CPP = "attngen/emit/cpp/templates/streaming.cpp"
+CPP_GIVEN = "attngen/emit/cpp/templates/given.cpp"
+CPP_FORWARD = "attngen/emit/cpp/templates/attending.cpp"
 CPP_TILE = "attngen/emit/cpp/templates/query_tile.cpp"
 TRITON = "attngen/emit/triton/templates/streaming.py"
 FAULTS = [
@@ -49,10 +51,10 @@ FAULTS = [
     Fault("short circuit of `or` inverted", "attngen/reference/values.py", "(~first & marks[1])", "(first & marks[1])", "tests/reference"),
     Fault("quotient of factors inverted", "attngen/passes/factors.py", '_apply("/", expr, u, w), x)', '_apply("/", expr, w, u), x)', "tests/passes"),
     Fault("log2(e) forgotten in a difference", "attngen/schedule/logits.py", "_again(expr, *map(_times, expr.arguments))", "_again(expr, _times(expr.arguments[0]), *expr.arguments[1:])", "tests/schedule tests/emit"),
-    Fault("C++: rescaling of the sum dropped", CPP_TILE, "total * rescale[r] + exponentials", "total + exponentials", KERNELS),
+    Fault("C++: rescaling of the sum dropped", CPP_FORWARD, "total * rescale[r] + exponentials", "total + exponentials", KERNELS),
     Fault("C++: rescaling of the values dropped", "attngen/emit/cpp/support/multiply.cpp", "all(rescale[r]), sum)", "all(1.0f), sum)", KERNELS),
-    Fault("C++: partial tiles taken for full", CPP_TILE, "visit<false>(walked[step])", "visit<true>(walked[step])", KERNELS),
-    Fault("C++: wrong head map", CPP, "h / share * head", "h % share * head", KERNELS),
+    Fault("C++: partial tiles taken for full", CPP_FORWARD, "visit<false>(space.walk[step])", "visit<true>(space.walk[step])", KERNELS),
+    Fault("C++: wrong head map", CPP_GIVEN, "h / share * head", "h % share * head", KERNELS),
     Fault("C++: division rounds towards zero", "attngen/emit/cpp/support/functions.cpp", "return quotient - (x % y != 0 && (x < 0) != (y < 0));", "return quotient;", KERNELS),
     Fault("C++: bfloat16 cut off instead of rounded", "attngen/emit/cpp/support/numbers.cpp", "(bits + 0x7fff + ((bits >> 16) & 1))", "bits", KERNELS),
     Fault("Triton: rescaling of the values dropped", TRITON, "acc * rescale[:, None]", "acc", KERNELS),
@@ -99,8 +101,8 @@ FAULTS = [
     Fault("C++: packed tiles of another head taken", CPP_TILE, "panel_head * ((M + KEY_TILE - 1) / KEY_TILE) + key_tile;", "key_tile;", KERNELS),
     Fault("C++: packed heads shared too widely", "attngen/emit/cpp/lower.py", "math.gcd(H // k.shape[1], H // v.shape[1])", "max(H // k.shape[1], H // v.shape[1])", KERNELS),
     Fault("C++: parts of a walk merged without their maxima", CPP, "exp2_of(all(found.top - sums.top))[0]", "1", "tests/runtime/test_few_queries.py"),
-    Fault("C++: a sink counted by each part", CPP_TILE, "if (part_index == 0) std::fill_n", "std::fill_n", "tests/runtime/test_few_queries.py"),
-    Fault("C++: a part of the walk left out", CPP_TILE, "visits * (part_index + 1) / call.parts", "visits * part_index / call.parts + 1", "tests/runtime/test_few_queries.py"),
+    Fault("C++: a sink counted by each part", CPP_FORWARD, "if (part_index == 0) std::fill_n", "std::fill_n", "tests/runtime/test_few_queries.py"),
+    Fault("C++: a part of the walk left out", CPP_FORWARD, "visits * (part_index + 1) / call.parts", "visits * part_index / call.parts + 1", "tests/runtime/test_few_queries.py"),
     Fault("C++: channels beyond whole vectors dropped", "attngen/emit/cpp/support/few_rows.cpp", "for (; d < D; ++d) total", "for (; d < 0; ++d) total", "tests/runtime/test_few_queries.py"),
     Fault("C++: exact products fused with sums", "attngen/emit/cpp/printer.py", 'return f"rounded({super().apply(expr)[0]})", ATOM', "return super().apply(expr)", "tests/emit/test_exact_products.py"),
     Fault("diagonals: one beside its own", "attngen/emit/cpp/pairs.py", "QUERY_TILE - 1 - (r0 + r)]", "QUERY_TILE - (r0 + r)]", "tests/emit/test_diagonals.py"),

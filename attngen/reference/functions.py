@@ -19,7 +19,7 @@ TENSOR: dict[str, Callable[..., Tensor]] = {
     "abs": torch.abs,
     "min": torch.minimum,
     "max": torch.maximum,
-    "clamp": lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+    "clamp": torch.clamp,
     "<": torch.lt,
     "<=": torch.le,
     ">": torch.gt,

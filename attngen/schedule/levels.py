@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
+from attngen.analysis.laws import ROW_SUM
 from attngen.ir.expr import Apply, Expr, Row, children, distinct, variables
 
 
@@ -24,10 +25,6 @@ KEY_ROWS: Mapping[str, Level] = {"j": Level.QUERY, "c": Level.KEY}
 BRIDGES: Mapping[str, Level] = {"key_anchor": Level.QUERY, "c": Level.KEY}
 """What varies in a tile of rows: `QUERY` is once per row, `KEY` once per channel, and `PAIR` once per element. The
 bridge between anchors of rows has a factor per channel, and key tiles where rows have positions."""
-
-
-ROW_SUM = "row_sum"
-"""A function of plans: the sum of a row over its channels."""
 
 
 def is_row_sum(expr: Expr) -> bool:

@@ -43,7 +43,8 @@ KERNEL_NAMES = frozenset(
     "value weight D_factors E_padded block_rows few_rows first_visit last_visit key_span mark marked again pack "
     "prepare weigh walk give live_panels score_block_of add_block_of faulty part_index place r0 seen_keys visits "
     "walked BLOCK_LANES FEW_ROWS PANEL_BYTES add_spans attend_all dot load_span keep_live panel_slot panel_owner "
-    "panel_head largest place_in_span SPAN LINE AHEAD multiply_add score sum_of value_panel "
+    "panel_head largest place_in_span SPAN LINE AHEAD multiply_add score sum_of value_panel Attending begin "
+    "list_visits turn_to stats relative_to Given Packed packed take take_rows make_key_rows field "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()

@@ -21,12 +21,12 @@ from attngen.passes import simplify
 from attngen.schedule.congruences import with_remainders
 from attngen.schedule.guards import outside
 from attngen.schedule.host import Hoisting, HostValue
-from attngen.schedule.indices import exact_decisions
 from attngen.schedule.levels import Level
-from attngen.schedule.logits import in_base_two
 from attngen.schedule.names import Namer, kernel_name
-from attngen.schedule.products import Product, RowPlan, named_products
+from attngen.schedule.products import Product, RowPlan
 from attngen.schedule.rows import is_anchored
+from attngen.schedule.scores import scores
+from attngen.schedule.slopes import Slope
 from attngen.schedule.statements import Sequence, Statement, Tile
 from attngen.schedule.support import unsupported
 from attngen.schedule.walks import choose_walk
@@ -40,8 +40,9 @@ class Plan:
     `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
-    What `normalization` holds is lowered, a sink in base two. `fault` holds for a pair whose value would need an
-    element outside of an input; its result is `FALSE` if none can.
+    What `normalization` holds is lowered, a sink in base two. `slopes` are the derivatives of the score itself, not in
+    base two, and `extra_slopes` those of the sink; both are empty in a plan of the forward pass. `fault` holds for a
+    pair whose value would need an element outside of an input; its result is `FALSE` if none can.
     """
 
     variant: nodes.Variant
@@ -56,6 +57,8 @@ class Plan:
     score: Tile
     logit: bool
     normalization: nodes.Normalization
+    slopes: tuple[Slope, ...]
+    extra_slopes: tuple[Slope, ...]
     fault: Tile
 
     @property
@@ -106,8 +109,8 @@ class Plan:
         return (self.mask, self.score, self.fault)
 
 
-def plan(variant: nodes.Variant) -> Plan:
-    """Decide how a checked variant is computed.
+def plan(variant: nodes.Variant, differentiated: bool = False) -> Plan:
+    """Decide how a checked variant is computed; with `differentiated`, also how its gradients are.
 
     Raises:
         SpecError: it cannot be compiled yet.
@@ -137,8 +140,8 @@ def plan(variant: nodes.Variant) -> Plan:
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
-    scores, score, normalization, multiplied = _scores(body, hoisting, exact)
-    statements = (*exact.statements, *scores, *faults.statements)
+    scored = scores(body, hoisting, exact, differentiated)
+    statements = (*exact.statements, *scored.statements, *faults.statements)
     return Plan(
         variant=simple,
         bounds=bounds,
@@ -148,10 +151,12 @@ def plan(variant: nodes.Variant) -> Plan:
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
         per_period=tuple(per_period.statements),
-        products=multiplied,
-        score=Tile(scores, score),
+        products=scored.products,
+        score=Tile(scored.statements, scored.score),
         logit=body.logit,
-        normalization=normalization,
+        normalization=scored.normalization,
+        slopes=scored.slopes,
+        extra_slopes=scored.extra_slopes,
         fault=Tile(tuple(faults.statements), faulty),
     )
 
@@ -164,39 +169,6 @@ def _fault(variant: nodes.Variant) -> Expr:
     """Where a pair needs an element outside of an input: in its mask, or in its score if it is live."""
     body = variant.pairwise
     return al.either(outside(body.mask, variant), al.both(body.mask, outside(body.score, variant)))
-
-
-def _scores(
-    body: nodes.Pairwise, hoisting: Hoisting, exact: Sequence
-) -> tuple[tuple[Statement, ...], Expr, nodes.Normalization, tuple[Product, ...]]:
-    """The statements of the score, the score, the normalization and the products; ints are shared with the mask."""
-    early = (Level.HEAD, Level.QUERY)  # what the mask computes for keys and pairs, it computes in partial tiles only
-    shared = {
-        expr: name for expr, name in exact.known.items() if _has_no_float(expr) and exact.levels[name.name] in early
-    }
-    weight, multiplied = named_products(body.score, exact.namer, hoisting)
-    products = {product.name: Level.PAIR for product in multiplied}
-    indices = Sequence(exact.namer, exact=True, known=dict(shared), levels={**exact.levels, **products})
-    weight = in_base_two(weight) if body.logit else weight
-    score = hoisting.hoisted(exact_decisions(weight, indices, hoisting, products), exact=False)
-    sequence = Sequence(exact.namer, exact=False, known=shared, levels=dict(indices.levels))
-    match body.normalization:
-        case nodes.Softmax(sink=extra) if extra is not None:
-            extra = hoisting.hoisted(in_base_two(extra), exact=False)
-            roots = [score, extra]
-            lowered = sequence.lowered(score, roots)
-            normalization: nodes.Normalization = nodes.Softmax(sequence.lowered(extra, roots))
-        case nodes.Sum(eps=extra):
-            lowered = sequence.lowered(score, [score])
-            normalization = nodes.Sum(hoisting.hoisted(extra, exact=False))
-        case normalization:
-            lowered = sequence.lowered(score, [score])
-    return (*indices.statements, *sequence.statements), lowered, normalization, multiplied
-
-
-def _has_no_float(expr: Expr) -> bool:
-    """Ints that are the same in scores and masks."""
-    return all(part.kind is not Kind.FLOAT for part in distinct(expr))
 
 
 def _namer(variant: nodes.Variant) -> Namer:

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from attngen.ir.expr import (
-    Apply,
-    Constant,
-    Expr,
-    Kind,
-    Row,
-    Variable,
-    children,
-    distinct,
-    mentions,
-    rewrite,
-    with_children,
-)
+from attngen.ir.expr import Apply, Expr, Kind, Row, Variable, distinct, mentions, rewrite
 from attngen.schedule import growth
+from attngen.schedule.adjoints import Adjoint, adjoint
+from attngen.schedule.angles import with_angles
 from attngen.schedule.growth import Growth
-from attngen.schedule.host import Hoisting, is_of_host
+from attngen.schedule.host import Hoisting
 from attngen.schedule.levels import BRIDGES, KEY_ROWS, QUERY_ROWS, Level
 from attngen.schedule.names import Namer
-from attngen.schedule.rows import Split, is_positional, products, split
+from attngen.schedule.rows import Split, products, split
 from attngen.schedule.statements import Sequence, Tile
-
-TURNING = {"sin": "sine", "cos": "cosine"}
-"""Functions of an angle, and what takes it in turns: of those, float32 need not hold the whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowPlan(Tile):
     """One side of a product: the levels of its statements are those of a tile of rows.
 
-    A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own.
+    A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own. The `adjoint` is
+    there where gradients are wanted.
     """
 
     name: str
     per_head: bool
+    adjoint: Adjoint | None = None
 
     @property
     def plain(self) -> bool:
@@ -59,13 +47,15 @@ class Product:
     bridge: RowPlan | None = None
 
 
-def named_products(score: Expr, namer: Namer, hoisting: Hoisting) -> tuple[Expr, tuple[Product, ...]]:
+def named_products(
+    score: Expr, namer: Namer, hoisting: Hoisting, differentiated: bool = False
+) -> tuple[Expr, tuple[Product, ...]]:
     """The score with names in place of its dot products, and the products."""
     nodes = {node: split(node) for node in products(score)}  # dot(q, k) and dot(k, q) are one
     names: dict[Split | str, Variable] = {}
     for node, sides in nodes.items():
         names.setdefault(sides, Variable(Kind.FLOAT, name=_name(node, len(names), set(nodes.values()), namer)))
-    made = tuple(_product(name.name, sides, namer, hoisting) for sides, name in names.items())
+    made = tuple(_product(name.name, sides, namer, hoisting, differentiated) for sides, name in names.items())
     return rewrite(score, lambda node: names[nodes[node]] if node in nodes else node), made
 
 
@@ -75,7 +65,7 @@ def _name(product: Expr, number: int, found: Set[Split | str], namer: Namer) -> 
     return namer.fresh(namer.given.get(product, f"product_{number + 1}"))
 
 
-def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) -> Product:
+def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting, differentiated: bool) -> Product:
     assert isinstance(sides, Split), sides  # refused before
     prefix = "" if name == "qk" else f"{name}_"  # `near_q`, but `q_turned` where there is but one product
     elsewhere = Namer(namer.given, set(namer.taken))  # keys have a function of their own, where names are free again
@@ -89,6 +79,11 @@ def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) ->
         since = growth.since_anchors(*rates)
     query = _row(namer.fresh(names[0]), sides.query, since.get("query"), QUERY_ROWS, namer, hoisting)
     key = _row(namer.fresh(names[1]), sides.key, since.get("key"), KEY_ROWS, elsewhere, hoisting)
+    if differentiated:
+        apart = [Namer(namer.given, set(namer.taken)) for _ in "qk"]
+        backwards = adjoint(sides.query, "q", since.get("query"), QUERY_ROWS, apart[0], hoisting)
+        query = replace(query, adjoint=backwards)
+        key = replace(key, adjoint=adjoint(sides.key, "k", since.get("key"), KEY_ROWS, apart[1], hoisting))
     return Product(name, query, key, sides.grown and _bridge(*sides.grown, namer, hoisting))
 
 
@@ -116,7 +111,7 @@ def _row(
     for value in distinct(row) & namer.given.keys():  # what the author named keeps its name with host values inside
         namer.given.setdefault(hoisting.hoisted(value, exact=True), namer.given[value])
     exact = Sequence(namer, exact=True, axes=axes)
-    turned = _with_angles(row, exact, hoisting)
+    turned = with_angles(row, exact, hoisting)
     rough = hoisting.hoisted(turned if since is None else _grown(turned, since), exact=False)
     sequence = Sequence(namer, exact=False, axes=axes, known=dict(exact.known), levels=dict(exact.levels))
     result = sequence.lowered(rough, [rough])
@@ -126,32 +121,3 @@ def _row(
 
 def _grown(row: Expr, since: Expr) -> Expr:
     return Apply(Kind.FLOAT, row.channels, function="*", arguments=(row, since))
-
-
-def _with_angles(row: Expr, exact: Sequence, hoisting: Hoisting) -> Expr:
-    """The row with names for what depends on position and channel alone, which is computed in float64."""
-    if not _is_exact(row):
-        below = children(row)
-        visited = tuple(_with_angles(child, exact, hoisting) for child in below)
-        return row if visited == below else with_children(row, visited)
-    assert isinstance(row, Apply)
-    turning = row.function in TURNING
-    value = hoisting.hoisted(_in_turns(row.arguments[0]) if turning else row, exact=True)
-    if value not in exact.known:
-        name = exact.namer.fresh(exact.namer.given.get(value, "turns" if turning else "factor"))
-        exact.define(name, value, [value])
-        exact.known[value] = Variable(Kind.FLOAT, name=name)
-    function = TURNING[row.function] if turning else "float"
-    return Apply(Kind.FLOAT, row.channels, function=function, arguments=(exact.known[value],))
-
-
-def _in_turns(angle: Expr) -> Expr:
-    part = Constant(Kind.FLOAT, value=1 / (2 * math.pi))
-    return Apply(Kind.FLOAT, angle.channels, function="*", arguments=(angle, part))
-
-
-def _is_exact(expr: Expr) -> bool:
-    """Floats of positions and channels; an int that is promoted is exact anyway."""
-    if not isinstance(expr, Apply) or expr.kind is not Kind.FLOAT or expr.function == "float":
-        return False
-    return is_positional(expr) and not is_of_host(expr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attngen.analysis.laws import ROW_SUM
 from attngen.ir.expr import (
     Apply,
     Constant,
@@ -26,7 +27,7 @@ from attngen.ir.expr import (
 from attngen.ir.functions import SCALAR
 from attngen.schedule.growth import ZERO, Growth, growth
 from attngen.schedule.host import is_of_host
-from attngen.schedule.levels import ROW_SUM, is_row_sum
+from attngen.schedule.levels import is_row_sum
 
 CHANNEL = "c"
 

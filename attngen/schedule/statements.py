@@ -37,14 +37,20 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A value of a tile, of pairs or of rows: `statements` in order, then `result` over their names."""
+class Statements:
+    """Statements in order."""
 
     statements: tuple[Statement, ...]
-    result: Expr
 
     def at(self, *levels: Level) -> tuple[Statement, ...]:
         return tuple(statement for statement in self.statements if statement.level in levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile(Statements):
+    """A value of a tile, of pairs or of rows: `statements` in order, then `result` over their names."""
+
+    result: Expr
 
     @property
     def exprs(self) -> tuple[Expr, ...]:

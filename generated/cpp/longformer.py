@@ -90,11 +90,12 @@ def longformer(
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        lse,
-        offsets,
+        *(q, k, v, offsets),
         *(prepared.tiles, tile_starts),
         (glob := glob.to(torch.uint8)),
+        y,
+        lse,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

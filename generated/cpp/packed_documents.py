@@ -89,11 +89,12 @@ def packed_documents(
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        lse,
-        offsets,
+        *(q, k, v, offsets),
         *(prepared.tiles, tile_starts),
         (doc := doc.to(torch.int64)),
+        y,
+        lse,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

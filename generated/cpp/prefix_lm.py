@@ -74,10 +74,11 @@ def prefix_lm(
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        lse,
-        offsets,
+        *(q, k, v, offsets),
         (prefix := prefix.to(torch.int64)),
+        y,
+        lse,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

@@ -10,6 +10,7 @@
 // Don't edit it: change the spec and compile that again.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -196,8 +197,9 @@ inline void pack_value(const float* row, int64_t E, int64_t x, Piece* panels) {
   }
 }
 
-// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector.
-template <int ROWS, int VECTORS, typename Take>
+// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector. ACROSS: the rows are the
+// columns of what is given.
+template <int ROWS, int VECTORS, bool ACROSS = false, typename Take>
 inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Factor* panel, Take take) {
   Floats sums[ROWS][VECTORS] = {};
 #pragma GCC unroll 4
@@ -207,7 +209,7 @@ inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Fa
     for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * PANEL + n * LANES);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
-      const auto factor = all(rows[r * stride + step]);
+      const auto factor = all(ACROSS ? rows[step * stride + r] : rows[r * stride + step]);
 #pragma GCC unroll 8
       for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
     }
@@ -237,28 +239,29 @@ inline void score_rows(
 }
 
 // acc = acc * rescale + weights . values, for one panel of channels. Rows beyond `count` are there for the block alone.
-template <int ROWS, int VECTORS = STRIP>
+template <int ROWS, bool ACROSS, int VECTORS = STRIP>
 inline void value_panel(
-    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, const Factor* panel, const float* rescale,
-    float* acc, int64_t width) {
+    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, int64_t stride, const Factor* panel,
+    const float* rescale, float* acc, int64_t width) {
   if constexpr (VECTORS > 1)
     if (vectors < VECTORS)
-      return value_panel<ROWS, VECTORS - 1>(count, vectors, depth, weights, panel, rescale, acc, width);
-  multiply<ROWS, VECTORS>(depth, weights, KEY_TILE / DEPTH, panel, [&](int r, int n, Floats sum) {
+      return value_panel<ROWS, ACROSS, VECTORS - 1>(
+          count, vectors, depth, weights, stride, panel, rescale, acc, width);
+  multiply<ROWS, VECTORS, ACROSS>(depth, weights, stride, panel, [&](int r, int n, Floats sum) {
     if (r >= count) return;
     float* target = acc + r * width + n * LANES;
     store(target, multiply_add(load(target), all(rescale[r]), sum));  // by tile: one long sum would lose digits
   });
 }
 
-// The same for all channels, and the keys `first` to `last` of a tile.
-template <int ROWS>
+// The same for all channels, and the rows `first` to `last` of what was packed.
+template <int ROWS, bool ACROSS = false>
 [[gnu::noinline]] void value_block(
-    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
-    float* acc, int64_t width) {
+    int64_t count, const Factor* weights, int64_t stride, const Factor* panels, int64_t first, int64_t last,
+    const float* rescale, float* acc, int64_t width) {
   for (int64_t e = 0; e < width; e += PANEL)
-    value_panel<ROWS>(
-        count, (width - e) / LANES, (last - first) / DEPTH, weights + first / DEPTH,
+    value_panel<ROWS, ACROSS>(
+        count, (width - e) / LANES, (last - first) / DEPTH, weights, stride,
         panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL, rescale, acc + e, width);
 }
 
@@ -266,7 +269,7 @@ inline void add_values(
     int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
     float* acc, int64_t width) {
   const auto block = count == BLOCK ? value_block<BLOCK> : value_block<BLOCK - 1>;
-  block(count, weights, panels, first, last, rescale, acc, width);
+  block(count, weights + first / DEPTH, KEY_TILE / DEPTH, panels, first, last, rescale, acc, width);
 }
 
 // ---- weights of a row
@@ -456,30 +459,75 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
   }
 };
 
-struct Sums {  // of one row: what its walk has found, beside the weighted values
-  float top = NOTHING;  // the largest score
-  float total = 0;  // of the weights
-};
-
-struct Call {
+struct Given {
   Rows<Element> q, k, v;
-  Element* y;  // [B, H, N, E], contiguous
-  float* lse;  // [B, H, N], contiguous
   const int64_t* offsets;  // the position of query row 0, one for each batch row
   const int32_t* tiles;   // the key tiles of each query tile, one query tile after the other
   const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
   int64_t starts_batch, starts_head;
   int64_t B, H, N, M, D, E, threads;
-  bool few_rows;        // keys and values are read as they lie, and not packed
   int64_t panel_heads;  // how many heads in a row read the same keys and values
-  int64_t parts;        // how many tasks share the keys of a query tile
-  float* part_acc;      // [parts, B, H, N, E], where there are several
-  Sums* part_sums;      // [parts, B, H, N]
   Input<int64_t> hk;
   Input<int64_t> hq;
   Input<int64_t> orig_k;
   Input<int64_t> orig_q;
   float scale_log2;
+};
+
+struct Packed {  // what a launcher passes, in the order in which it is taken
+  void* const* tensors;
+  const int64_t* integers;
+  const double* reals;
+};
+
+Rows<Element> take_rows(Packed& packed) {
+  Rows<Element> rows;
+  rows.data = static_cast<const Element*>(*packed.tensors++);
+  for (int64_t* field : {&rows.batch, &rows.head, &rows.token, &rows.channel, &rows.share})
+    *field = *packed.integers++;
+  return rows;
+}
+
+void take(Given& call, Packed& packed) {
+  call.q = take_rows(packed);
+  call.k = take_rows(packed);
+  call.v = take_rows(packed);
+  auto& [tensors, integers, reals] = packed;
+  call.offsets = static_cast<const int64_t*>(*tensors++);
+  call.tiles = static_cast<const int32_t*>(*tensors++);
+  call.starts = static_cast<const int64_t*>(*tensors++);
+  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+    *field = *integers++;
+  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
+  call.hk.data = static_cast<const int64_t*>(*tensors++);
+  for (int axis = 0; axis < 3; ++axis) call.hk.stride[axis] = *integers++;
+  call.hk.share = *integers++;
+  call.hq.data = static_cast<const int64_t*>(*tensors++);
+  for (int axis = 0; axis < 3; ++axis) call.hq.stride[axis] = *integers++;
+  call.hq.share = *integers++;
+  call.orig_k.data = static_cast<const int64_t*>(*tensors++);
+  for (int axis = 0; axis < 3; ++axis) call.orig_k.stride[axis] = *integers++;
+  call.orig_k.share = *integers++;
+  call.orig_q.data = static_cast<const int64_t*>(*tensors++);
+  for (int axis = 0; axis < 3; ++axis) call.orig_q.stride[axis] = *integers++;
+  call.orig_q.share = *integers++;
+  call.scale_log2 = static_cast<float>(*reals++);
+  static_cast<void>(reals);
+}
+
+struct Sums {  // of one row: what its walk has found, beside the weighted values
+  float top = NOTHING;  // the largest score
+  float total = 0;  // of the weights
+};
+
+struct Call : Given {
+  Element* y;  // [B, H, N, E], contiguous
+  float* lse;  // [B, H, N], contiguous
+  float* stats;     // [B, H, N, 2]: what scores are relative to, and what values are multiplied by; or null
+  bool few_rows;    // keys and values are read as they lie, and not packed
+  int64_t parts;    // how many tasks share the keys of a query tile
+  float* part_acc;  // [parts, B, H, N, E], where there are several
+  Sums* part_sums;  // [parts, B, H, N]
 };
 
 struct Workspace {  // of one thread
@@ -515,6 +563,8 @@ void finish(
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
+  const float relative_to = sums.total == 0 ? 0 : sums.top;
+  if (call.stats) call.stats[2 * row] = relative_to, call.stats[2 * row + 1] = share;
   for (int64_t e = 0; e < call.E; ++e) assign(call.y[row * call.E + e], acc[e] * share);
 }
 
@@ -545,7 +595,7 @@ struct QueryTile {
   const Call& call;
   Workspace& space;
   const Index b, h;
-  const int64_t tile, part_index;
+  const int64_t tile;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
@@ -576,33 +626,19 @@ struct QueryTile {
     return place;
   }
 
-  // The rows of queries, as products take them; nothing is summed yet.
+  // The rows of queries, as products take them.
   void load() {
     const Element* q = call.q.of(b, h);
     for (int64_t r = 0; r < rows; ++r) read_row(q + row_at(r) * call.q.token, call.q.channel, D, &space.q[r * D]);
     q_factors = as_factors(&space.q[0], rows, D, &space.q_pieces[0]);
-    std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
-    std::fill_n(space.sums.begin(), rows, Sums{});
   }
 
-  // One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc).
-  // A block of rows is handled side by side, for the keys that any of them sees.
   template <bool FULL>
-  void visit(int64_t key_tile) {
+  void turn_to(int64_t key_tile) {
     first_key = key_tile * KEY_TILE;
     keys = FULL ? KEY_TILE : std::min<int64_t>(KEY_TILE, M - first_key);
     if (!call.few_rows) pack<FULL>(key_tile);
     prepare<FULL>();
-    int64_t block_rows = 0;
-    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
-      const Span key_span = mark<FULL>(r0, block_rows);
-      if (key_span.first == key_span.last) continue;
-      score_block_of(r0, block_rows, key_span);
-      float rescale[BLOCK_LANES];
-      weigh<FULL>(r0, block_rows, key_span, rescale);
-      add_block_of(r0, block_rows, key_span, rescale);
-    }
   }
 
   // Keys and values as products take them, unless this thread has packed them before.
@@ -614,7 +650,7 @@ struct QueryTile {
     v_panels = &space.v[panel_slot * KEY_TILE * rounded_up(E, PANEL)];
     if (space.owner[panel_slot] == panel_owner) return;
     const auto* k = call.k.of(b, h);
-    const Element* v = call.v.of(b, h);
+    const auto* v = call.v.of(b, h);
     for (int64_t x = 0; x < KEY_TILE; ++x) {
       read_row(k + key_at<FULL>(x) * call.k.token, call.k.channel, D, &space.row[0]);
       pack_key(&space.row[0], D, x, k_panels);
@@ -689,6 +725,44 @@ struct QueryTile {
           scale_log2, &space.scores[0]);
   }
 
+  // The key tiles to visit: those whose pairs are tested, then full ones. Gives the number of the former.
+  int64_t list_visits() {
+    std::vector<int64_t>& walked = space.walk;
+    walked.clear();
+    walked.assign(call.tiles + starts[0], call.tiles + starts[2]);
+    const int64_t partial = starts[1] - starts[0];
+    return partial;
+  }
+};
+
+// ---- a query tile that sums weighted values
+
+struct Attending : QueryTile {
+  const int64_t part_index;
+
+  // Nothing is summed yet.
+  void begin() {
+    std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
+    std::fill_n(space.sums.begin(), rows, Sums{});
+  }
+
+  // One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc).
+  // A block of rows is handled side by side, for the keys that any of them sees.
+  template <bool FULL>
+  void visit(int64_t key_tile) {
+    turn_to<FULL>(key_tile);
+    int64_t block_rows = 0;
+    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
+      block_rows = next_block(rows - r0);
+      const Span key_span = mark<FULL>(r0, block_rows);
+      if (key_span.first == key_span.last) continue;
+      score_block_of(r0, block_rows, key_span);
+      float rescale[BLOCK_LANES];
+      weigh<FULL>(r0, block_rows, key_span, rescale);
+      add_block_of(r0, block_rows, key_span, rescale);
+    }
+  }
+
   // The weights of a block from its products, and how much what was summed before counts from now on.
   template <bool FULL>
   void weigh(int64_t r0, int64_t block_rows, Span key_span, float* rescale) {
@@ -724,16 +798,12 @@ struct QueryTile {
     }
   }
 
-  // This task's part of the walk: tiles whose pairs are tested, then full ones.
+  // This task's part of the walk.
   void walk() {
-    std::vector<int64_t>& walked = space.walk;
-    walked.clear();
-    walked.assign(call.tiles + starts[0], call.tiles + starts[2]);
-    const int64_t partial = starts[1] - starts[0];
-    const int64_t visits = walked.size(), first_visit = visits * part_index / call.parts;
-    const int64_t last_visit = visits * (part_index + 1) / call.parts;
-    for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit<false>(walked[step]);
-    for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit<true>(walked[step]);
+    const int64_t partial = list_visits(), visits = space.walk.size();
+    const int64_t first_visit = visits * part_index / call.parts, last_visit = visits * (part_index + 1) / call.parts;
+    for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit<false>(space.walk[step]);
+    for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit<true>(space.walk[step]);
   }
 
   // What the walk has found, to the call's outputs or, where tasks share a walk, to where it is merged.
@@ -754,8 +824,9 @@ struct QueryTile {
 
 // True if an input was needed outside of its axes.
 bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
-  QueryTile queries{ call, space, b, h, tile, part_index };
+  Attending queries{ { call, space, b, h, tile }, part_index };
   queries.load();
+  queries.begin();
   queries.walk();
   queries.give();
   return queries.faulty;
@@ -795,41 +866,14 @@ bool attend_all(Call& call) {
   return fault;
 }
 
-int forward(void* const* tensors, const int64_t* integers, const double* reals) {
-  auto rows = [&] {
-    Rows<Element> given;
-    given.data = static_cast<const Element*>(*tensors++);
-    for (int64_t* field : {&given.batch, &given.head, &given.token, &given.channel, &given.share}) *field = *integers++;
-    return given;
-  };
+int forward(Packed packed) {
   Call call;
-  call.q = rows();
-  call.k = rows();
-  call.v = rows();
-  call.y = static_cast<Element*>(*tensors++);
-  call.lse = static_cast<float*>(*tensors++);
-  call.offsets = static_cast<const int64_t*>(*tensors++);
-  call.tiles = static_cast<const int32_t*>(*tensors++);
-  call.starts = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
-    *field = *integers++;
+  take(call, packed);
+  call.y = static_cast<Element*>(*packed.tensors++);
+  call.lse = static_cast<float*>(*packed.tensors++);
+  call.stats = static_cast<float*>(*packed.tensors++);
   call.few_rows = call.N <= FEW_ROWS && call.k.channel == 1 && call.v.channel == 1;
-  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
-  call.hk.data = static_cast<const int64_t*>(*tensors++);
-  for (int axis = 0; axis < 3; ++axis) call.hk.stride[axis] = *integers++;
-  call.hk.share = *integers++;
-  call.hq.data = static_cast<const int64_t*>(*tensors++);
-  for (int axis = 0; axis < 3; ++axis) call.hq.stride[axis] = *integers++;
-  call.hq.share = *integers++;
-  call.orig_k.data = static_cast<const int64_t*>(*tensors++);
-  for (int axis = 0; axis < 3; ++axis) call.orig_k.stride[axis] = *integers++;
-  call.orig_k.share = *integers++;
-  call.orig_q.data = static_cast<const int64_t*>(*tensors++);
-  for (int axis = 0; axis < 3; ++axis) call.orig_q.stride[axis] = *integers++;
-  call.orig_q.share = *integers++;
-  call.scale_log2 = static_cast<float>(*reals++);
-  static_cast<void>(reals);
-
+  if (call.stats) call.few_rows = false;  // a backward pass packs keys, and its scores must be these to the last bit
   return attend_all(call);
 }
 
@@ -838,7 +882,7 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
 // 0, or what went wrong: 1, an input was needed outside of its axes; 2, there was not enough memory.
 extern "C" int scfa_hash_forward(
     void* const* tensors, const int64_t* integers, const double* reals) try {
-  return forward(tensors, integers, reals);
+  return forward({ tensors, integers, reals });
 } catch (const std::bad_alloc&) {
   return 2;
 }

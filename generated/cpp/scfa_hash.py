@@ -99,14 +99,15 @@ def scfa_hash(
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        lse,
-        offsets,
+        *(q, k, v, offsets),
         *(prepared.tiles, tile_starts),
         (hk := hk.to(torch.int64)),
         (hq := hq.to(torch.int64)),
         (orig_k := orig_k.to(torch.int64)),
         (orig_q := orig_q.to(torch.int64)),
+        y,
+        lse,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

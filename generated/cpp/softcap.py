@@ -75,9 +75,10 @@ def softcap(
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
+        *(q, k, v, offsets),
+        y,
         lse,
-        offsets,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

@@ -83,11 +83,12 @@ def sparse_strided(
     panel_heads = 1 if key_order.stride()[1] else math.gcd(H // k.shape[1], H // v.shape[1])
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        lse,
-        offsets,
+        *(q, k, v, offsets),
         *(prepared.tiles, tile_starts),
         *(query_order, key_order),
+        y,
+        lse,
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

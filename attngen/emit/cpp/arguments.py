@@ -43,6 +43,8 @@ def arguments(plan: Plan) -> list[Argument]:
 
 def _parts(plan: Plan) -> list[object]:
     values = [expr for computed in (*plan.tiles, *plan.rows) for expr in computed.exprs]
+    values += [expr for rows in plan.rows if rows.adjoint is not None for expr in rows.adjoint.exprs]
+    values += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
     values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
     return sorted((part for value in values for part in distinct(value)), key=repr)
 

@@ -56,7 +56,8 @@ def diagonals(plan: Plan) -> Diagonals:
         return Diagonals((), (), *plan.tiles)
     search = _Search(plan)
     tiles = [search.tile(tile, exact=tile is not plan.score) for tile in plan.tiles]
-    used = {name for tile in tiles for expr in tile.exprs for name in variables(expr)}
+    slopes = (slope.value for slope in plan.slopes)
+    used = {name for expr in (*(e for tile in tiles for e in tile.exprs), *slopes) for name in variables(expr)}
     kept = tuple(search.found[name] for name in search.found if name in used & search.costly)
     statements = needed(search.found.values(), *(Variable(s.value.kind, name=s.name) for s in kept))
     return Diagonals(tuple(replace(s, value=rewrite(s.value, _over_distance)) for s in statements), kept, *tiles)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
 from attngen.emit import live
 from attngen.emit.checks import place
-from attngen.emit.cpp import rows
+from attngen.emit.cpp import gradients, rows
 from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.face import face, fault_text, host_lines
@@ -33,12 +33,12 @@ IMPORTS = (
 
 def generate(plan: Plan) -> tuple[str, str]:
     """The C++ file of a plan, and the Python launcher beside it."""
-    lowering = _Lowering(plan, arguments(plan), Pairs(plan))
+    forward = replace(plan, slopes=(), extra_slopes=())  # the arguments are those of a backward pass, if there is one
+    lowering = _Lowering(forward, arguments(plan), Pairs(forward))
     made = face(plan)
     shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, *(["_slots"] if plan.ordered else []))}
     values = {**shown, **lowering.source_values()}
-    parts = {name: render("attngen.emit.cpp", f"{name}.cpp", values).rstrip() for name in ("query_tile", "whole_call")}
-    source = render("attngen.emit.cpp", "streaming.cpp", {**values, **parts})
+    source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
     launcher = render(
         "attngen.emit.cpp", "launcher.py", {**shown, **native, **lowering.launcher_values(), "softmax": plan.softmax}
@@ -51,8 +51,24 @@ def _flags() -> str:
     return next(line for line in text.split("\n") if line.startswith("FLAGS ="))
 
 
-SUPPORT = ("numbers", "vectors", "multiply", "weights", "few_rows")
-"""Parts of every C++ file, the same in all."""
+def generate_backward(plan: Plan) -> str:
+    """The C++ file of the backward pass of a plan that holds slopes."""
+    lowering = _Lowering(plan, arguments(plan), Pairs(plan))
+    walked = {"listed": plan.listed is not None, "ordered": plan.ordered, "few": False}
+    values = {**face(plan).values(), **walked, **lowering.source_values(backward=True)}
+    return _rendered("gradients", ("query_tile", "gradient_tile", "whole_backward"), values)
+
+
+SUPPORT = ("numbers", "vectors", "multiply", "weights", "few_rows", "gradients")
+"""Parts of C++ files that are the same in all."""
+
+
+def _rendered(template: str, parts: tuple[str, ...], values: dict[str, object]) -> str:
+    """A file and the templates whose text stands in it."""
+    shown = dict(values)
+    for name in ("given", "frame", *parts):
+        shown[name] = render("attngen.emit.cpp", f"{name}.cpp", shown).rstrip()
+    return render("attngen.emit.cpp", f"{template}.cpp", shown)
 
 
 @dataclass
@@ -61,7 +77,7 @@ class _Lowering:
     arguments: list[Argument]
     pairs: Pairs
 
-    def source_values(self) -> dict[str, object]:
+    def source_values(self, backward: bool = False) -> dict[str, object]:
         plan = self.plan
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
@@ -79,10 +95,17 @@ class _Lowering:
             **_runs(plan),
             "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
             "period_lines": laid_out_cpp(map(self.pairs.line, plan.per_period), 6),
+            **(gradients.values(plan, self.pairs) if backward else {}),
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])
-        return {**values, "functions": _functions(shown), **{name: _support(name) for name in SUPPORT}}
+        support = {name: _support(name) for name in SUPPORT}
+        return {
+            **values,
+            "functions": _functions(shown),
+            **support,
+            "own_support": support["gradients" if backward else "few_rows"],
+        }
 
     def _normalization(self) -> dict[str, object]:
         """What the rows start with, and what their sums come to."""

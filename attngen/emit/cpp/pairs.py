@@ -28,7 +28,7 @@ class Pairs:
             **self._prepared(),
             **self._mask(),
             "dead": "NOTHING" if self.plan.softmax else "0",
-            "query_lines": laid_out_cpp(self._query_lines(self.diagonals.score.result), 6),
+            "query_lines": laid_out_cpp(self._query_lines(self.diagonals.score.result, *self._slopes), 6),
             **self._scores(),
         }
 
@@ -47,6 +47,14 @@ class Pairs:
             statement.name: f"{statement.name}[x]" for tile in self.diagonals.tiles for statement in tile.at(Level.KEY)
         }
         return {**of_key, **{statement.name: f"{statement.name}_row[x]" for statement in self.diagonals.kept}}
+
+    @property
+    def _slopes(self) -> list[Expr]:
+        return [slope.value for slope in self.plan.slopes]
+
+    def is_kept(self, expr: Expr) -> bool:
+        """Whether the value of a name is in an array of keys or diagonals."""
+        return isinstance(expr, Variable) and expr.name in self.kept
 
     def text(self, expr: Expr, exact: bool) -> str:
         return KernelPrinter(self.plan, exact, self.kept).text(expr)
@@ -121,23 +129,27 @@ class Pairs:
         plan, tile = self.plan, self.diagonals.score
         factors = {product.name: "1.0f" for product in plan.products}
         result, direct = tile.result, None
+        by_pair = [s for s in plan.slopes if s.level is Level.PAIR and s.of_product and not self.is_kept(s.value)]
         match result:
             case Apply(function="*", arguments=(factor, Variable(name=name))) if name in factors and plan.softmax:
-                if variables(factor).isdisjoint(self._of_tile()):
+                if variables(factor).isdisjoint(self._of_tile()) and not by_pair:
                     direct, factors[name] = name, self.text(factor, exact=False)
         lines = ["[[maybe_unused]] const Index j = key_at<FULL>(x);"]
         lines += [f"[[maybe_unused]] const float {name} = {name}_row[x];" for name in factors if name != direct]
-        lines += [self.line(s) for s in needed(tile.statements, result) if s.level is Level.PAIR]
+        needed_here = needed(tile.statements, result, *(slope.value for slope in by_pair))
+        lines += [self.line(s) for s in needed_here if s.level is Level.PAIR]
+        slopes = [f"d_{s.name}_row[x] = {self.text(s.value, exact=False)};" for s in by_pair]
         score = self.text(result, exact=False)
+        scores = ("scores", "r0 * KEY_TILE" if plan.slopes else "0")  # a backward pass keeps those of all rows
         if plan.logit and not plan.softmax:
             score = f"exp_of({score} * 0.6931472f)"
         return {
             "products": [
-                ("scores" if product.name == direct else product.name, factors[product.name], *sides)
+                (*(scores if product.name == direct else (product.name, "0")), factors[product.name], *sides)
                 for product, sides in zip(plan.products, rows.sides(plan), strict=True)
             ],
             "separate": [name for name in factors if name != direct],
-            "pair_lines": [] if direct else laid_out_cpp([*lines, f"scores[x] = {score};"], 8),
+            "pair_lines": [] if direct else laid_out_cpp([*lines, *slopes, f"scores[x] = {score};"], 8),
         }
 
     def _of_tile(self) -> frozenset[str]:

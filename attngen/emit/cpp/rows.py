@@ -12,13 +12,16 @@ from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product, RowPlan
-from attngen.schedule.statements import Statement, needed
+from attngen.schedule.statements import Statement, Statements, needed
+
+GRADIENTS = ("dq", "dk")
+"""Rows that are gradients: of the row that a loop is at, which has its own pointer."""
 
 
 class RowPrinter(KernelPrinter):
     """Expressions of rows, element by element; what varies with the channel alone is kept in arrays."""
 
-    def __init__(self, plan: Plan, rows: RowPlan, exact: bool) -> None:
+    def __init__(self, plan: Plan, rows: Statements, exact: bool) -> None:
         super().__init__(plan, exact)
         self.of_channel = frozenset(statement.name for statement in rows.at(Level.KEY))
 
@@ -27,6 +30,8 @@ class RowPrinter(KernelPrinter):
             row, channel = (expr, "c") if isinstance(expr, Row) else (expr.row, self.tight(expr.index, 12))
             assert isinstance(row, Row)
             name = row.name
+            if name in GRADIENTS:
+                return f"row_gradient[{channel}]", ATOM
             return f"to_float({name}[row * call.{name}.token + {channel} * call.{name}.channel])", ATOM
         text, tightness = super().part(expr)
         return (f"{text}[c]", ATOM) if text in self.of_channel else (text, tightness)
@@ -37,10 +42,14 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     computed = [product.key for product in plan.products if not product.key.plain]
     queries = list(dict.fromkeys(product.query.name for product in plan.products))
     keys = list(dict.fromkeys(product.key.name for product in plan.products))
-    bridged = [(p.query.name, _multiplied(p), p.bridge) for p in plan.products if p.bridge is not None]
+    bridged = [(p.query.name, multiplied(p), p.bridge) for p in plan.products if p.bridge is not None]
     return {
         "queries": queries,
         "keys": keys,
+        "packed_rows": [
+            *((name, "D", [("pack_key", name, "D_factors * DEPTH")]) for name in keys),
+            ("v", "E", [("pack_value", "v", "rounded_up(E, PANEL)")]),
+        ],
         **_workspace(plan, queries, keys, [name for _, name, _ in bridged]),
         "steady_queries": list(dict.fromkeys(p.query.name for p in plan.products if p.bridge is None)),
         "few_rows_test": " && ".join(["call.N <= FEW_ROWS", *(f"call.{name}.channel == 1" for name in (*keys, "v"))])
@@ -76,10 +85,10 @@ def _workspace(plan: Plan, queries: list[str], keys: list[str], bridged: list[st
 
 def sides(plan: Plan) -> list[tuple[str, str]]:
     """What each product multiplies: rows of queries and of keys."""
-    return [(_multiplied(product), product.key.name) for product in plan.products]
+    return [(multiplied(product), product.key.name) for product in plan.products]
 
 
-def _multiplied(product: Product) -> str:
+def multiplied(product: Product) -> str:
     """What a product multiplies with keys: rows of queries, from their own anchor to that of the keys if they grow."""
     return product.query.name if product.bridge is None else f"{product.query.name}_bridged"
 
@@ -90,6 +99,7 @@ def _bridge_lines(plan: Plan, rows: str, bridged: str, bridge: RowPlan) -> list[
     loop = [
         *_lines(plan, bridge, Level.PAIR),
         f"const float {bridge.name} = {factor};",
+        *([f"space.{bridge.name}[c] = {bridge.name};"] if plan.slopes else []),
         f"for (int64_t r = 0; r < rows; ++r) space.{bridged}[r * D + c] = space.{rows}[r * D + c] * {bridge.name};",
     ]
     return [*_lines(plan, bridge, Level.QUERY), "for (int64_t c = 0; c < D; ++c) {", *deeper(loop), "}"]
@@ -107,7 +117,7 @@ def _query(plan: Plan, rows: RowPlan) -> list[str]:
         "[[maybe_unused]] const int64_t row = row_at(r), i = row + offset;",
         *_elements(plan, rows, f"space.{rows.name}[r * D + c]"),
     ]
-    return laid_out_cpp([*_ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 4)
+    return laid_out_cpp([*ahead(plan, rows), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 4)
 
 
 def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
@@ -116,7 +126,7 @@ def _function(plan: Plan, rows: RowPlan, unpacked: list[str]) -> str:
         "[[maybe_unused]] const int64_t j = row;",
         *_elements(plan, rows, f"{rows.name}[row * D + c]"),
     ]
-    lines = [*_ahead(plan, rows), "for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
+    lines = [*ahead(plan, rows), "for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
     head = "h / call.k.share" if rows.per_head else "h"
     shown = {"rows": rows.name, "head": head, "unpacked": unpacked, "lines": laid_out_cpp(lines, 2)}
     return render("attngen.emit.cpp", "rows.cpp", shown).rstrip()
@@ -133,7 +143,7 @@ def _bridge_fills(plan: Plan, bridge: RowPlan) -> list[str]:
     return [line for pair in lines for line in pair]
 
 
-def _ahead(plan: Plan, rows: RowPlan) -> list[str]:
+def ahead(plan: Plan, rows: Statements) -> list[str]:
     """What is computed once for all rows: values of the head, and arrays of what varies with the channel alone."""
     lines = _lines(plan, rows, Level.HEAD)
     for statement in rows.at(Level.KEY):
@@ -141,7 +151,7 @@ def _ahead(plan: Plan, rows: RowPlan) -> list[str]:
     return lines
 
 
-def _fill(plan: Plan, rows: RowPlan, statement: Statement) -> str:
+def _fill(plan: Plan, rows: Statements, statement: Statement) -> str:
     text = RowPrinter(plan, rows, statement.exact).text(statement.value)
     return f"for (int64_t c = 0; c < D; ++c) {statement.name}[c] = {text};"
 
@@ -152,33 +162,33 @@ def _type(statement: Statement) -> str:
 
 def _elements(plan: Plan, rows: RowPlan, target: str) -> list[str]:
     """The channels of one row."""
-    lines = [line for statement in rows.at(Level.QUERY) for line in _of_row(plan, rows, statement)]
+    lines = [line for statement in rows.at(Level.QUERY) for line in of_row(plan, rows, statement)]
     result = RowPrinter(plan, rows, exact=False).text(rows.result)
-    return [*lines, *_over_channels([*_needed(plan, rows, rows.result), f"{target} = {result};"])]
+    return [*lines, *over_channels([*elements_of(plan, rows, rows.result), f"{target} = {result};"])]
 
 
-def _of_row(plan: Plan, rows: RowPlan, statement: Statement) -> list[str]:
+def of_row(plan: Plan, rows: Statements, statement: Statement) -> list[str]:
     """A value of one row; a sum over its channels computes what it needs of each."""
     if not is_row_sum(statement.value):
         return [_line(plan, rows, statement)]
     (inner,) = children(statement.value)
     term = f"{statement.name} += {RowPrinter(plan, rows, exact=False).text(inner)};"
-    return [f"float {statement.name} = 0.0f;", *_over_channels([*_needed(plan, rows, inner), term])]
+    return [f"float {statement.name} = 0.0f;", *over_channels([*elements_of(plan, rows, inner), term])]
 
 
-def _needed(plan: Plan, rows: RowPlan, expr: Expr) -> list[str]:
+def elements_of(plan: Plan, rows: Statements, expr: Expr) -> list[str]:
     """The values of one element that an expression uses, in order."""
     return [_line(plan, rows, statement) for statement in needed(rows.at(Level.PAIR), expr)]
 
 
-def _over_channels(lines: list[str]) -> list[str]:
+def over_channels(lines: list[str]) -> list[str]:
     return ["for (int64_t c = 0; c < D; ++c) {", *deeper(laid_out_cpp(lines, 6)), "}"]
 
 
-def _lines(plan: Plan, rows: RowPlan, level: Level) -> list[str]:
+def _lines(plan: Plan, rows: Statements, level: Level) -> list[str]:
     return [_line(plan, rows, statement) for statement in rows.at(level)]
 
 
-def _line(plan: Plan, rows: RowPlan, statement: Statement) -> str:
+def _line(plan: Plan, rows: Statements, statement: Statement) -> str:
     text = RowPrinter(plan, rows, statement.exact).text(statement.value)
     return f"const {_type(statement)} {statement.name} = {text};"

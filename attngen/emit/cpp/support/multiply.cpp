@@ -76,8 +76,9 @@ inline void pack_value(const float* row, int64_t E, int64_t x, Piece* panels) {
   }
 }
 
-// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector.
-template <int ROWS, int VECTORS, typename Take>
+// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector. ACROSS: the rows are the
+// columns of what is given.
+template <int ROWS, int VECTORS, bool ACROSS = false, typename Take>
 inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Factor* panel, Take take) {
   Floats sums[ROWS][VECTORS] = {};
 #pragma GCC unroll 4
@@ -87,7 +88,7 @@ inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Fa
     for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * PANEL + n * LANES);
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
-      const auto factor = all(rows[r * stride + step]);
+      const auto factor = all(ACROSS ? rows[step * stride + r] : rows[r * stride + step]);
 #pragma GCC unroll 8
       for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
     }
@@ -117,28 +118,29 @@ inline void score_rows(
 }
 
 // acc = acc * rescale + weights . values, for one panel of channels. Rows beyond `count` are there for the block alone.
-template <int ROWS, int VECTORS = STRIP>
+template <int ROWS, bool ACROSS, int VECTORS = STRIP>
 inline void value_panel(
-    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, const Factor* panel, const float* rescale,
-    float* acc, int64_t width) {
+    int64_t count, int64_t vectors, int64_t depth, const Factor* weights, int64_t stride, const Factor* panel,
+    const float* rescale, float* acc, int64_t width) {
   if constexpr (VECTORS > 1)
     if (vectors < VECTORS)
-      return value_panel<ROWS, VECTORS - 1>(count, vectors, depth, weights, panel, rescale, acc, width);
-  multiply<ROWS, VECTORS>(depth, weights, KEY_TILE / DEPTH, panel, [&](int r, int n, Floats sum) {
+      return value_panel<ROWS, ACROSS, VECTORS - 1>(
+          count, vectors, depth, weights, stride, panel, rescale, acc, width);
+  multiply<ROWS, VECTORS, ACROSS>(depth, weights, stride, panel, [&](int r, int n, Floats sum) {
     if (r >= count) return;
     float* target = acc + r * width + n * LANES;
     store(target, multiply_add(load(target), all(rescale[r]), sum));  // by tile: one long sum would lose digits
   });
 }
 
-// The same for all channels, and the keys `first` to `last` of a tile.
-template <int ROWS>
+// The same for all channels, and the rows `first` to `last` of what was packed.
+template <int ROWS, bool ACROSS = false>
 [[gnu::noinline]] void value_block(
-    int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
-    float* acc, int64_t width) {
+    int64_t count, const Factor* weights, int64_t stride, const Factor* panels, int64_t first, int64_t last,
+    const float* rescale, float* acc, int64_t width) {
   for (int64_t e = 0; e < width; e += PANEL)
-    value_panel<ROWS>(
-        count, (width - e) / LANES, (last - first) / DEPTH, weights + first / DEPTH,
+    value_panel<ROWS, ACROSS>(
+        count, (width - e) / LANES, (last - first) / DEPTH, weights, stride,
         panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL, rescale, acc + e, width);
 }
 
@@ -146,5 +148,5 @@ inline void add_values(
     int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
     float* acc, int64_t width) {
   const auto block = count == BLOCK ? value_block<BLOCK> : value_block<BLOCK - 1>;
-  block(count, weights, panels, first, last, rescale, acc, width);
+  block(count, weights + first / DEPTH, KEY_TILE / DEPTH, panels, first, last, rescale, acc, width);
 }

@@ -97,11 +97,7 @@ def __variant__(
     panel_heads = __panel_heads__
     offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
     tensors = [
-        *(q, k, v, y),
-        # % if softmax
-        lse,
-        # % endif
-        offsets,
+        *(q, k, v, offsets),
         # % if listed
         *(prepared.tiles, tile_starts),
         # % endif
@@ -111,6 +107,11 @@ def __variant__(
         # % for argument in tensors
         __argument__,
         # % endfor
+        y,
+        # % if softmax
+        lse,
+        # % endif
+        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),

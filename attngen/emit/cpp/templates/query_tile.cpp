@@ -8,7 +8,7 @@ struct QueryTile {
   const Call& call;
   Workspace& space;
   const Index b, h;
-  const int64_t tile, part_index;
+  const int64_t tile;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   // % for line in unpacked
@@ -46,10 +46,11 @@ struct QueryTile {
   // % endfor
   // The key tile that is visited now.
   int64_t first_key = 0, keys = 0;
-  // % for row in keys
-  Piece* __row___panels = nullptr;
+  // % for row, width, taken in packed_rows
+  // % for pack_one, target, step in taken
+  Piece* __target___panels = nullptr;
   // % endfor
-  Piece* v_panels = nullptr;
+  // % endfor
   // % for line in key_arrays
   __line__
   // % endfor
@@ -81,7 +82,7 @@ struct QueryTile {
     // % endif
   }
 
-  // The rows of queries, as products take them; nothing is summed yet.
+  // The rows of queries, as products take them.
   void load() {
     const Element* q = call.q.of(b, h);
     // % if "q" in queries
@@ -96,33 +97,20 @@ struct QueryTile {
     // % for line in bridge_head_lines
     __line__
     // % endfor
-    std::fill_n(&space.acc[0], (rows + BLOCK) * E_padded, 0.0f);
-    std::fill_n(space.sums.begin(), rows, Sums{});
-    // % if sink
-    if (part_index == 0) std::fill_n(space.sums.begin(), rows, Sums{ __sink__, 1 });
-    // % endif
   }
 
-  // One key tile: __visit_summary__.
-  // A block of rows is handled side by side, for the keys that any of them sees.
   template <bool FULL>
-  void visit(int64_t key_tile) {
+  void turn_to(int64_t key_tile) {
     first_key = key_tile * KEY_TILE;
     keys = FULL ? KEY_TILE : std::min<int64_t>(KEY_TILE, M - first_key);
+    // % if few
     if (!call.few_rows) pack<FULL>(key_tile);
+    // % else
+    pack<FULL>(key_tile);
+    // % endif
     // % if prepared
     prepare<FULL>();
     // % endif
-    int64_t block_rows = 0;
-    for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
-      const Span key_span = mark<FULL>(r0, block_rows);
-      if (key_span.first == key_span.last) continue;
-      score_block_of(r0, block_rows, key_span);
-      float rescale[BLOCK_LANES];
-      weigh<FULL>(r0, block_rows, key_span, rescale);
-      add_block_of(r0, block_rows, key_span, rescale);
-    }
   }
 
   // Keys and values as products take them, unless this thread has packed them before.
@@ -130,22 +118,22 @@ struct QueryTile {
   void pack(int64_t key_tile) {
     const int64_t panel_slot = key_tile % space.slots, panel_head = (b * H + h) / call.panel_heads;
     const int64_t panel_owner = panel_head * ((M + KEY_TILE - 1) / KEY_TILE) + key_tile;
-    // % for row in keys
-    __row___panels = &space.__row__[panel_slot * KEY_TILE * D_factors * DEPTH];
+    // % for row, width, taken in packed_rows
+    // % for _, target, step in taken
+    __target___panels = &space.__target__[panel_slot * KEY_TILE * __step__];
     // % endfor
-    v_panels = &space.v[panel_slot * KEY_TILE * rounded_up(E, PANEL)];
+    // % endfor
     if (space.owner[panel_slot] == panel_owner) return;
-    // % for row in keys
+    // % for row, width, taken in packed_rows
     const auto* __row__ = call.__row__.of(b, h);
     // % endfor
-    const Element* v = call.v.of(b, h);
     for (int64_t x = 0; x < KEY_TILE; ++x) {
-      // % for row in keys
-      read_row(__row__ + key_at<FULL>(x) * call.__row__.token, call.__row__.channel, D, &space.row[0]);
-      pack_key(&space.row[0], D, x, __row___panels);
+      // % for row, width, taken in packed_rows
+      read_row(__row__ + key_at<FULL>(x) * call.__row__.token, call.__row__.channel, __width__, &space.row[0]);
+      // % for pack_one, target, step in taken
+      __pack_one__(&space.row[0], __width__, x, __target___panels);
       // % endfor
-      read_row(v + key_at<FULL>(x) * call.v.token, call.v.channel, E, &space.row[0]);
-      pack_value(&space.row[0], E, x, v_panels);
+      // % endfor
     }
     space.owner[panel_slot] = panel_owner;
   }
@@ -239,84 +227,27 @@ struct QueryTile {
   // The products of a block.
   void score_block_of(int64_t r0, int64_t block_rows, Span key_span) {
     const auto [first, last] = key_span;
-    // % for target, factor, query, key in products
+    // % for target, place, factor, query, key in products
+    // % if few
     if (call.few_rows)
       score_few(
           block_rows, &space.__query__[r0 * D], call.__key__.of(b, h) + first_key * call.__key__.token,
           call.__key__.token, D, first, std::min(last, keys), __factor__, &space.row[0],
-          &space.__target__[0]);
+          &space.__target__[__place__]);
     else
       score_rows(
           block_rows, __query___factors + r0 * D_factors, as_factors(__key___panels), D_factors, first, last,
-          __factor__, &space.__target__[0]);
+          __factor__, &space.__target__[__place__]);
+    // % else
+    score_rows(
+        block_rows, __query___factors + r0 * D_factors, as_factors(__key___panels), D_factors, first, last, __factor__,
+        &space.__target__[__place__]);
+    // % endif
     // % endfor
   }
 
-  // The weights of a block from its products, and how much what was summed before counts from now on.
-  template <bool FULL>
-  void weigh(int64_t r0, int64_t block_rows, Span key_span, float* rescale) {
-    // % if softmax
-    float top[BLOCK_LANES], base[BLOCK_LANES];  // the largest scores before this tile, and with it
-    std::fill_n(top, BLOCK_LANES, NOTHING);
-    std::fill_n(base, BLOCK_LANES, NOTHING);
-    // % else
-    std::fill_n(rescale, BLOCK_LANES, 1.0f);
-    // % endif
-    for (int64_t r = 0; r < block_rows; ++r) {
-      [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
-      const bool* live = &space.live[r * KEY_TILE];
-      float* scores = &space.scores[r * KEY_TILE];
-      // % for product in separate
-      const float* __product___row = &space.__product__[r * KEY_TILE];
-      // % endfor
-      // % for line in query_lines
-      __line__
-      // % endfor
-      // % if pair_lines
-#pragma omp simd
-      for (Index x = key_span.first; x < key_span.last; ++x) {
-        // % for line in pair_lines
-        __line__
-        // % endfor
-      }
-      // % endif
-      if (!FULL) keep_live(scores, live, key_span.first, key_span.last, __dead__);
-      // % if softmax
-      top[r] = space.sums[r0 + r].top;
-      base[r] = space.sums[r0 + r].top = largest(scores, key_span.first, key_span.last, top[r]);
-      // % endif
-      // % if summed
-      space.sums[r0 + r].total += total_of(scores, key_span.first, key_span.last);
-      // % endif
-      // % if counted
-      space.sums[r0 + r].seen += seen_keys[r];
-      // % endif
-    }
-    // % if softmax
-    rebase(top, base, rescale);
-    for (int64_t r = 0; r < block_rows; ++r) {
-      float& total = space.sums[r0 + r].total;
-      total = total * rescale[r] + exponentials(&space.scores[r * KEY_TILE], key_span.first, key_span.last, base[r]);
-    }
-    // % endif
-  }
-
-  // The weighted values of a block.
-  void add_block_of(int64_t r0, int64_t block_rows, Span key_span, const float* rescale) {
-    const auto [first, last] = key_span;
-    const float* scores = &space.scores[0];
-    float* acc = &space.acc[r0 * E_padded];
-    if (call.few_rows) {
-      const Element* v = call.v.of(b, h) + first_key * call.v.token;
-      add_few(block_rows, scores, v, call.v.token, E, first, std::min(last, keys), rescale, acc, E_padded);
-    } else {
-      const Factor* weights = as_factors(scores, block_rows, KEY_TILE, &space.weights[0]);
-      add_values(block_rows, weights, as_factors(v_panels), first, last, rescale, acc, E_padded);
-    }
-  }
-
-  // This task's part of the walk: tiles whose pairs are tested, then full ones.
-  void walk() {
+  // The key tiles to visit: those whose pairs are tested, then full ones. Gives the number of the former.
+  int64_t list_visits() {
     std::vector<int64_t>& walked = space.walk;
     walked.clear();
     // % for start, stop, holes in partial_runs
@@ -350,33 +281,6 @@ struct QueryTile {
     // % for start, stop in full_runs
     for (int64_t key_tile = __start__; key_tile < __stop__; ++key_tile) walked.push_back(key_tile);
     // % endfor
-    const int64_t visits = walked.size(), first_visit = visits * part_index / call.parts;
-    const int64_t last_visit = visits * (part_index + 1) / call.parts;
-    for (int64_t step = first_visit; step < std::min(partial, last_visit); ++step) visit<false>(walked[step]);
-    for (int64_t step = std::max(partial, first_visit); step < last_visit; ++step) visit<true>(walked[step]);
-  }
-
-  // What the walk has found, to the call's outputs or, where tasks share a walk, to where it is merged.
-  void give() const {
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t row = (int64_t{b} * H + h) * N + row_at(r);
-      const float* acc = &space.acc[r * E_padded];
-      if (call.parts == 1) {
-        finish(call, h, row, space.sums[r], acc);
-      } else {
-        const int64_t place = part_index * B * H * N + row;
-        call.part_sums[place] = space.sums[r];
-        std::copy_n(acc, E, call.part_acc + place * E);
-      }
-    }
+    return partial;
   }
 };
-
-// True if an input was needed outside of its axes.
-bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
-  QueryTile queries{ call, space, b, h, tile, part_index };
-  queries.load();
-  queries.walk();
-  queries.give();
-  return queries.faulty;
-}

@@ -1,82 +1,5 @@
-// __summary__
-//
-// % for line in equation
-//     __line__
-// % endfor
-//
-// __header__
-// Don't edit it: change the spec and compile that again.
+__frame__
 
-#include <algorithm>
-#include <atomic>
-#include <cmath>
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <limits>
-#include <new>
-#include <type_traits>
-#include <utility>
-#include <vector>
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
-
-#ifndef ELEMENT  // float, BFloat16 or Half; a library is compiled for each that is needed
-#define ELEMENT float
-#endif
-#ifndef INDEX  // int32_t, where all positions of a call fit into it
-#define INDEX int64_t
-#endif
-
-namespace {
-
-constexpr int64_t QUERY_TILE = __query_tile_rows__;
-constexpr int64_t KEY_TILE = __key_tile_rows__;
-constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
-constexpr float NOTHING = -std::numeric_limits<float>::infinity();
-
-__numbers__
-
-__vectors__
-
-__multiply__
-
-__weights__
-
-__few_rows__
-
-// % if functions
-// ---- functions of the language
-
-__functions__
-// % endif
-// ---- what a call gives
-
-template <typename T>
-struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
-  const T* data;
-  int64_t batch, head, token, channel, share;
-
-  const T* of(int64_t b, int64_t h) const { return data + b * batch + h / share * head; }
-};
-
-// % if inputs
-template <typename T>
-struct Input {  // a tensor with a stride for each axis; head h reads head h / share
-  const T* data;
-  int64_t stride[__most_axes__], share;
-
-  template <typename... Place>
-  T operator()(Place... place) const {
-    int64_t element = 0;
-    const int64_t* step = stride;
-    ((element += place * *step++), ...);
-    return data[element];
-  }
-};
-
-// % endif
 struct Sums {  // of one row: what its walk has found, beside the weighted values
   // % if softmax
   float top = NOTHING;  // the largest score
@@ -89,34 +12,16 @@ struct Sums {  // of one row: what its walk has found, beside the weighted value
   // % endif
 };
 
-struct Call {
-  Rows<Element> q, k, v;
-  // % for row, heads, share in key_rows
-  Rows<float> __row__;  // [B, heads, M, D], computed ahead
-  // % endfor
+struct Call : Given {
   Element* y;  // [B, H, N, E], contiguous
   // % if softmax
   float* lse;  // [B, H, N], contiguous
   // % endif
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
-  // % if listed
-  const int32_t* tiles;   // the key tiles of each query tile, one query tile after the other
-  const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
-  int64_t starts_batch, starts_head;
-  // % endif
-  // % if ordered
-  const int32_t *query_order, *key_order;  // tokens in the order of the walk; as they lie if null
-  int64_t query_order_batch, query_order_head, key_order_batch, key_order_head;
-  // % endif
-  int64_t B, H, N, M, D, E, threads;
-  bool few_rows;        // keys and values are read as they lie, and not packed
-  int64_t panel_heads;  // how many heads in a row read the same keys and values
-  int64_t parts;        // how many tasks share the keys of a query tile
-  float* part_acc;      // [parts, B, H, N, E], where there are several
-  Sums* part_sums;      // [parts, B, H, N]
-  // % for field in fields
-  __field__;
-  // % endfor
+  float* stats;     // [B, H, N, 2]: what scores are relative to, and what values are multiplied by; or null
+  bool few_rows;    // keys and values are read as they lie, and not packed
+  int64_t parts;    // how many tasks share the keys of a query tile
+  float* part_acc;  // [parts, B, H, N, E], where there are several
+  Sums* part_sums;  // [parts, B, H, N]
 };
 
 struct Workspace {  // of one thread
@@ -146,9 +51,6 @@ struct Workspace {  // of one thread
         sums(QUERY_TILE) {}
 };
 
-// % if row_functions
-__row_functions__
-// % endif
 // ---- the end of a row
 
 // % if softmax
@@ -168,6 +70,12 @@ void finish(
   // % endif
   const float share = __share__;
   // % endif
+  // % if softmax
+  const float relative_to = sums.total == 0 ? 0 : sums.top;
+  // % else
+  constexpr float relative_to = 0;
+  // % endif
+  if (call.stats) call.stats[2 * row] = relative_to, call.stats[2 * row + 1] = share;
   for (int64_t e = 0; e < call.E; ++e) assign(call.y[row * call.E + e], acc[e] * share);
 }
 
@@ -200,5 +108,7 @@ void merge(const Call& call, int64_t h, int64_t row) {
 }
 
 __query_tile__
+
+__attending__
 
 __whole_call__

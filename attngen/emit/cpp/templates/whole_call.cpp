@@ -32,60 +32,19 @@ bool attend_all(Call& call) {
   return fault;
 }
 
-int forward(void* const* tensors, const int64_t* integers, const double* reals) {
-  auto rows = [&] {
-    Rows<Element> given;
-    given.data = static_cast<const Element*>(*tensors++);
-    for (int64_t* field : {&given.batch, &given.head, &given.token, &given.channel, &given.share}) *field = *integers++;
-    return given;
-  };
+int forward(Packed packed) {
   Call call;
-  call.q = rows();
-  call.k = rows();
-  call.v = rows();
-  call.y = static_cast<Element*>(*tensors++);
+  take(call, packed);
+  call.y = static_cast<Element*>(*packed.tensors++);
   // % if softmax
-  call.lse = static_cast<float*>(*tensors++);
+  call.lse = static_cast<float*>(*packed.tensors++);
   // % endif
-  call.offsets = static_cast<const int64_t*>(*tensors++);
-  // % if listed
-  call.tiles = static_cast<const int32_t*>(*tensors++);
-  call.starts = static_cast<const int64_t*>(*tensors++);
-  // % endif
-  // % if ordered
-  call.query_order = static_cast<const int32_t*>(*tensors++);
-  call.key_order = static_cast<const int32_t*>(*tensors++);
-  // % endif
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
-    *field = *integers++;
+  call.stats = static_cast<float*>(*packed.tensors++);
   call.few_rows = __few_rows_test__;
-  // % if listed
-  for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
-  // % endif
-  // % if ordered
-  for (int64_t* field : {&call.query_order_batch, &call.query_order_head}) *field = *integers++;
-  for (int64_t* field : {&call.key_order_batch, &call.key_order_head}) *field = *integers++;
-  // % endif
-  // % for line in packed
-  __line__
-  // % endfor
-  static_cast<void>(reals);
-
+  if (call.stats) call.few_rows = false;  // a backward pass packs keys, and its scores must be these to the last bit
   // % if key_rows
-  constexpr int64_t ROWS = 256;  // of keys, computed by one thread at a time
-  const int64_t key_blocks = (call.M + ROWS - 1) / ROWS;
+  make_key_rows(call);
   // % endif
-  // % for row, heads, share in key_rows
-  const int64_t __row___heads = __heads__;
-  std::vector<float> __row__(call.B * __row___heads * call.M * call.D);
-  call.__row__ = { __row__.data(), __row___heads * call.M * call.D, call.M * call.D, call.D, 1, __share__ };
-#pragma omp parallel for num_threads(call.threads)
-  for (int64_t task = 0; task < call.B * __row___heads * key_blocks; ++task) {
-    const int64_t head = task / key_blocks, first = task % key_blocks * ROWS, last = std::min(first + ROWS, call.M);
-    float* rows = &__row__[head * call.M * call.D];
-    make___row__(call, head / __row___heads, head % __row___heads, first, last, rows);
-  }
-  // % endfor
   return attend_all(call);
 }
 
@@ -94,7 +53,7 @@ int forward(void* const* tensors, const int64_t* integers, const double* reals) 
 // 0, or what went wrong: 1, an input was needed outside of its axes; 2, there was not enough memory.
 extern "C" int __variant___forward(
     void* const* tensors, const int64_t* integers, const double* reals) try {
-  return forward(tensors, integers, reals);
+  return forward({ tensors, integers, reals });
 } catch (const std::bad_alloc&) {
   return 2;
 }

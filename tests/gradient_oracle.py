@@ -1,0 +1,172 @@
+"""What the gradients of a kernel are compared with, and how close they must be.
+
+The gradients are those of autograd through the interpreter, in float64. The yardstick is what float32 PyTorch makes of
+scores, weights and their gradients, with y rounded to the kernel's dtype, handed down in float64. A gradient's maximal
+and root-mean-square error may be twice the yardstick's (four times for float32 kernels), plus two units in the last
+place of what it is the sum of. Gradients by v are sums of weights, in float32 as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from oracle import FACTOR, Call, InFloat32, _binade, _parts, _softmax, _weighted
+from torch import Tensor
+
+from attngen.ir import nodes
+from attngen.reference import attention
+
+SIGNS = 8
+"""Random signs by which the terms of a gradient are summed: how large a sum of their rounding errors is."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The gradients by q, k and v in float64; the errors of the yardstick; and the scales of the sums."""
+
+    exact: tuple[Tensor, ...]
+    errors: tuple[Tensor, ...]
+    scales: tuple[Tensor, ...]
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """Scores with the graph that leads to them, weights, y and values."""
+
+    rows: tuple[Tensor, Tensor, Tensor]
+    score: Tensor
+    weights: Tensor
+    y: Tensor
+    values: Tensor
+
+
+def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
+    """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
+    exact, forward = _exact(variant, call, dy, dlse)
+    rough_score, rough_weights = _rough(variant, call, forward, dy, dlse)
+    q, k, _ = forward.rows
+    rough = (*_handed_down(forward.score, (q, k), rough_score), _of_values(call, rough_weights, dy))
+    generator = torch.Generator().manual_seed(0)
+    terms, draws = _terms(variant.pairwise, forward, dy, dlse), []
+    for _ in range(SIGNS):
+        signs = torch.randint(0, 2, terms.shape, generator=generator) * 2.0 - 1
+        of_rows = _handed_down(forward.score, (q, k), signs * terms)
+        draws.append((*of_rows, _of_values(call, signs * forward.weights, dy)))
+    scales = tuple(torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
+    errors = tuple((a.to(call.q.dtype).double() - b).abs() for a, b in zip(rough, exact, strict=True))
+    return Wanted(exact, errors, scales, call.q.dtype)
+
+
+def assert_gradients(expected: Wanted, found: tuple[Tensor, ...]) -> None:
+    """Gradients are as right as the dtype allows."""
+    factor, eps = FACTOR[expected.dtype], torch.finfo(expected.dtype).eps
+    for name, exact, error, scale, gradient in zip(
+        ("dq", "dk", "dv"), expected.exact, expected.errors, expected.scales, found, strict=True
+    ):
+        assert gradient.shape == exact.shape
+        if exact.numel() == 0:
+            continue
+        distance = (gradient.to(expected.dtype).double() - exact).abs().nan_to_num(nan=torch.inf)
+        ulp = 2 * eps * _binade(scale)
+        assert bool((distance <= factor * error.max() + ulp).all()), (name, "max", distance.max(), error.max())
+        mean = [each.square().mean().sqrt() for each in (distance, error, ulp)]
+        assert mean[0] <= factor * mean[1] + mean[2], (name, "rms", *mean)
+
+
+def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], _Forward]:
+    """The gradients by q, k and v."""
+    q, k, v = (rows.double().requires_grad_() for rows in (call.q, call.k, call.v))
+    score, extra, values = _parts(variant, replace(call, q=q, k=k, v=v))
+    result = attention(
+        variant, q, k, v, parameters=call.parameters, inputs=call.inputs, scale=call.scale, offset=call.offset
+    )
+    total = (result.y * dy.double()).sum()
+    if dlse is not None and result.lse is not None:
+        total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
+    exact = _gradients(total, (q, k, v))
+    weights, y, _ = _forward(variant.pairwise, score.detach(), extra, values.detach(), result.live)
+    return exact, _Forward((q, k, v), score, weights, y, values.detach())
+
+
+def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> Tensor:
+    """How large the terms are that a gradient by a score is the sum of: weight * (dy . v - dy . y)."""
+    size = dy.double().abs()
+    terms = size @ forward.values.abs().mT
+    if isinstance(body.normalization, (nodes.Softmax, nodes.Sum)):
+        terms = terms + (size * forward.y.abs()).sum(-1, keepdim=True)
+    if dlse is not None:
+        terms = terms + dlse.double().abs()[..., None]
+    if body.logit or terms.shape[-1] == 0:
+        return forward.weights * terms
+    score = forward.score.detach()
+    shares = torch.where(score == 0, 0.0, forward.weights / score)
+    return torch.where(forward.weights == 0, 0.0, shares.abs().amax(-1, keepdim=True)) * terms
+
+
+def _forward(
+    body: nodes.Pairwise, score: Tensor, extra: Tensor | None, values: Tensor, live: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What y is the weighted sum by, y and log-sum-exp, by a score."""
+    if isinstance(body.normalization, nodes.Softmax):
+        y, lse = _softmax(score, extra, values, live)
+        shift = torch.where(lse == -torch.inf, 0.0, lse)[..., None]
+        return torch.where(live, torch.exp(score - shift), 0.0), y, lse
+    weights = score.exp() if body.logit else score
+    unit = torch.eye(values.shape[-2], dtype=values.dtype).expand(*values.shape[:2], -1, -1)
+    shares = _weighted(body.normalization, weights, extra, unit, live)
+    return shares, shares @ values, None
+
+
+def _rough(
+    variant: nodes.Variant, call: Call, forward: _Forward, dy: Tensor, dlse: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The gradients by scores, and the weights, in float32."""
+    with InFloat32():
+        score, extra, values = _parts(variant, call)
+    exact = forward.score.detach()
+    score = torch.where((score.double() - exact).abs() > 1e-3 * (1 + exact.abs()), exact.float(), score)
+    live = attention(
+        variant, call.q, call.k, call.v, parameters=call.parameters, inputs=call.inputs, scale=call.scale,
+        offset=call.offset,
+    ).live  # fmt: skip
+    free = score.detach().requires_grad_()
+    weights, y, _ = _forward(variant.pairwise, free, extra, values, live)
+    rounded = y + (y.detach().to(call.q.dtype).float() - y.detach())
+    body = variant.pairwise
+    if isinstance(body.normalization, nodes.Softmax):
+        dp = dy.float() @ values.mT
+        delta = (dy.float() * rounded.detach()).sum(-1, keepdim=True)
+        delta = delta - (0 if dlse is None else dlse[..., None])
+        return weights.detach() * (dp - delta), weights.detach()
+    (by_score,) = _gradients((y * dy.float()).sum(), (free,))
+    return by_score, weights.detach()
+
+
+def _handed_down(score: Tensor, rows: tuple[Tensor, ...], by_score: Tensor) -> tuple[Tensor, ...]:
+    """From a gradient by scores to those by q and k."""
+    return _gradients(score, rows, by_score.double())
+
+
+def _of_values(call: Call, weights: Tensor, dy: Tensor) -> Tensor:
+    """The gradient by v in the precision of the weights: of each head of values, over the heads that read it."""
+    by_head = weights.mT @ dy.to(weights.dtype)
+    B, groups, tokens, width = by_head.shape
+    heads = call.v.shape[1]
+    return by_head.view(B, heads, groups // heads, tokens, width).sum(2)
+
+
+def _gradients(value: Tensor, leaves: tuple[Tensor, ...], by_value: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Autograd's, where a pair that is masked hands nothing down, whatever the slope of its score."""
+    if not value.requires_grad:  # nothing is summed
+        return tuple(torch.zeros_like(leaf) for leaf in leaves)
+    waiting, seen = [value.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            node.register_hook(lambda below, _: tuple(g if g is None else g.nan_to_num(nan=0.0) for g in below))
+            waiting += [following for following, _ in node.next_functions]
+    found = torch.autograd.grad(value, leaves, by_value, allow_unused=True, retain_graph=True)
+    return tuple(torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True))
