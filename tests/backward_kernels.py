@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from gradient_oracle import of_heads
 from oracle import Call
 from torch import Tensor
 
@@ -73,10 +74,4 @@ def gradients(variant: attngen.Variant, call: Call, dy: Tensor, dlse: Tensor | N
     options: dict[str, Any] = {"scale": call.scale, "offset": call.offset, **call.inputs, **call.parameters}
     getattr(module, variant.name)(call.q, call.k, call.v, **options)
     rows = (call.q, call.k, call.v)
-    return tuple(_of_heads(g, each.shape[1]) for g, each in zip(found, rows, strict=True))
-
-
-def _of_heads(gradient: Tensor, heads: int) -> Tensor:
-    """The sums over the heads that share a row."""
-    B, groups, tokens, width = gradient.shape
-    return gradient.view(B, heads, groups // heads, tokens, width).sum(2)
+    return tuple(of_heads(g, each.shape[1]) for g, each in zip(found, rows, strict=True))

@@ -33,13 +33,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class _Forward:
-    """Scores with the graph that leads to them, weights, y and values."""
+    """Scores with the graph that leads to them, weights, y, values and the mask."""
 
     rows: tuple[Tensor, Tensor, Tensor]
     score: Tensor
     weights: Tensor
     y: Tensor
     values: Tensor
+    live: Tensor
 
 
 def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
@@ -47,12 +48,12 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     exact, forward = _exact(variant, call, dy, dlse)
     rough_score, rough_weights = _rough(variant, call, forward, dy, dlse)
     q, k, _ = forward.rows
-    rough = (*_handed_down(forward.score, (q, k), rough_score), _of_values(call, rough_weights, dy))
+    rough = (*_gradients(forward.score, (q, k), rough_score.double()), _of_values(call, rough_weights, dy))
     generator = torch.Generator().manual_seed(0)
     terms, draws = _terms(variant.pairwise, forward, dy, dlse), []
     for _ in range(SIGNS):
         signs = torch.randint(0, 2, terms.shape, generator=generator) * 2.0 - 1
-        of_rows = _handed_down(forward.score, (q, k), signs * terms)
+        of_rows = _gradients(forward.score, (q, k), signs * terms)
         draws.append((*of_rows, _of_values(call, signs * forward.weights, dy)))
     scales = tuple(torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
     errors = tuple((a.to(call.q.dtype).double() - b).abs() for a, b in zip(rough, exact, strict=True))
@@ -87,7 +88,7 @@ def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
         total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
     exact = _gradients(total, (q, k, v))
     weights, y, _ = _forward(variant.pairwise, score.detach(), extra, values.detach(), result.live)
-    return exact, _Forward((q, k, v), score, weights, y, values.detach())
+    return exact, _Forward((q, k, v), score, weights, y, values.detach(), result.live)
 
 
 def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> Tensor:
@@ -127,34 +128,27 @@ def _rough(
         score, extra, values = _parts(variant, call)
     exact = forward.score.detach()
     score = torch.where((score.double() - exact).abs() > 1e-3 * (1 + exact.abs()), exact.float(), score)
-    live = attention(
-        variant, call.q, call.k, call.v, parameters=call.parameters, inputs=call.inputs, scale=call.scale,
-        offset=call.offset,
-    ).live  # fmt: skip
     free = score.detach().requires_grad_()
-    weights, y, _ = _forward(variant.pairwise, free, extra, values, live)
-    rounded = y + (y.detach().to(call.q.dtype).float() - y.detach())
+    weights, y, _ = _forward(variant.pairwise, free, extra, values, forward.live)
     body = variant.pairwise
     if isinstance(body.normalization, nodes.Softmax):
         dp = dy.float() @ values.mT
-        delta = (dy.float() * rounded.detach()).sum(-1, keepdim=True)
+        delta = (dy.float() * y.detach().to(call.q.dtype).float()).sum(-1, keepdim=True)
         delta = delta - (0 if dlse is None else dlse[..., None])
         return weights.detach() * (dp - delta), weights.detach()
     (by_score,) = _gradients((y * dy.float()).sum(), (free,))
     return by_score, weights.detach()
 
 
-def _handed_down(score: Tensor, rows: tuple[Tensor, ...], by_score: Tensor) -> tuple[Tensor, ...]:
-    """From a gradient by scores to those by q and k."""
-    return _gradients(score, rows, by_score.double())
-
-
 def _of_values(call: Call, weights: Tensor, dy: Tensor) -> Tensor:
-    """The gradient by v in the precision of the weights: of each head of values, over the heads that read it."""
-    by_head = weights.mT @ dy.to(weights.dtype)
-    B, groups, tokens, width = by_head.shape
-    heads = call.v.shape[1]
-    return by_head.view(B, heads, groups // heads, tokens, width).sum(2)
+    """The gradient by v, in the precision of the weights."""
+    return of_heads(weights.mT @ dy.to(weights.dtype), call.v.shape[1])
+
+
+def of_heads(gradient: Tensor, heads: int) -> Tensor:
+    """The sums over the heads that read the same row."""
+    B, groups, tokens, width = gradient.shape
+    return gradient.view(B, heads, groups // heads, tokens, width).sum(2)
 
 
 def _gradients(value: Tensor, leaves: tuple[Tensor, ...], by_value: Tensor | None = None) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from attngen.schedule.indices import exact_decisions
 from attngen.schedule.levels import Level, level
 from attngen.schedule.logits import in_base_two
 from attngen.schedule.products import Product, named_products
-from attngen.schedule.slopes import Slope, slopes_of
+from attngen.schedule.slopes import Slope, name_of, slopes_of
 from attngen.schedule.statements import Sequence, Statement
 
 
@@ -67,7 +67,7 @@ def _slope(leaf: Variable | Read, slope: Expr, sequence: Sequence, roots: list[E
     """A slope by a name of its own, unless it has one."""
     value = sequence.lowered(slope, roots)
     if isinstance(value, Apply):
-        name = sequence.namer.fresh(f"slope_by_{Slope(leaf, value, Level.PAIR).name}".rstrip("_"))
+        name = sequence.namer.fresh(f"slope_by_{name_of(leaf)}".rstrip("_"))
         sequence.define(name, slope, roots)
         value = Variable(Kind.FLOAT, name=name)
     return Slope(leaf, value, level(value, sequence.levels))

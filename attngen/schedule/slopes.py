@@ -27,11 +27,15 @@ class Slope:
     @property
     def name(self) -> str:
         """The product's, or the input's."""
-        return self.target.name if isinstance(self.target, Variable) else self.target.input
+        return name_of(self.target)
 
     @property
     def of_product(self) -> bool:
         return isinstance(self.target, Variable)
+
+
+def name_of(target: Variable | Read) -> str:
+    return target.name if isinstance(target, Variable) else target.input
 
 
 def slopes_of(score: Expr, products: Collection[str]) -> dict[Variable | Read, Expr]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from attngen.emit.cpp import adjoints
 from attngen.emit.cpp.pairs import Pairs
-from attngen.emit.cpp.rows import multiplied
+from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, query_names
 from attngen.ir import nodes
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
@@ -37,7 +37,7 @@ class _Gradients:
     def values(self) -> dict[str, object]:
         plan = self.plan
         centred = isinstance(plan.normalization, (nodes.Softmax, nodes.Sum))
-        keys = list(dict.fromkeys(product.key.name for product in plan.products))
+        keys = key_names(plan)
         weight = "scores[x] * " if plan.logit else ""
         return {
             "counted": False,
@@ -48,7 +48,7 @@ class _Gradients:
             ],
             "panel_widths": f"{len(keys)} * (rounded_up(call.D, DEPTH) + rounded_up(call.D, PANEL)) "
             "+ rounded_up(call.E, DEPTH)",
-            "by_score": f"{weight}({'dp_row[x] - delta'})" if centred else f"{weight}dp_row[x]",
+            "by_score": f"{weight}(dp_row[x] - delta)" if centred else f"{weight}dp_row[x]",
             "differentials": [
                 (f"d_{slope.name}", self._differential(slope)) for slope in plan.slopes if slope.of_product
             ],
@@ -72,9 +72,8 @@ class _Gradients:
 
     def _workspace(self, keys: list[str]) -> dict[str, object]:
         plan = self.plan
-        queries = list(dict.fromkeys(product.query.name for product in plan.products))
-        rows = list(dict.fromkeys(multiplied(product) for product in plan.products))
-        floats = [(f"d_{name}", SUM) for name in dict.fromkeys((*queries, *rows))]
+        rows = multiplied_names(plan)
+        floats = [(f"d_{name}", SUM) for name in dict.fromkeys((*query_names(plan), *rows))]
         floats += [(f"d_{name}", TILE) for name in self.products]
         floats += [(bridge.name, "D") for bridge in plan.bridges]
         pieces = [(f"{name}_rows", f"slots * KEY_TILE * {ROWS}") for name in keys]

@@ -37,11 +37,25 @@ class RowPrinter(KernelPrinter):
         return (f"{text}[c]", ATOM) if text in self.of_channel else (text, tightness)
 
 
+def query_names(plan: Plan) -> list[str]:
+    """The rows of queries, each once."""
+    return list(dict.fromkeys(product.query.name for product in plan.products))
+
+
+def key_names(plan: Plan) -> list[str]:
+    """The rows of keys, each once."""
+    return list(dict.fromkeys(product.key.name for product in plan.products))
+
+
+def multiplied_names(plan: Plan) -> list[str]:
+    """What products multiply with keys, each once."""
+    return list(dict.fromkeys(map(multiplied, plan.products)))
+
+
 def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     """What the template shows of them."""
     computed = [product.key for product in plan.products if not product.key.plain]
-    queries = list(dict.fromkeys(product.query.name for product in plan.products))
-    keys = list(dict.fromkeys(product.key.name for product in plan.products))
+    queries, keys = query_names(plan), key_names(plan)
     bridged = [(p.query.name, multiplied(p), p.bridge) for p in plan.products if p.bridge is not None]
     return {
         "queries": queries,
@@ -55,7 +69,7 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
         "few_rows_test": " && ".join(["call.N <= FEW_ROWS", *(f"call.{name}.channel == 1" for name in (*keys, "v"))])
         if not plan.ordered
         else "false",
-        "multiplied": list(dict.fromkeys(rows for rows, _ in sides(plan))),
+        "multiplied": multiplied_names(plan),
         "panel_widths": f"{f'{len(keys)} * ' if len(keys) > 1 else ''}rounded_up(call.D, DEPTH)",
         "keys_per_anchor": KEYS_PER_ANCHOR,
         "bridges": [name for _, name, _ in bridged],
