@@ -23,7 +23,7 @@ SIGNS = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """The gradients by q, k and v in float64; the errors of the yardstick; and the scales of the sums."""
+    """The gradients by q, k, v and inputs in float64; the errors of the yardstick; and the scales of the sums."""
 
     exact: tuple[Tensor, ...]
     errors: tuple[Tensor, ...]
@@ -33,28 +33,38 @@ class Wanted:
 
 @dataclass(frozen=True)
 class _Forward:
-    """Scores with the graph that leads to them, weights, y, values and the mask."""
+    """Scores and a sink with the graph that leads to them, weights, y, log-sum-exp, values and the mask.
 
-    rows: tuple[Tensor, Tensor, Tensor]
+    `leaves` are q, k and the inputs of floats.
+    """
+
+    leaves: tuple[Tensor, ...]
     score: Tensor
+    sink: Tensor | None
     weights: Tensor
     y: Tensor
+    lse: Tensor | None
     values: Tensor
     live: Tensor
+
+
+def trained_inputs(call: Call) -> list[str]:
+    """The inputs that gradients go to, in the order of a call."""
+    return [name for name, given in call.inputs.items() if given.is_floating_point()]
 
 
 def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
     """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
     exact, forward = _exact(variant, call, dy, dlse)
-    rough_score, rough_weights = _rough(variant, call, forward, dy, dlse)
-    q, k, _ = forward.rows
-    rough = (*_gradients(forward.score, (q, k), rough_score.double()), _of_values(call, rough_weights, dy))
+    by_score, by_sink, rough_weights = _rough(variant, call, forward, dy, dlse)
+    rough = _together(_handed_down(forward, by_score, by_sink), _of_values(call, rough_weights, dy))
     generator = torch.Generator().manual_seed(0)
-    terms, draws = _terms(variant.pairwise, forward, dy, dlse), []
+    terms, of_sink = _terms(variant.pairwise, forward, dy, dlse)
+    draws = []
     for _ in range(SIGNS):
-        signs = torch.randint(0, 2, terms.shape, generator=generator) * 2.0 - 1
-        of_rows = _gradients(forward.score, (q, k), signs * terms)
-        draws.append((*of_rows, _of_values(call, signs * forward.weights, dy)))
+        signs, more = (torch.randint(0, 2, x.shape, generator=generator) * 2.0 - 1 for x in (terms, of_sink))
+        values = _of_values(call, signs * forward.weights, dy)
+        draws.append(_together(_handed_down(forward, signs * terms, more * of_sink), values))
     scales = tuple(torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
     errors = tuple((a.to(call.q.dtype).double() - b).abs() for a, b in zip(rough, exact, strict=True))
     return Wanted(exact, errors, scales, call.q.dtype)
@@ -63,8 +73,9 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
 def assert_gradients(expected: Wanted, found: tuple[Tensor, ...]) -> None:
     """Gradients are as right as the dtype allows."""
     factor, eps = FACTOR[expected.dtype], torch.finfo(expected.dtype).eps
+    names = ["dq", "dk", "dv", *(f"input {k}" for k in range(len(found) - 3))]
     for name, exact, error, scale, gradient in zip(
-        ("dq", "dk", "dv"), expected.exact, expected.errors, expected.scales, found, strict=True
+        names, expected.exact, expected.errors, expected.scales, found, strict=True
     ):
         assert gradient.shape == exact.shape
         if exact.numel() == 0:
@@ -76,34 +87,62 @@ def assert_gradients(expected: Wanted, found: tuple[Tensor, ...]) -> None:
         assert mean[0] <= factor * mean[1] + mean[2], (name, "rms", *mean)
 
 
+def _together(down: tuple[Tensor, ...], of_values: Tensor) -> tuple[Tensor, ...]:
+    """Gradients by q, k, v and inputs."""
+    return (down[0], down[1], of_values, *down[2:])
+
+
+def _handed_down(forward: _Forward, by_score: Tensor, by_sink: Tensor) -> tuple[Tensor, ...]:
+    """From gradients by scores and sinks to those by the leaves."""
+    down = _gradients(forward.score, forward.leaves, by_score.double())
+    if forward.sink is None:
+        return down
+    more = _gradients(forward.sink, forward.leaves, by_sink.double().sum_to_size(forward.sink.shape))
+    return tuple(a + b for a, b in zip(down, more, strict=True))
+
+
 def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], _Forward]:
-    """The gradients by q, k and v."""
+    """The gradients by q, k, v and the inputs of floats."""
     q, k, v = (rows.double().requires_grad_() for rows in (call.q, call.k, call.v))
-    score, extra, values = _parts(variant, replace(call, q=q, k=k, v=v))
+    trained = {name: call.inputs[name].detach().double().requires_grad_() for name in trained_inputs(call)}
+    inputs = {**call.inputs, **trained}
+    score, extra, values = _parts(variant, replace(call, q=q, k=k, v=v, inputs=inputs))
     result = attention(
-        variant, q, k, v, parameters=call.parameters, inputs=call.inputs, scale=call.scale, offset=call.offset
+        variant, q, k, v, parameters=call.parameters, inputs=inputs, scale=call.scale, offset=call.offset
     )
     total = (result.y * dy.double()).sum()
     if dlse is not None and result.lse is not None:
         total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
-    exact = _gradients(total, (q, k, v))
-    weights, y, _ = _forward(variant.pairwise, score.detach(), extra, values.detach(), result.live)
-    return exact, _Forward((q, k, v), score, weights, y, values.detach(), result.live)
+    exact = _gradients(total, (q, k, v, *trained.values()))
+    fixed = None if extra is None else extra.detach()
+    weights, y, lse = _forward(variant.pairwise, score.detach(), fixed, values.detach(), result.live)
+    sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
+    leaves = (q, k, *trained.values())
+    return exact, _Forward(leaves, score, sink, weights, y, lse, values.detach(), result.live)
 
 
-def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> Tensor:
-    """How large the terms are that a gradient by a score is the sum of: weight * (dy . v - dy . y)."""
+def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, Tensor]:
+    """How large the terms are that a gradient by a score is the sum of, weight * (dy . v - dy . y), and by a sink."""
     size = dy.double().abs()
     terms = size @ forward.values.abs().mT
-    if isinstance(body.normalization, (nodes.Softmax, nodes.Sum)):
-        terms = terms + (size * forward.y.abs()).sum(-1, keepdim=True)
+    of_row = (size * forward.y.abs()).sum(-1, keepdim=True)
     if dlse is not None:
-        terms = terms + dlse.double().abs()[..., None]
+        of_row = of_row + dlse.double().abs()[..., None]
+    if isinstance(body.normalization, (nodes.Softmax, nodes.Sum)):
+        terms = terms + of_row
+    of_sink = of_row * _share_of_sink(forward) if forward.sink is not None else of_row
     if body.logit or terms.shape[-1] == 0:
-        return forward.weights * terms
+        return forward.weights * terms, of_sink
     score = forward.score.detach()
     shares = torch.where(score == 0, 0.0, forward.weights / score)
-    return torch.where(forward.weights == 0, 0.0, shares.abs().amax(-1, keepdim=True)) * terms
+    return torch.where(forward.weights == 0, 0.0, shares.abs().amax(-1, keepdim=True)) * terms, of_sink
+
+
+def _share_of_sink(forward: _Forward) -> Tensor:
+    """What of each row the sink takes, [B, H, N, 1]."""
+    assert forward.sink is not None
+    assert forward.lse is not None
+    return torch.exp(forward.sink.detach() - forward.lse[..., None])
 
 
 def _forward(
@@ -122,22 +161,24 @@ def _forward(
 
 def _rough(
     variant: nodes.Variant, call: Call, forward: _Forward, dy: Tensor, dlse: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The gradients by scores, and the weights, in float32."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients by scores and sinks, and the weights, in float32."""
     with InFloat32():
         score, extra, values = _parts(variant, call)
     exact = forward.score.detach()
     score = torch.where((score.double() - exact).abs() > 1e-3 * (1 + exact.abs()), exact.float(), score)
     free = score.detach().requires_grad_()
-    weights, y, _ = _forward(variant.pairwise, free, extra, values, forward.live)
+    weights, y, lse = _forward(variant.pairwise, free, extra, values, forward.live)
     body = variant.pairwise
     if isinstance(body.normalization, nodes.Softmax):
         dp = dy.float() @ values.mT
         delta = (dy.float() * y.detach().to(call.q.dtype).float()).sum(-1, keepdim=True)
         delta = delta - (0 if dlse is None else dlse[..., None])
-        return weights.detach() * (dp - delta), weights.detach()
+        assert lse is not None
+        share = 0.0 if extra is None else torch.exp(extra - lse.detach()[..., None])
+        return weights.detach() * (dp - delta), -share * delta, weights.detach()
     (by_score,) = _gradients((y * dy.float()).sum(), (free,))
-    return by_score, weights.detach()
+    return by_score, by_score.new_zeros(*by_score.shape[:-1], 1), weights.detach()
 
 
 def _of_values(call: Call, weights: Tensor, dy: Tensor) -> Tensor:

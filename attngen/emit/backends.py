@@ -18,8 +18,9 @@ def _triton(made: Plan) -> Files:
 
 
 def _cpp(made: Plan) -> Files:
-    source, launcher = cpp_lower.generate(made)
-    return {f"{made.variant.name}.py": launcher, f"{made.variant.name}.cpp": source}
+    forward, backward, launcher = cpp_lower.generate(made)
+    name = made.variant.name
+    return {f"{name}.py": launcher, f"{name}.cpp": forward, f"{name}_backward.cpp": backward}
 
 
 BACKENDS: dict[str, Callable[[Plan], Files]] = {"triton": _triton, "cpp": _cpp}

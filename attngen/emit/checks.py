@@ -21,17 +21,64 @@ from attngen.schedule.rows import Split, products, split
 POSITIONS = ("i", "j", "n", "t")
 
 
-def check_lines(variant: nodes.Variant, debug: bool = False, order: bool = True) -> list[str]:
-    """Checks of parameters, inputs, offset, assertions, order and demands of all pairs, in this order.
+def check_lines(variant: nodes.Variant) -> list[str]:
+    """What follows `typed_lines`, in the order of generated functions."""
+    lines = [*shape_lines(variant), *axis_lines(variant), *filled_lines(variant)]
+    return [*lines, *data_lines(variant), *rule_lines(variant)]
 
-    Data are looked at on the CPU; with `debug` also on a GPU, if the name `debug` is true at the call. Without `order`,
-    `order_lines` are left out.
-    """
-    option = ", debug" if debug else ""
+
+def typed_lines(variant: nodes.Variant) -> list[str]:
+    """Arguments have their types, and parameters are in their ranges."""
+    tensors = [
+        f'_tensor("{variant.name}", "{given.name}", {given.name}, " ({place(variant, given.span.line)})")'
+        for given in variant.inputs
+    ]
+    return [*tensors, *(line for given in variant.parameters for line in parameter_lines(variant, given))]
+
+
+def shape_lines(variant: nodes.Variant) -> list[str]:
+    """Inputs have their shapes; `sizes` gets those of their own axes."""
+    if not variant.inputs:
+        return []
+    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in AXIS_SIZES})
+    known = ", ".join(f'"{axis}": {AXIS_SIZES[axis]}' for axis in used)
+    lines = [f"sizes = {{{known}}}"]
+    for given in variant.inputs:
+        axes = ", ".join(f'"{axis}"' for axis in given.axes) + ("," if len(given.axes) == 1 else "")
+        where = place(variant, given.span.line)
+        arguments = f'"{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}"'
+        lines.append(f'_input({arguments}, sizes, q.device, "{where}")')
+    return lines
+
+
+def own_axes(variant: nodes.Variant) -> list[str]:
+    """The axes of inputs whose sizes only the inputs know."""
+    return sorted({axis for given in variant.inputs for axis in given.axes if axis not in AXIS_SIZES})
+
+
+def axis_lines(variant: nodes.Variant) -> list[str]:
+    """The sizes of own axes by their names."""
+    return [f'{size_name(axis)} = sizes["{axis}"]' for axis in own_axes(variant)]
+
+
+def filled_lines(variant: nodes.Variant) -> list[str]:
+    """Inputs without elements get some, where an index is kept inside of an axis."""
     return [
-        *(line for given in variant.parameters for line in parameter_lines(variant, given)),
-        *_inputs(variant, option),
-        *_offset(variant, option),
+        f"{given.name} = _not_empty({given.name})"
+        for given in variant.inputs
+        if any(axis == "n" or axis not in AXIS_SIZES for axis in given.axes)
+    ]
+
+
+def data_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
+    """What the numbers in inputs must be: looked at on the CPU, with `debug` also on a GPU if that name is true."""
+    option = ", debug" if debug else ""
+    return [*(line for given in variant.inputs for line in _data(variant, given, option)), *_offset(variant, option)]
+
+
+def rule_lines(variant: nodes.Variant, debug: bool = False, order: bool = True) -> list[str]:
+    """Assertions, the order (unless it is checked elsewhere), demands of all pairs, and rates of growth."""
+    return [
         *_assertions(variant),
         *(order_lines(variant, debug) if order else []),
         *_demands(variant),
@@ -158,27 +205,6 @@ def _for_all(test: str, expr: Expr) -> str:
     """The test for every head and channel that it speaks of."""
     loops = [f"for {name} in range({AXIS_SIZES[name]})" for name in ("h", "c") if mentions(expr, name)]
     return f"all({' '.join([test, *loops])})" if loops else test
-
-
-def _inputs(variant: nodes.Variant, debug: str) -> list[str]:
-    if not variant.inputs:
-        return []
-    used = sorted({axis for given in variant.inputs for axis in given.axes if axis in AXIS_SIZES})
-    known = ", ".join(f'"{axis}": {AXIS_SIZES[axis]}' for axis in used)
-    lines = [f"sizes = {{{known}}}"]
-    for given in variant.inputs:
-        axes = ", ".join(f'"{axis}"' for axis in given.axes) + ("," if len(given.axes) == 1 else "")
-        where = place(variant, given.span.line)
-        arguments = f'"{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}"'
-        lines.append(f'{given.name} = _input({arguments}, sizes, q.device, "{where}")')
-    own = sorted({axis for given in variant.inputs for axis in given.axes if axis not in AXIS_SIZES})
-    lines += [f'{size_name(axis)} = sizes["{axis}"]' for axis in own]
-    for given in variant.inputs:
-        lines += _data(variant, given, debug)
-    for given in variant.inputs:
-        if any(axis == "n" or axis not in AXIS_SIZES for axis in given.axes):
-            lines.append(f"{given.name} = _not_empty({given.name})")
-    return lines
 
 
 def _data(variant: nodes.Variant, given: nodes.Input, debug: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attngen.analysis.facts import FIRST, FIRST_KEY, LAST, LAST_KEY, Facts
@@ -31,7 +32,13 @@ SUPPORT = (
     "_versions",
     "_same_call",
 )
-IMPORTS = ("from collections.abc import Callable", "from typing import Any, NamedTuple")
+IMPORTS = (
+    "import itertools",
+    "from collections.abc import Callable",
+    "from dataclasses import dataclass, field",
+    "from typing import Any",
+    "from weakref import WeakValueDictionary",
+)
 """What a launcher imports for it."""
 ENDS = {
     FIRST: "q0 = tile * query_tile + first",
@@ -42,16 +49,19 @@ ENDS = {
 """The first and the last positions of tiles."""
 
 
-def values(plan: Plan, face: Face, tile_sizes: str, imports: tuple[str, ...], *calls: str) -> dict[str, object]:
+def values(
+    plan: Plan, face: Face, tile_sizes: str, imports: tuple[str, ...], calls: Iterable[str] = ()
+) -> dict[str, object]:
     """What launchers show of a walk along a list.
 
     `tile_sizes` is Python for the queries and keys of a tile, `imports` what a launcher imports anyway, `calls` are
     support functions that it calls itself.
     """
     if plan.listed is None:
-        return {"listed": False, "ordered": False, "imports": _sorted(imports)}
+        support = functions("attngen.emit.support", "live.py", calls)
+        return {"listed": False, "ordered": False, "imports": _sorted(imports), "tensor_support": support}
     lister = _Lister(plan, plan.listed)
-    shown: dict[str, object] = {"listed": True, "imports": _sorted((*imports, *IMPORTS))}
+    shown: dict[str, object] = {"listed": True, "imports": _sorted(imports, IMPORTS), "tensor_support": ""}
     shown |= {**face.values(), **lister.values(face), "tile_sizes": tile_sizes, **lister.calls(tile_sizes, face)}
     text = render("attngen.emit", "live_tiles.py", shown).rstrip()
     used = [name for name in SUPPORT if f"{name}(" in text]
@@ -65,9 +75,14 @@ def walk_arguments(plan: Plan) -> list[str]:
     return _Lister(plan, plan.listed).given
 
 
-def _sorted(imports: tuple[str, ...]) -> list[str]:
-    """Modules first, then what comes from modules."""
-    return sorted(imports, key=lambda line: (line.startswith("from"), line))
+def _sorted(*imports: tuple[str, ...]) -> list[str]:
+    """Modules first, then what comes from modules; of a module, all names in one line."""
+    modules = {line for each in imports for line in each if line.startswith("import")}
+    names: dict[str, set[str]] = {}
+    for line in (line for each in imports for line in each if line not in modules):
+        module, wanted = line.removeprefix("from ").split(" import ")
+        names.setdefault(module, set()).update(wanted.split(", "))
+    return [*sorted(modules), *(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))]
 
 
 @dataclass(slots=True)

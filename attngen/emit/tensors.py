@@ -127,9 +127,14 @@ class TensorPrinter(Printer):
 
     def read(self, expr: Read) -> str:
         given = self.variant.input(expr.input)
+        exact = ".double()" if given.kind is Kind.FLOAT else ""
+        return f"{self.called(given.name)}[{', '.join(self.place(expr))}]{exact}"
+
+    def place(self, expr: Read) -> list[str]:
+        """The indices of an element."""
+        given = self.variant.input(expr.input)
         name = self.called(given.name)
-        indices = ", ".join(self._index(name, k, axis, expr.indices[k]) for k, axis in enumerate(given.axes))
-        return f"{name}[{indices}]" + (".double()" if given.kind is Kind.FLOAT else "")
+        return [self._index(name, k, axis, expr.indices[k]) for k, axis in enumerate(given.axes)]
 
     def _index(self, name: str, k: int, axis: str, index: Expr) -> str:
         match axis:

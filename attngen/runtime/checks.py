@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from attngen.emit.checks import check_lines, parameter_lines
+from attngen.emit.checks import check_lines, parameter_lines, typed_lines
 from attngen.emit.support import checks, live
 from attngen.errors import CallError
 from attngen.ir.nodes import Variant
@@ -41,17 +41,14 @@ def check_call(
     Raises:
         ValueError: an argument does not fit.
     """
-    sizes = checks._sizes(variant.name, q, k, v)
-    checks._scale(variant.name, scale, sizes[4])
-    start = checks._offset(variant.name, offset, sizes[0], sizes[3] - sizes[2], q.device)
-    names = {
-        **vars(live),
-        **vars(checks),
-        **dict(zip("BHNMDE", sizes, strict=True)),
-        "q": q,
-        "offset": start,
-        **inputs,
-        **parameters,
-    }
+    for label, rows in (("q", q), ("k", k), ("v", v)):
+        checks._tensor(variant.name, label, rows)
+    checks._scale(variant.name, scale)
+    first = checks._first(variant.name, offset)
+    names: dict[str, object] = {**vars(live), **vars(checks), **inputs, **parameters, "q": q}
     # The lines are those of the generated function, made from the checked spec.
+    exec("\n".join(typed_lines(variant)), names)
+    sizes = checks._sizes(variant.name, q, k, v)
+    names["offset"] = checks._offset(variant.name, *first, sizes[0], sizes[3] - sizes[2], q.device)
+    names |= zip("BHNMDE", sizes, strict=True)
     exec("\n".join(check_lines(variant)), names)

@@ -44,14 +44,21 @@ KERNEL_NAMES = frozenset(
     "prepare weigh walk give live_panels score_block_of add_block_of faulty part_index place r0 seen_keys visits "
     "walked BLOCK_LANES FEW_ROWS PANEL_BYTES add_spans attend_all dot load_span keep_live panel_slot panel_owner "
     "panel_head largest place_in_span SPAN LINE AHEAD multiply_add score sum_of value_panel Attending begin "
-    "list_visits turn_to stats relative_to Given Packed packed take take_rows make_key_rows field "
+    "list_visits turn_to stats relative_to Given Packed packed take take_rows make_key_rows field list_number _ "
+    # backward passes
+    "GradientTile KeySums Elements take_elements delta dy dlse dq dk dv dp dp_row E_factors D_padded seen_by clear "
+    "differentiate add_to_queries add_to_keys add_panels add_across as_columns columns add_diagonals gather "
+    "gather_diagonals rounds_of differentiate_all differentiate_tile backward centred parts batch_rounds head_rounds "
+    "diagonals tokens of_keys of_distances of_diagonals of_tile of_heads sum_of_products to_weights row_gradient to "
+    "ONES MOST_COPIED dy_factors dy_pieces dy_rows slots owner live_rows groups strides wanted gradient asked made "
+    "totals rounds copied "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_diagonals|marked_\w+|by_distance_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

@@ -7,7 +7,8 @@ Positions and masks are exact (integers and float64); scores are float32, and in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from attngen.analysis import algebra as al
@@ -16,10 +17,11 @@ from attngen.analysis.lists import List, rewritten
 from attngen.analysis.walk import Definition, Periodic, Range
 from attngen.errors import SpecError
 from attngen.ir import nodes
-from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct
+from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct, variables
 from attngen.passes import simplify
 from attngen.schedule.congruences import with_remainders
 from attngen.schedule.guards import outside
+from attngen.schedule.homes import Landing, landings
 from attngen.schedule.host import Hoisting, HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import Namer, kernel_name
@@ -27,7 +29,7 @@ from attngen.schedule.products import Product, RowPlan
 from attngen.schedule.rows import is_anchored
 from attngen.schedule.scores import scores
 from attngen.schedule.slopes import Slope
-from attngen.schedule.statements import Sequence, Statement, Tile
+from attngen.schedule.statements import Sequence, Statement, Tile, needed
 from attngen.schedule.support import unsupported
 from attngen.schedule.walks import choose_walk
 
@@ -41,8 +43,9 @@ class Plan:
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
     What `normalization` holds is lowered, a sink in base two. `slopes` are the derivatives of the score itself, not in
-    base two, and `extra_slopes` those of the sink; both are empty in a plan of the forward pass. `fault` holds for a
-    pair whose value would need an element outside of an input; its result is `FALSE` if none can.
+    base two, `extra_slopes` those of the sink, and `landings` what they and the rows make of inputs; all are empty in a
+    plan for the forward pass alone. `fault` holds for a pair whose value would need an element outside of an input; its
+    result is `FALSE` if none can.
     """
 
     variant: nodes.Variant
@@ -59,6 +62,7 @@ class Plan:
     normalization: nodes.Normalization
     slopes: tuple[Slope, ...]
     extra_slopes: tuple[Slope, ...]
+    landings: tuple[Landing, ...]
     fault: Tile
 
     @property
@@ -109,8 +113,8 @@ class Plan:
         return (self.mask, self.score, self.fault)
 
 
-def plan(variant: nodes.Variant, differentiated: bool = False) -> Plan:
-    """Decide how a checked variant is computed; with `differentiated`, also how its gradients are.
+def plan(variant: nodes.Variant) -> Plan:
+    """Decide how a checked variant and its gradients are computed.
 
     Raises:
         SpecError: it cannot be compiled yet.
@@ -140,7 +144,7 @@ def plan(variant: nodes.Variant, differentiated: bool = False) -> Plan:
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
-    scored = scores(body, hoisting, exact, differentiated)
+    scored = scores(body, hoisting, exact)
     statements = (*exact.statements, *scored.statements, *faults.statements)
     return Plan(
         variant=simple,
@@ -157,6 +161,7 @@ def plan(variant: nodes.Variant, differentiated: bool = False) -> Plan:
         normalization=scored.normalization,
         slopes=scored.slopes,
         extra_slopes=scored.extra_slopes,
+        landings=landings(simple, scored.products, scored.slopes, scored.extra_slopes),
         fault=Tile(tuple(faults.statements), faulty),
     )
 
@@ -177,6 +182,28 @@ def _namer(variant: nodes.Variant) -> Namer:
     given = [parameter.name for parameter in variant.parameters if parameter.kind is not Kind.FLOAT]
     given += [tensor.name for tensor in variant.inputs]
     return Namer(names, {kernel_name(name) for name in given})
+
+
+def forward(plan: Plan) -> Plan:
+    """The plan without what gradients alone need."""
+    extra = [] if plan.once_per_row is None else [plan.once_per_row]
+    score = Tile(tuple(needed(plan.score.statements, plan.score.result, *extra)), plan.score.result)
+    dropped = set(plan.score.statements) - set(score.statements)
+    products = tuple(product.forward for product in plan.products)
+    of_gradients = [statement.value for statement in dropped]
+    of_gradients += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
+    of_gradients += [expr for row in plan.rows if row.adjoint is not None for expr in row.adjoint.exprs]
+    head = tuple(statement for statement in plan.head if statement not in dropped)
+    kept = [expr for tile in (plan.mask, score, plan.fault) for expr in tile.exprs]
+    kept += [expr for product in products for row in product.rows for expr in row.exprs]
+    kept += [*extra, *(statement.value for statement in (*head, *plan.per_period))]
+    idle = _names(of_gradients) - _names(kept)
+    host = tuple(value for value in plan.host if value.name not in idle)
+    return replace(plan, host=host, head=head, score=score, products=products, slopes=(), extra_slopes=(), landings=())
+
+
+def _names(exprs: Iterable[Expr]) -> set[str]:
+    return {name for expr in exprs for name in variables(expr)}
 
 
 def reads(plan: Plan) -> tuple[Read, ...]:

@@ -21,8 +21,8 @@ from attngen.schedule.statements import Sequence, Tile
 class RowPlan(Tile):
     """One side of a product: the levels of its statements are those of a tile of rows.
 
-    A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own. The `adjoint` is
-    there where gradients are wanted.
+    A plain side is q or k as it is. `per_head` tells whether a row depends on the head beyond its own. The `adjoint`
+    is missing in a plan for the forward pass alone, and for a bridge.
     """
 
     name: str
@@ -46,16 +46,24 @@ class Product:
     key: RowPlan
     bridge: RowPlan | None = None
 
+    @property
+    def rows(self) -> tuple[RowPlan, ...]:
+        """All that is computed for it once per row or channel."""
+        return (self.query, self.key, *(() if self.bridge is None else (self.bridge,)))
 
-def named_products(
-    score: Expr, namer: Namer, hoisting: Hoisting, differentiated: bool = False
-) -> tuple[Expr, tuple[Product, ...]]:
+    @property
+    def forward(self) -> Product:
+        """The product without what gradients alone need."""
+        return replace(self, query=replace(self.query, adjoint=None), key=replace(self.key, adjoint=None))
+
+
+def named_products(score: Expr, namer: Namer, hoisting: Hoisting) -> tuple[Expr, tuple[Product, ...]]:
     """The score with names in place of its dot products, and the products."""
     nodes = {node: split(node) for node in products(score)}  # dot(q, k) and dot(k, q) are one
     names: dict[Split | str, Variable] = {}
     for node, sides in nodes.items():
         names.setdefault(sides, Variable(Kind.FLOAT, name=_name(node, len(names), set(nodes.values()), namer)))
-    made = tuple(_product(name.name, sides, namer, hoisting, differentiated) for sides, name in names.items())
+    made = tuple(_product(name.name, sides, namer, hoisting) for sides, name in names.items())
     return rewrite(score, lambda node: names[nodes[node]] if node in nodes else node), made
 
 
@@ -65,7 +73,7 @@ def _name(product: Expr, number: int, found: Set[Split | str], namer: Namer) -> 
     return namer.fresh(namer.given.get(product, f"product_{number + 1}"))
 
 
-def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting, differentiated: bool) -> Product:
+def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting) -> Product:
     assert isinstance(sides, Split), sides  # refused before
     prefix = "" if name == "qk" else f"{name}_"  # `near_q`, but `q_turned` where there is but one product
     elsewhere = Namer(namer.given, set(namer.taken))  # keys have a function of their own, where names are free again
@@ -79,11 +87,9 @@ def _product(name: str, sides: Split | str, namer: Namer, hoisting: Hoisting, di
         since = growth.since_anchors(*rates)
     query = _row(namer.fresh(names[0]), sides.query, since.get("query"), QUERY_ROWS, namer, hoisting)
     key = _row(namer.fresh(names[1]), sides.key, since.get("key"), KEY_ROWS, elsewhere, hoisting)
-    if differentiated:
-        apart = [Namer(namer.given, set(namer.taken)) for _ in "qk"]
-        backwards = adjoint(sides.query, "q", since.get("query"), QUERY_ROWS, apart[0], hoisting)
-        query = replace(query, adjoint=backwards)
-        key = replace(key, adjoint=adjoint(sides.key, "k", since.get("key"), KEY_ROWS, apart[1], hoisting))
+    apart = [Namer(namer.given, set(namer.taken)) for _ in "qk"]
+    query = replace(query, adjoint=adjoint(sides.query, "q", since.get("query"), QUERY_ROWS, apart[0], hoisting))
+    key = replace(key, adjoint=adjoint(sides.key, "k", since.get("key"), KEY_ROWS, apart[1], hoisting))
     return Product(name, query, key, sides.grown and _bridge(*sides.grown, namer, hoisting))
 
 

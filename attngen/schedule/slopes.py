@@ -17,12 +17,14 @@ from attngen.schedule.levels import Level
 class Slope:
     """The derivative of a score by `target`, over the names of the score's statements.
 
-    `level` tells how often it must be computed: a slope that is the same for a head is no array of a tile.
+    `level` tells how often it must be computed: a slope that is the same for a head is no array of a tile. `place` are
+    the indices of an element over the same names.
     """
 
     target: Variable | Read
     value: Expr
     level: Level
+    place: tuple[Expr, ...] = ()
 
     @property
     def name(self) -> str:

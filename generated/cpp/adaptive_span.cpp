@@ -479,13 +479,15 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   Input<double> span;
   double ramp_2;
   float scale_log2;
   float ramp_3;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -508,7 +510,8 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.span.data = static_cast<const double*>(*tensors++);
   for (int axis = 0; axis < 1; ++axis) call.span.stride[axis] = *integers++;
@@ -516,6 +519,7 @@ void take(Given& call, Packed& packed) {
   call.ramp_2 = *reals++;
   call.scale_log2 = static_cast<float>(*reals++);
   call.ramp_3 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -567,6 +571,7 @@ void finish(
   [[maybe_unused]] const double ramp_2 = call.ramp_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
   [[maybe_unused]] const float ramp_3 = call.ramp_3;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -607,9 +612,10 @@ struct QueryTile {
   [[maybe_unused]] const double ramp_2 = call.ramp_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
   [[maybe_unused]] const float ramp_3 = call.ramp_3;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
@@ -621,15 +627,17 @@ struct QueryTile {
   const int64_t stop = larger(live_start < live_stop ? floor_div(live_stop + KEY_TILE - 1, KEY_TILE) : 0, start);
   const int64_t full_start = floor_div(larger(q1 - head_ceil + 1, 0) + KEY_TILE - 1, KEY_TILE);
   const int64_t full_stop = larger(floor_div(smaller(q0 + 1, M), KEY_TILE), full_start);
-  const float head_span_2 = static_cast<float>(call.span(h / call.span.share));
-  const float head_sum = ramp_3 + head_span_2;
+  const double head_span_2 = call.span(h / call.span.share);
+  const double head_sum = ramp_2 + head_span_2;
+  const float head_span_3 = static_cast<float>(call.span(h / call.span.share));
+  const float head_sum_2 = ramp_3 + head_span_3;
 
   const Factor* q_factors = nullptr;
   // The key tile that is visited now.
   int64_t first_key = 0, keys = 0;
   Piece* k_panels = nullptr;
   Piece* v_panels = nullptr;
-  float by_distance_1_diagonals[QUERY_TILE + KEY_TILE] = {};
+  float by_distance_5_diagonals[QUERY_TILE + KEY_TILE] = {};
   bool faulty = false;  // an input was needed outside of its axes
 
   Index row_at(int64_t r) const { return first_row + r; }
@@ -681,9 +689,9 @@ struct QueryTile {
     // What depends on i - j alone, for the diagonals of the tile.
     for (Index x = QUERY_TILE - rows; x < QUERY_TILE + KEY_TILE - 1; ++x) {
       const Index i_minus_j = static_cast<Index>(first_row + offset - first_key) + QUERY_TILE - 1 - x;
-      const float by_distance_1 =
-          std::log2(smaller(larger((head_sum - static_cast<float>(i_minus_j)) / ramp_3, 0.0f), 1.0f));
-      by_distance_1_diagonals[x] = by_distance_1;
+      const float pair_clamp = smaller(larger((head_sum_2 - static_cast<float>(i_minus_j)) / ramp_3, 0.0f), 1.0f);
+      const float by_distance_5 = std::log2(pair_clamp);
+      by_distance_5_diagonals[x] = by_distance_5;
     }
   }
 
@@ -786,12 +794,12 @@ struct Attending : QueryTile {
       const bool* live = &space.live[r * KEY_TILE];
       float* scores = &space.scores[r * KEY_TILE];
       const float* qk_row = &space.qk[r * KEY_TILE];
-      const float* by_distance_1_row = &by_distance_1_diagonals[QUERY_TILE - 1 - (r0 + r)];
+      const float* by_distance_5_row = &by_distance_5_diagonals[QUERY_TILE - 1 - (r0 + r)];
 #pragma omp simd
       for (Index x = key_span.first; x < key_span.last; ++x) {
         [[maybe_unused]] const Index j = key_at<FULL>(x);
         [[maybe_unused]] const float qk = qk_row[x];
-        scores[x] = scale_log2 * qk + by_distance_1_row[x];
+        scores[x] = scale_log2 * qk + by_distance_5_row[x];
       }
       if (!FULL) keep_live(scores, live, key_span.first, key_span.last, NOTHING);
       top[r] = space.sums[r0 + r].top;

@@ -475,7 +475,8 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   const int32_t* tiles;   // the key tiles of each query tile, one query tile after the other
   const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
   int64_t starts_batch, starts_head;
@@ -484,6 +485,7 @@ struct Given {
   Input<uint8_t> random;
   int64_t block;
   float scale_log2;
+  float scale_;
   int64_t size_kb;
   int64_t size_qb;
 };
@@ -510,7 +512,8 @@ void take(Given& call, Packed& packed) {
   call.offsets = static_cast<const int64_t*>(*tensors++);
   call.tiles = static_cast<const int32_t*>(*tensors++);
   call.starts = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
   call.random.data = static_cast<const uint8_t*>(*tensors++);
@@ -518,6 +521,7 @@ void take(Given& call, Packed& packed) {
   call.random.share = *integers++;
   call.block = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   call.size_kb = *integers++;
   call.size_qb = *integers++;
   static_cast<void>(reals);
@@ -570,6 +574,7 @@ void finish(
     const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
   [[maybe_unused]] const Index block = call.block;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   [[maybe_unused]] const int64_t size_kb = call.size_kb;
   [[maybe_unused]] const int64_t size_qb = call.size_qb;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
@@ -611,11 +616,12 @@ struct QueryTile {
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const Index block = call.block;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   [[maybe_unused]] const int64_t size_kb = call.size_kb;
   [[maybe_unused]] const int64_t size_qb = call.size_qb;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   const int64_t* const starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
   const Index last = floor_div(M - 1, block);

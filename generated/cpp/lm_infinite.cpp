@@ -496,7 +496,8 @@ struct Given {
   Rows<Element> q, k, v;
   Rows<float> near_k;  // [B, heads, M, D], computed ahead
   std::vector<float> near_k_data;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   int64_t window;
@@ -504,6 +505,7 @@ struct Given {
   double count_D;
   double window_2;
   float scale_log2;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -526,13 +528,15 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.window = *integers++;
   call.sinks = *integers++;
   call.count_D = *reals++;
   call.window_2 = *reals++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -544,6 +548,7 @@ void make_near_k(const Given& call, int64_t b, int64_t h, int64_t first, int64_t
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double window_2 = call.window_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const Element* k = call.k.data + b * call.k.batch + h * call.k.head;
   const int64_t head_div = floor_div(D, 2);
   std::vector<double> f(D);
@@ -633,6 +638,7 @@ void finish(
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double window_2 = call.window_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -675,9 +681,10 @@ struct QueryTile {
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double window_2 = call.window_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
@@ -929,7 +936,8 @@ struct Attending : QueryTile {
         [[maybe_unused]] const Index j = key_at<FULL>(x);
         [[maybe_unused]] const float near = near_row[x];
         [[maybe_unused]] const float far = far_row[x];
-        scores[x] = scale_log2 * (i - j < window ? near : far);
+        const bool pair_below = i - j < window;
+        scores[x] = scale_log2 * (pair_below ? near : far);
       }
       if (!FULL) keep_live(scores, live, key_span.first, key_span.last, NOTHING);
       top[r] = space.sums[r0 + r].top;

@@ -462,10 +462,12 @@ struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   float scale_log2;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -488,9 +490,11 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -540,6 +544,7 @@ struct Workspace {  // of one thread
 void finish(
     const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -578,9 +583,10 @@ struct QueryTile {
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;

@@ -499,7 +499,8 @@ struct Given {
   Rows<Element> q, k, v;
   Rows<float> k_turned;  // [B, heads, M, D], computed ahead
   std::vector<float> k_turned_data;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   double base_;
@@ -508,6 +509,7 @@ struct Given {
   double constant_2;
   double s_;
   float constant_3;
+  float constant_4;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -530,7 +532,8 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.base_ = *reals++;
   call.count_D = *reals++;
@@ -538,6 +541,7 @@ void take(Given& call, Packed& packed) {
   call.constant_2 = *reals++;
   call.s_ = *reals++;
   call.constant_3 = static_cast<float>(*reals++);
+  call.constant_4 = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -550,6 +554,7 @@ void make_k_turned(const Given& call, int64_t b, int64_t h, int64_t first, int64
   [[maybe_unused]] const double constant_2 = call.constant_2;
   [[maybe_unused]] const double s_ = call.s_;
   [[maybe_unused]] const float constant_3 = call.constant_3;
+  [[maybe_unused]] const float constant_4 = call.constant_4;
   const Element* k = call.k.data + b * call.k.batch + h * call.k.head;
   const int64_t head_div = floor_div(D, 2);
   std::vector<int64_t> key_mod(D);
@@ -643,6 +648,7 @@ void finish(
   [[maybe_unused]] const double constant_2 = call.constant_2;
   [[maybe_unused]] const double s_ = call.s_;
   [[maybe_unused]] const float constant_3 = call.constant_3;
+  [[maybe_unused]] const float constant_4 = call.constant_4;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -686,9 +692,10 @@ struct QueryTile {
   [[maybe_unused]] const double constant_2 = call.constant_2;
   [[maybe_unused]] const double s_ = call.s_;
   [[maybe_unused]] const float constant_3 = call.constant_3;
+  [[maybe_unused]] const float constant_4 = call.constant_4;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;

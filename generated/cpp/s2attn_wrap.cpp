@@ -460,7 +460,8 @@ struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   const int32_t* tiles;   // the key tiles of each query tile, one query tile after the other
   const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
   int64_t starts_batch, starts_head;
@@ -470,6 +471,7 @@ struct Given {
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   int64_t group;
   float scale_log2;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -496,13 +498,15 @@ void take(Given& call, Packed& packed) {
   call.starts = static_cast<const int64_t*>(*tensors++);
   call.query_order = static_cast<const int32_t*>(*tensors++);
   call.key_order = static_cast<const int32_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;
   for (int64_t* field : {&call.query_order_batch, &call.query_order_head}) *field = *integers++;
   for (int64_t* field : {&call.key_order_batch, &call.key_order_head}) *field = *integers++;
   call.group = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -553,6 +557,7 @@ void finish(
     const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
   [[maybe_unused]] const Index group = call.group;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -592,9 +597,10 @@ struct QueryTile {
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const Index group = call.group;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   const int64_t* const starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
   // Tokens may be walked in another order than their own; then what stands in a slot is looked up.

@@ -480,7 +480,8 @@ struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   float scale_;
@@ -507,7 +508,8 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.scale_ = static_cast<float>(*reals++);
   call.bias = static_cast<float>(*reals++);
@@ -594,7 +596,7 @@ struct QueryTile {
   [[maybe_unused]] const float bias = call.bias;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
@@ -729,7 +731,8 @@ struct Attending : QueryTile {
       for (Index x = key_span.first; x < key_span.last; ++x) {
         [[maybe_unused]] const Index j = key_at<FULL>(x);
         [[maybe_unused]] const float qk = qk_row[x];
-        scores[x] = sigmoid(scale_ * qk + bias);
+        const float pair_sigmoid = sigmoid(scale_ * qk + bias);
+        scores[x] = pair_sigmoid;
       }
       if (!FULL) keep_live(scores, live, key_span.first, key_span.last, 0);
     }

@@ -462,12 +462,14 @@ struct Rows {  // [B, heads, tokens, channels]; head h reads head h / share
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   int64_t window;
   int64_t sinks;
   float scale_log2;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -490,11 +492,13 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.window = *integers++;
   call.sinks = *integers++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -546,6 +550,7 @@ void finish(
   [[maybe_unused]] const Index window = call.window;
   [[maybe_unused]] const Index sinks = call.sinks;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -586,9 +591,10 @@ struct QueryTile {
   [[maybe_unused]] const Index window = call.window;
   [[maybe_unused]] const Index sinks = call.sinks;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;

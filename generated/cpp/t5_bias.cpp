@@ -493,7 +493,8 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
 
 struct Given {
   Rows<Element> q, k, v;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   Input<float> table;
@@ -521,7 +522,8 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.table.data = static_cast<const float*>(*tensors++);
   for (int axis = 0; axis < 2; ++axis) call.table.stride[axis] = *integers++;
@@ -619,7 +621,7 @@ struct QueryTile {
   [[maybe_unused]] const int64_t size_bucket = call.size_bucket;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;
@@ -634,8 +636,8 @@ struct QueryTile {
   int64_t first_key = 0, keys = 0;
   Piece* k_panels = nullptr;
   Piece* v_panels = nullptr;
-  float by_distance_3_diagonals[QUERY_TILE + KEY_TILE] = {};
-  bool by_distance_7_diagonals[QUERY_TILE + KEY_TILE] = {};
+  float by_distance_5_diagonals[QUERY_TILE + KEY_TILE] = {};
+  bool by_distance_9_diagonals[QUERY_TILE + KEY_TILE] = {};
   bool faulty = false;  // an input was needed outside of its axes
 
   Index row_at(int64_t r) const { return first_row + r; }
@@ -690,18 +692,19 @@ struct QueryTile {
       const int64_t pair_floor = static_cast<int64_t>(
           std::floor(rounded(7.694373551407805 * std::log(static_cast<double>(larger(i_minus_j, 16)) / 16.0))));
       const Index pair_max_2 = larger(i_minus_j, 0);
-      const float pair_table = call.table(
-          inside(pair_max_2 < 16 ? pair_max_2 : smaller(pair_floor + 16, 31), size_bucket), h / call.table.share);
-      const float by_distance_3 = 1.4426950408889634f * pair_table;
+      const bool pair_below = pair_max_2 < 16;
+      const float pair_table =
+          call.table(inside(pair_below ? pair_max_2 : smaller(pair_floor + 16, 31), size_bucket), h / call.table.share);
+      const float by_distance_5 = 1.4426950408889634f * pair_table;
       const Index pair_difference = i_minus_j;
       const Index pair_max = larger(pair_difference, 0);
       const int64_t pair_choice = pair_max < 16 ? pair_max : smaller(
           static_cast<int64_t>(
               std::floor(rounded(constant * std::log(static_cast<double>(larger(pair_difference, 16)) / 16.0)))) + 16,
           31);
-      const bool by_distance_7 = pair_choice < 0 || pair_choice >= size_bucket;
-      by_distance_3_diagonals[x] = by_distance_3;
-      by_distance_7_diagonals[x] = by_distance_7;
+      const bool by_distance_9 = pair_choice < 0 || pair_choice >= size_bucket;
+      by_distance_5_diagonals[x] = by_distance_5;
+      by_distance_9_diagonals[x] = by_distance_9;
     }
   }
 
@@ -713,11 +716,11 @@ struct QueryTile {
     for (int64_t r = 0; r < block_rows; ++r) {
       [[maybe_unused]] const Index row = row_at(r0 + r), i = row + offset;
       bool* live = &space.live[r * KEY_TILE];
-      const bool* by_distance_7_row = &by_distance_7_diagonals[QUERY_TILE - 1 - (r0 + r)];
+      const bool* by_distance_9_row = &by_distance_9_diagonals[QUERY_TILE - 1 - (r0 + r)];
 #pragma omp simd reduction(| : fault)
       for (Index x = 0; x < KEY_TILE; ++x) {
         [[maybe_unused]] const Index j = key_at<FULL>(x);
-        fault |= x < keys && (j <= i && by_distance_7_row[x]);
+        fault |= x < keys && (j <= i && by_distance_9_row[x]);
         live[x] = j <= i;
       }
       std::fill(live + keys, live + KEY_TILE, 0);
@@ -805,12 +808,12 @@ struct Attending : QueryTile {
       const bool* live = &space.live[r * KEY_TILE];
       float* scores = &space.scores[r * KEY_TILE];
       const float* qk_row = &space.qk[r * KEY_TILE];
-      const float* by_distance_3_row = &by_distance_3_diagonals[QUERY_TILE - 1 - (r0 + r)];
+      const float* by_distance_5_row = &by_distance_5_diagonals[QUERY_TILE - 1 - (r0 + r)];
 #pragma omp simd
       for (Index x = key_span.first; x < key_span.last; ++x) {
         [[maybe_unused]] const Index j = key_at<FULL>(x);
         [[maybe_unused]] const float qk = qk_row[x];
-        scores[x] = 1.4426950408889634f * qk + by_distance_3_row[x];
+        scores[x] = 1.4426950408889634f * qk + by_distance_5_row[x];
       }
       if (!FULL) keep_live(scores, live, key_span.first, key_span.last, NOTHING);
       top[r] = space.sums[r0 + r].top;

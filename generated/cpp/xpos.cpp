@@ -514,13 +514,15 @@ struct Given {
   Rows<Element> q, k, v;
   Rows<float> k_turned;  // [B, heads, M, D], computed ahead
   std::vector<float> k_turned_data;
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
   float count_D;
   double base_;
   double count_D_2;
   float scale_log2;
+  float scale_;
 };
 
 struct Packed {  // what a launcher passes, in the order in which it is taken
@@ -543,12 +545,14 @@ void take(Given& call, Packed& packed) {
   call.v = take_rows(packed);
   auto& [tensors, integers, reals] = packed;
   call.offsets = static_cast<const int64_t*>(*tensors++);
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   call.count_D = static_cast<float>(*reals++);
   call.base_ = *reals++;
   call.count_D_2 = *reals++;
   call.scale_log2 = static_cast<float>(*reals++);
+  call.scale_ = static_cast<float>(*reals++);
   static_cast<void>(reals);
 }
 
@@ -559,6 +563,7 @@ void make_k_turned(const Given& call, int64_t b, int64_t h, int64_t first, int64
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D_2 = call.count_D_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const Element* k = call.k.data + b * call.k.batch + h * call.k.head;
   const int64_t head_div = floor_div(D, 2);
   std::vector<double> f(D);
@@ -651,6 +656,7 @@ void finish(
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D_2 = call.count_D_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
   call.lse[row] = sums.total == 0 ? NOTHING : (sums.top + std::log2(sums.total)) * 0.69314718f;
   const float relative_to = sums.total == 0 ? 0 : sums.top;
@@ -692,9 +698,10 @@ struct QueryTile {
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D_2 = call.count_D_2;
   [[maybe_unused]] const float scale_log2 = call.scale_log2;
+  [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // Positions stand in the key sequence: this tile holds the queries q0 to q1.
   [[maybe_unused]] const int64_t q0 = first_row + offset, q1 = first_row + rows - 1 + offset;

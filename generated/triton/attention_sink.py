@@ -295,13 +295,19 @@ def attention_sink(
     Raises:
         ValueError: an argument does not fit.
     """
+    _tensor("attention_sink", "q", q)
+    _tensor("attention_sink", "k", k)
+    _tensor("attention_sink", "v", v)
+    _tensor("attention_sink", "sink", sink, " (attention_sink.attn:4)")
+    _untrained("attention_sink", q, k, v, sink)
     B, H, N, M, D, E = _sizes("attention_sink", q, k, v)
-    scale = _scale("attention_sink", scale, D)
-    offset = _offset("attention_sink", offset, B, M - N, q.device)
+    scale = _scale("attention_sink", scale)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("attention_sink", *_first("attention_sink", offset), B, M - N, q.device)
+    sizes = {"h": H}
+    _input("attention_sink", "sink", sink, ("h",), "float", sizes, q.device, "attention_sink.attn:4")
     runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
     _require(runs, "attention_sink: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
-    sizes = {"h": H}
-    sink = _input("attention_sink", "sink", sink, ("h",), "float", sizes, q.device, "attention_sink.attn:4")
     _data("attention_sink", "sink", sink, None, "", None, "attention_sink.attn:4", debug)
     scale_log2 = 1.4426950408889634 * scale
     # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
@@ -359,9 +365,28 @@ def _require(holds: bool, message: str) -> None:
 
 def _sizes(name: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[int, int, int, int, int, int]:
     """B, H, N, M, D, E of q [B, heads, N, D], k [B, heads, M, D] and v [B, heads, M, E]; every head count divides H."""
+    if not (q.ndim == k.ndim == v.ndim == 4):
+        _refuse_rows(name, q, k, v)
+    (B, query_heads, N, D), (_, key_heads, M, _), E = q.shape, k.shape, v.shape[3]
+    H = max(query_heads, key_heads, v.shape[1])
+    if not (
+        k.shape[0] == B == v.shape[0]
+        and k.shape[3] == D > 0
+        and v.shape[2] == M
+        and E > 0
+        and q.dtype == k.dtype == v.dtype
+        and q.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        and q.device == k.device == v.device
+        and all(heads > 0 and H % heads == 0 for heads in (query_heads, key_heads, v.shape[1]))
+    ):
+        _refuse_rows(name, q, k, v)
+    return B, H, N, M, D, E
+
+
+def _refuse_rows(name: str, q: Tensor, k: Tensor, v: Tensor) -> None:
+    """What does not fit in q, k and v."""
     for label, rows in (("q", q), ("k", k), ("v", v)):
-        _require(isinstance(rows, Tensor), f"{name}: {label} is a {type(rows).__name__}, not a tensor")
-        shape = list(rows.shape)
+        shape = [*rows.shape]
         _require(rows.ndim == 4, f"{name}: {label} has the shape {shape}; it must be [B, heads, tokens, channels]")
         supported = rows.dtype in (torch.float32, torch.bfloat16, torch.float16)
         _require(supported, f"{name}: {label} is {rows.dtype}; it must be float32, bfloat16 or float16")
@@ -375,36 +400,53 @@ def _sizes(name: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[int, int, int, i
     for label, rows in (("q", q), ("k", k), ("v", v)):
         divides = rows.shape[1] > 0 and heads % rows.shape[1] == 0
         _require(divides, f"{name}: {label} has {rows.shape[1]} heads, which does not divide H = {heads}")
-    training = torch.is_grad_enabled() and any(rows.requires_grad for rows in (q, k, v))
-    _require(not training, f"{name}: there is no backward pass yet; call it under torch.no_grad()")
-    return q.shape[0], heads, q.shape[2], k.shape[2], q.shape[3], v.shape[3]
 
 
-def _scale(name: str, scale: float | None, width: int) -> float:
-    """1 / sqrt(D) unless given."""
+def _tensor(name: str, label: str, given: object, where: str = "") -> None:
+    """A tensor, and nothing else."""
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{name}: {label} is a {type(given).__name__}, not a tensor{where}")
+
+
+def _untrained(name: str, *given: Tensor) -> None:
+    """Gradients are not lost in silence."""
+    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    _require(not training, f"{name}: there is no backward pass on this device yet; call it under torch.no_grad()")
+
+
+def _scale(name: str, scale: float | None) -> float | None:
+    """A finite number, or none."""
     if scale is None:
-        return 1 / math.sqrt(width)
-    number = isinstance(scale, (int, float)) and not isinstance(scale, bool) and math.isfinite(scale)
-    _require(number, f"{name}: scale is {scale!r}; it must be a finite number")
+        return None
+    if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not math.isfinite(scale):
+        raise ValueError(f"{name}: scale is {scale!r}; it must be a finite number")
     return float(scale)
 
 
-def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, device: torch.device) -> int | Tensor:
-    """The position of query row 0: a number, or int64 [B] on the device of q."""
+def _first(name: str, offset: int | Tensor | None) -> tuple[int | None, Tensor | None]:
+    """The position of query row 0 as what it is: a number, or one for each batch row."""
     if offset is None:
-        return default
+        return None, None
     if isinstance(offset, Tensor):
-        kind = offset.dtype in (torch.int32, torch.int64)
-        _require(kind, f"{name}: offset is {offset.dtype}; it must be int32 or int64")
-        _require(
-            offset.ndim == 0 or offset.shape == (batch,),
-            f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
-        )
-        return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    whole = isinstance(offset, int) and not isinstance(offset, bool)
-    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
-    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
-    return offset
+        return None, offset
+    if not isinstance(offset, int) or isinstance(offset, bool):
+        raise ValueError(f"{name}: offset is {offset!r}; it must be an int or an int tensor [B]")
+    if not -(2**62) < offset < 2**62:
+        raise ValueError(f"{name}: offset is {offset}; it must have 62 bits")
+    return offset, None
+
+
+def _offset(
+    name: str, offset: int | None, offsets: Tensor | None, batch: int, default: int, device: torch.device
+) -> int | Tensor:
+    """The position of query row 0: a number, or int64 [B] on the device of q."""
+    if offsets is None:
+        return default if offset is None else offset
+    kind = offsets.dtype in (torch.int32, torch.int64)
+    _require(kind, f"{name}: offset is {offsets.dtype}; it must be int32 or int64")
+    fits = offsets.ndim == 0 or offsets.shape == (batch,)
+    _require(fits, f"{name}: offset has the shape {[*offsets.shape]}; it must be [{batch}]")
+    return offsets.to(device=device, dtype=torch.int64).expand(batch).contiguous()
 
 
 def _input(
@@ -416,27 +458,23 @@ def _input(
     sizes: dict[str, int],
     device: torch.device,
     place: str,
-) -> Tensor:
+) -> None:
     """An input with the shape that its axes ask for; an axis of its own gets its size here."""
-    _require(isinstance(tensor, Tensor), f"{name}: {label} is a {type(tensor).__name__}, not a tensor ({place})")
-    wanted = f"[{', '.join(axes)}]"
-    shape = list(tensor.shape)
-    _require(tensor.ndim == len(axes), f"{name}: {label} has the shape {shape}; it must be {wanted} ({place})")
-    for axis, size in zip(axes, shape, strict=True):
+    if tensor.ndim != len(axes):
+        wanted = f"[{', '.join(axes)}]"
+        raise ValueError(f"{name}: {label} has the shape {[*tensor.shape]}; it must be {wanted} ({place})")
+    for axis, size in zip(axes, tensor.shape, strict=True):
         known = sizes.setdefault(axis, size)
         if axis == "h":
-            fits = size > 0 and known % size == 0
-            _require(fits, f"{name}: {label} has {size} heads, which does not divide H = {known} ({place})")
-        else:
-            _require(size == known, f"{name}: {label} has {size} elements along `{axis}`, not {known} ({place})")
-    is_float, is_bool = tensor.is_floating_point(), tensor.dtype == torch.bool
-    given = "bool" if is_bool else "float" if is_float else "int"
-    fits = given == kind and not tensor.is_complex()
-    _require(fits, f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
-    _require(tensor.device == device, f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
-    training = torch.is_grad_enabled() and tensor.requires_grad
-    _require(not training, f"{name}: there is no backward pass to {label} yet; call it under torch.no_grad() ({place})")
-    return tensor
+            if size == 0 or known % size:
+                raise ValueError(f"{name}: {label} has {size} heads, which does not divide H = {known} ({place})")
+        elif size != known:
+            raise ValueError(f"{name}: {label} has {size} elements along `{axis}`, not {known} ({place})")
+    given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
+    if given != kind or tensor.is_complex():
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.device != device:
+        raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 
 
 def _data(

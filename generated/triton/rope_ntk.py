@@ -403,17 +403,22 @@ def rope_ntk(
     Raises:
         ValueError: an argument does not fit.
     """
-    B, H, N, M, D, E = _sizes("rope_ntk", q, k, v)
-    scale = _scale("rope_ntk", scale, D)
-    offset = _offset("rope_ntk", offset, B, M - N, q.device)
-    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
-    _require(runs, "rope_ntk: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
+    _tensor("rope_ntk", "q", q)
+    _tensor("rope_ntk", "k", k)
+    _tensor("rope_ntk", "v", v)
     _number("rope_ntk", "base", base, float, "rope_ntk.attn:2")
     _within("rope_ntk", "base", base, base > 1.0, "(1, inf)", "rope_ntk.attn:2")
     base = float(base)
     _number("rope_ntk", "s", s, float, "rope_ntk.attn:2")
     _within("rope_ntk", "s", s, s > 0.0, "(0, inf)", "rope_ntk.attn:2")
     s = float(s)
+    _untrained("rope_ntk", q, k, v)
+    B, H, N, M, D, E = _sizes("rope_ntk", q, k, v)
+    scale = _scale("rope_ntk", scale)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("rope_ntk", *_first("rope_ntk", offset), B, M - N, q.device)
+    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    _require(runs, "rope_ntk: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _require(D % 2 == 0 and D > 2, "rope_ntk: `D mod 2 == 0 and D > 2` does not hold (rope_ntk.attn:4)")
     _require(
         all(D // 2 != 0 for c in range(D)), "rope_ntk: `D div 2` is 0, and an int is divided by it (rope_ntk.attn:10)"
@@ -494,9 +499,28 @@ def _require(holds: bool, message: str) -> None:
 
 def _sizes(name: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[int, int, int, int, int, int]:
     """B, H, N, M, D, E of q [B, heads, N, D], k [B, heads, M, D] and v [B, heads, M, E]; every head count divides H."""
+    if not (q.ndim == k.ndim == v.ndim == 4):
+        _refuse_rows(name, q, k, v)
+    (B, query_heads, N, D), (_, key_heads, M, _), E = q.shape, k.shape, v.shape[3]
+    H = max(query_heads, key_heads, v.shape[1])
+    if not (
+        k.shape[0] == B == v.shape[0]
+        and k.shape[3] == D > 0
+        and v.shape[2] == M
+        and E > 0
+        and q.dtype == k.dtype == v.dtype
+        and q.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        and q.device == k.device == v.device
+        and all(heads > 0 and H % heads == 0 for heads in (query_heads, key_heads, v.shape[1]))
+    ):
+        _refuse_rows(name, q, k, v)
+    return B, H, N, M, D, E
+
+
+def _refuse_rows(name: str, q: Tensor, k: Tensor, v: Tensor) -> None:
+    """What does not fit in q, k and v."""
     for label, rows in (("q", q), ("k", k), ("v", v)):
-        _require(isinstance(rows, Tensor), f"{name}: {label} is a {type(rows).__name__}, not a tensor")
-        shape = list(rows.shape)
+        shape = [*rows.shape]
         _require(rows.ndim == 4, f"{name}: {label} has the shape {shape}; it must be [B, heads, tokens, channels]")
         supported = rows.dtype in (torch.float32, torch.bfloat16, torch.float16)
         _require(supported, f"{name}: {label} is {rows.dtype}; it must be float32, bfloat16 or float16")
@@ -510,47 +534,68 @@ def _sizes(name: str, q: Tensor, k: Tensor, v: Tensor) -> tuple[int, int, int, i
     for label, rows in (("q", q), ("k", k), ("v", v)):
         divides = rows.shape[1] > 0 and heads % rows.shape[1] == 0
         _require(divides, f"{name}: {label} has {rows.shape[1]} heads, which does not divide H = {heads}")
-    training = torch.is_grad_enabled() and any(rows.requires_grad for rows in (q, k, v))
-    _require(not training, f"{name}: there is no backward pass yet; call it under torch.no_grad()")
-    return q.shape[0], heads, q.shape[2], k.shape[2], q.shape[3], v.shape[3]
 
 
-def _scale(name: str, scale: float | None, width: int) -> float:
-    """1 / sqrt(D) unless given."""
+def _tensor(name: str, label: str, given: object, where: str = "") -> None:
+    """A tensor, and nothing else."""
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{name}: {label} is a {type(given).__name__}, not a tensor{where}")
+
+
+def _untrained(name: str, *given: Tensor) -> None:
+    """Gradients are not lost in silence."""
+    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    _require(not training, f"{name}: there is no backward pass on this device yet; call it under torch.no_grad()")
+
+
+def _scale(name: str, scale: float | None) -> float | None:
+    """A finite number, or none."""
     if scale is None:
-        return 1 / math.sqrt(width)
-    number = isinstance(scale, (int, float)) and not isinstance(scale, bool) and math.isfinite(scale)
-    _require(number, f"{name}: scale is {scale!r}; it must be a finite number")
+        return None
+    if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not math.isfinite(scale):
+        raise ValueError(f"{name}: scale is {scale!r}; it must be a finite number")
     return float(scale)
 
 
-def _offset(name: str, offset: int | Tensor | None, batch: int, default: int, device: torch.device) -> int | Tensor:
-    """The position of query row 0: a number, or int64 [B] on the device of q."""
+def _first(name: str, offset: int | Tensor | None) -> tuple[int | None, Tensor | None]:
+    """The position of query row 0 as what it is: a number, or one for each batch row."""
     if offset is None:
-        return default
+        return None, None
     if isinstance(offset, Tensor):
-        kind = offset.dtype in (torch.int32, torch.int64)
-        _require(kind, f"{name}: offset is {offset.dtype}; it must be int32 or int64")
-        _require(
-            offset.ndim == 0 or offset.shape == (batch,),
-            f"{name}: offset has the shape {list(offset.shape)}; it must be [{batch}]",
-        )
-        return offset.to(device=device, dtype=torch.int64).expand(batch).contiguous()
-    whole = isinstance(offset, int) and not isinstance(offset, bool)
-    _require(whole, f"{name}: offset is {offset!r}; it must be an int or an int tensor [{batch}]")
-    _require(abs(offset) < 2**62, f"{name}: offset is {offset}; it must have 62 bits")
-    return offset
+        return None, offset
+    if not isinstance(offset, int) or isinstance(offset, bool):
+        raise ValueError(f"{name}: offset is {offset!r}; it must be an int or an int tensor [B]")
+    if not -(2**62) < offset < 2**62:
+        raise ValueError(f"{name}: offset is {offset}; it must have 62 bits")
+    return offset, None
+
+
+def _offset(
+    name: str, offset: int | None, offsets: Tensor | None, batch: int, default: int, device: torch.device
+) -> int | Tensor:
+    """The position of query row 0: a number, or int64 [B] on the device of q."""
+    if offsets is None:
+        return default if offset is None else offset
+    kind = offsets.dtype in (torch.int32, torch.int64)
+    _require(kind, f"{name}: offset is {offsets.dtype}; it must be int32 or int64")
+    fits = offsets.ndim == 0 or offsets.shape == (batch,)
+    _require(fits, f"{name}: offset has the shape {[*offsets.shape]}; it must be [{batch}]")
+    return offsets.to(device=device, dtype=torch.int64).expand(batch).contiguous()
 
 
 def _number(name: str, label: str, value: int | float | bool, kind: type, place: str) -> None:
     """A parameter of its declared type; a float parameter takes an int, and nothing takes NaN."""
     fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
-    _require(fits, f"{name}: {label} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__} ({place})")
-    _require(value == value, f"{name}: {label} is NaN ({place})")
-    short = isinstance(value, float) or -(2**63) <= value < 2**63
-    _require(short, f"{name}: {label} is {value}; it must have 64 bits ({place})")
+    if not fits:
+        article = "an" if kind is int else "a"
+        raise ValueError(f"{name}: {label} is {value!r}; it must be {article} {kind.__name__} ({place})")
+    if value != value:
+        raise ValueError(f"{name}: {label} is NaN ({place})")
+    if not isinstance(value, float) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}: {label} is {value}; it must have 64 bits ({place})")
 
 
 def _within(name: str, label: str, value: object, holds: bool, wanted: str, place: str) -> None:
     """A parameter in its range."""
-    _require(holds, f"{name}: {label} is {value}, not in {wanted} ({place})")
+    if not holds:
+        raise ValueError(f"{name}: {label} is {value}, not in {wanted} ({place})")

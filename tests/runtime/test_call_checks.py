@@ -59,7 +59,6 @@ def test_a_call_that_fits_is_served(backend: str) -> None:
         ({"k": rows(channels=9)}, "a: q has 8 channels and k has 9"),
         ({"v": rows(tokens=7)}, "a: k has 6 tokens and v has 7"),
         ({"q": rows(heads=3)}, "a: k has 2 heads, which does not divide H = 3"),
-        ({"q": rows(requires_grad=True)}, "a: there is no backward pass yet"),
         ({"scale": "big"}, "a: scale is 'big'; it must be a finite number"),
         ({"scale": float("nan")}, "a: scale is nan; it must be a finite number"),
         ({"offset": 1.5}, "a: offset is 1.5; it must be an int"),

@@ -19,7 +19,7 @@ from attngen.ir.show import show_expr
 from attngen.reference import attention
 from attngen.schedule.levels import Level, level
 from attngen.schedule.names import KERNEL_NAMES, kernel_name
-from attngen.schedule.plan import Plan, plan, reads
+from attngen.schedule.plan import Plan, forward, plan, reads
 from attngen.schedule.statements import Statement
 
 EVERYTHING = """attention everything(window: int = 4 in [1, inf), cap: float = 50.0, group: int = 8 in [2, inf)) {
@@ -37,7 +37,7 @@ def lines(statements: tuple[Statement, ...]) -> list[str]:
 
 
 def test_everything_is_computed_where_it_can_be() -> None:
-    made = plan(checked(EVERYTHING))
+    made = forward(plan(checked(EVERYTHING)))
     assert [(one.name, show_expr(one.value), one.per_head, one.exact) for one in made.host] == [
         ("cap_log2", f"{math.log2(math.e)!r} * cap", False, False),
         ("scale_over_cap", "scale / cap", False, False),
@@ -55,10 +55,12 @@ def test_everything_is_computed_where_it_can_be() -> None:
     assert show_expr(made.mask.result) == "j <= i and query_div == key_div and pair_seen"
     assert made.masked
     assert lines(made.score.statements) == [
+        "PAIR pair_tanh = tanh(scale_over_cap * qk)",
         "HEAD head_slope = slope[h]",
         f"HEAD head_product = {math.log2(math.e)!r} * head_slope",
+        "PAIR pair_value = i - j",
     ]
-    assert show_expr(made.score.result) == "cap_log2 * tanh(scale_over_cap * qk) - head_product * (i - j)"
+    assert show_expr(made.score.result) == "cap_log2 * pair_tanh - head_product * pair_value"
     assert made.once_per_row is not None and show_expr(made.once_per_row) == "head_product"
     assert {one.name for one in made.head} >= {"shift", "live_start", "live_stop", "start", "stop"}
     assert all(one.exact for one in made.mask.statements)
@@ -68,7 +70,7 @@ def test_everything_is_computed_where_it_can_be() -> None:
 
 
 def test_a_plan_without_a_mask() -> None:
-    made = plan(checked("attention a { }"))
+    made = forward(plan(checked("attention a { }")))
     assert made.mask.result == TRUE and not made.masked
     assert [one.name for one in made.host] == ["scale_log2"]
     assert show_expr(made.score.result) == "scale_log2 * qk"
@@ -80,7 +82,7 @@ def test_the_product_is_no_factor_of_a_head() -> None:
     made = plan(checked("attention a { input f[h]: float  score dot(q, k) * (f[h] * (i - j)) }"))
     head = [one for one in made.score.statements if one.level is Level.HEAD]
     assert not any("qk" in variables(one.value) for one in head)
-    fixed = plan(checked("attention a(x: float) { score x * (scale * (dot(q, k) * 2)) }"))
+    fixed = forward(plan(checked("attention a(x: float) { score x * (scale * (dot(q, k) * 2)) }")))
     assert show_expr(fixed.score.result) == f"{fixed.host[0].name} * qk" and len(fixed.host) == 1
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from attngen.analysis.sums import from_linear, linear
 from attngen.ir.expr import (
     Apply,
     Constant,
     Expr,
-    Kind,
     Read,
     Variable,
     children,
     distinct,
     rewrite,
-    variable,
     variables,
     with_children,
 )
 from attngen.ir.nodes import AXIS_SIZES
+from attngen.schedule.distances import DISTANCE, over_distance
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statement, Tile, needed
@@ -28,7 +26,6 @@ COSTLY = frozenset(
     "div mod ^ exp log log2 tanh sqrt rsqrt sin cos sigmoid softplus elu silu sine cosine floor ceil".split()
 )
 """Functions that cost more than to look a value up."""
-QUERY, KEY, DISTANCE = variable("i"), variable("j"), variable("i_minus_j")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def diagonals(plan: Plan) -> Diagonals:
     used = {name for expr in (*(e for tile in tiles for e in tile.exprs), *slopes) for name in variables(expr)}
     kept = tuple(search.found[name] for name in search.found if name in used & search.costly)
     statements = needed(search.found.values(), *(Variable(s.value.kind, name=s.name) for s in kept))
-    return Diagonals(tuple(replace(s, value=rewrite(s.value, _over_distance)) for s in statements), kept, *tiles)
+    return Diagonals(tuple(replace(s, value=rewrite(s.value, over_distance)) for s in statements), kept, *tiles)
 
 
 @dataclass(slots=True)
@@ -102,7 +99,7 @@ class _Search:
 
     def _is_of_diagonal(self, expr: Expr) -> bool:
         """Whether a value of a pair varies with i - j alone; one of a tile's rows or keys is none."""
-        names = variables(rewrite(expr, _over_distance))
+        names = variables(rewrite(expr, over_distance))
         if not names - {DISTANCE.name} <= (names - self.varying) | self.found.keys():
             return False
         placed = (
@@ -120,15 +117,3 @@ class _Search:
         return any(
             isinstance(part, Read) or (isinstance(part, Apply) and part.function in COSTLY) for part in distinct(expr)
         )
-
-
-def _over_distance(expr: Expr) -> Expr:
-    """A sum that holds i as often as it takes j away, as one of their distance."""
-    if not isinstance(expr, Apply) or expr.function not in ("+", "-", "neg") or expr.kind is not Kind.INT:
-        return expr
-    terms, constant = linear(expr)
-    times = terms.pop(QUERY, 0)
-    if times == 0 or terms.pop(KEY, 0) != -times:
-        return expr
-    terms[DISTANCE] = terms.get(DISTANCE, 0) + times
-    return from_linear(terms, constant)

@@ -4,23 +4,90 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attngen.emit import landings
 from attngen.emit.cpp import adjoints
+from attngen.emit.cpp.arguments import DTYPES
+from attngen.emit.cpp.landings import Landings, element_type
 from attngen.emit.cpp.pairs import Pairs
-from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, query_names
+from attngen.emit.cpp.rows import key_names, multiplied, times
+from attngen.emit.layout import laid_out
+from attngen.emit.render import functions
 from attngen.ir import nodes
+from attngen.schedule.homes import Home, Landing
 from attngen.schedule.levels import Level
+from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product
 from attngen.schedule.slopes import Slope
 
-SUM = "(QUERY_TILE + BLOCK) * rounded_up(D, LANES)"
-TILE = "(QUERY_TILE + 1) * KEY_TILE + BLOCK"
 ROWS = "rounded_up(D, PANEL)"
 
 
 def values(plan: Plan, pairs: Pairs) -> dict[str, object]:
     """What they show beside what forward templates show."""
     return _Gradients(plan, pairs).values()
+
+
+def is_centred(plan: Plan) -> bool:
+    """Whether a gradient by a score is relative to the sum of those of its row, as where weights are shares."""
+    return isinstance(plan.normalization, (nodes.Softmax, nodes.Sum))
+
+
+def launcher_values(plan: Plan) -> dict[str, object]:
+    """What the launcher shows of the backward pass."""
+    queries, keys = (landings.asked(plan, home) for home in (Home.QUERY_ROWS, Home.KEY_ROWS))
+    made = [
+        ("dq", "(B, H, N, D)", "float32", " or ".join(["wanted[0]", *queries])),
+        ("dk", "(B, groups, M, D)", "float32", " or ".join(["wanted[1]", *keys])),
+        ("dv", "(B, groups, M, E)", "float32", "wanted[2]"),
+    ]
+    for landing in plan.landings:
+        asked = _asked(plan, landing)
+        kind = DTYPES[element_type(plan, landing)]
+        made.append((landing.name, landings.shape(landing), kind, asked))
+    of_pairs = [landing for landing in plan.landings if landing.home is Home.PAIR]
+    outputs = ["*results", "stats", *(["None if dlse is None else dlse.contiguous()"] if plan.softmax else [])]
+    outputs += ["dq", "dk", "dv", *(landing.name for landing in plan.landings)]
+    return {
+        **landings.values(plan),
+        "made": [line for each in made for line in laid_out([_zeros(*each)], 4)],
+        "gradient_rows": "dy, y" if is_centred(plan) else "dy",
+        "backward_run": laid_out([f'_run(call, "backward", [{", ".join(outputs)}], strides)'], 4),
+        "lse_tensor": "lse, " if plan.softmax else "",
+        "head_rounds": functions("attngen.emit.support", "operators.py", ["_head_rounds"]) if of_pairs else "",
+        "round_lines": laid_out(_rounds(plan, of_pairs), 4),
+        "element_lines": [f"strides += {_element_numbers(plan, landing)}" for landing in of_pairs],
+        "pair_inputs": ", ".join(landing.read.input for landing in of_pairs),
+    }
+
+
+def _zeros(name: str, shape: str, kind: str, asked: str) -> str:
+    return f"{name} = torch.zeros({shape}, dtype=torch.{kind}) if {asked} else None"
+
+
+def _asked(plan: Plan, landing: Landing) -> str:
+    """Python that tells whether the sums of a landing are asked for."""
+    wanted = landings.wanted(plan, landing)
+    return f"{wanted} and {kernel_name(landing.read.input)}.numel()" if landing.home is Home.PAIR else wanted
+
+
+def _rounds(plan: Plan, of_pairs: list[Landing]) -> list[str]:
+    """Python for how many batch rows and groups of heads may add to the same elements."""
+    lines = ["batch_rounds = head_rounds = 1"] if of_pairs else []
+    for landing in of_pairs:
+        name, axes = kernel_name(landing.read.input), plan.variant.input(landing.read.input).axes
+        asked = f"{landing.name} is not None"
+        share = f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else "H"
+        lines += [] if "b" in axes else [f"batch_rounds = B if {asked} else batch_rounds"]
+        lines += [f"head_rounds = max(head_rounds, _head_rounds({share}, call.panel_heads) if {asked} else 1)"]
+    return [*lines, "strides += [batch_rounds, head_rounds]" if of_pairs else "strides += [1, 1]"]
+
+
+def _element_numbers(plan: Plan, landing: Landing) -> str:
+    name, axes = kernel_name(landing.read.input), plan.variant.input(landing.read.input).axes
+    share = f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else "1"
+    empty = [0] * (len(axes) + 2)
+    return f"{empty} if {landing.name} is None else [*{landing.name}.stride(), {share}, {landing.name}.numel()]"
 
 
 @dataclass
@@ -36,19 +103,22 @@ class _Gradients:
 
     def values(self) -> dict[str, object]:
         plan = self.plan
-        centred = isinstance(plan.normalization, (nodes.Softmax, nodes.Sum))
+        centred = is_centred(plan)
         keys = key_names(plan)
         weight = "scores[x] * " if plan.logit else ""
+        by_score = f"{weight}(dp_row[x] - delta)" if centred else f"{weight}dp_row[x]"
+        sink = "" if plan.once_per_row is None else self.pairs.text(plan.once_per_row, exact=False)
         return {
+            **Landings(plan, self.pairs, by_score).values(),
+            "sink_lines": [f"const float by_sink = -exp2_of(all({sink} - space.base[r]))[0] * space.delta[r];"],
             "counted": False,
             "centred": centred,
             "packed_rows": [
                 *((k, "D", [("pack_key", k, "D_factors * DEPTH"), ("pack_value", f"{k}_rows", ROWS)]) for k in keys),
                 ("v", "E", [("pack_key", "v", "rounded_up(E, DEPTH)")]),
             ],
-            "panel_widths": f"{len(keys)} * (rounded_up(call.D, DEPTH) + rounded_up(call.D, PANEL)) "
-            "+ rounded_up(call.E, DEPTH)",
-            "by_score": f"{weight}(dp_row[x] - delta)" if centred else f"{weight}dp_row[x]",
+            "key_widths": f"{times(len(keys))}(rounded_up(call.D, DEPTH) + rounded_up(call.D, PANEL))",
+            "by_score": by_score,
             "differentials": [
                 (f"d_{slope.name}", self._differential(slope)) for slope in plan.slopes if slope.of_product
             ],
@@ -56,11 +126,9 @@ class _Gradients:
             "bridged_sums": [
                 (multiplied(p), p.query.name, p.bridge.name) for p in plan.products if p.bridge is not None
             ],
+            "made_keys": ", ".join(f"{key}(count)" for key in keys),
             "query_gradient_lines": adjoints.query_lines(plan),
             "key_gradients": adjoints.key_lines(plan),
-            "gathered": "".join(f", Buffer<float>& d_{name}" for name in keys),
-            "gathered_rows": "".join(f", d_{name}" for name in keys),
-            **self._workspace(keys),
         }
 
     def _differential(self, slope: Slope) -> str:
@@ -69,18 +137,3 @@ class _Gradients:
             return f"by_score * d_{slope.name}_row[x]"  # where the loop before has left it
         text = self.pairs.text(slope.value, exact=False)
         return "by_score" if text == "1.0f" else f"by_score * {text}"
-
-    def _workspace(self, keys: list[str]) -> dict[str, object]:
-        plan = self.plan
-        rows = multiplied_names(plan)
-        floats = [(f"d_{name}", SUM) for name in dict.fromkeys((*query_names(plan), *rows))]
-        floats += [(f"d_{name}", TILE) for name in self.products]
-        floats += [(bridge.name, "D") for bridge in plan.bridges]
-        pieces = [(f"{name}_rows", f"slots * KEY_TILE * {ROWS}") for name in keys]
-        pieces += [(f"{name}_rows", f"KEY_TILE * {ROWS}") for name in rows]
-        return {
-            "more_floats": "".join(f"{name}, " for name, _ in floats),
-            "more_pieces": "".join(f"{name}, " for name, _ in pieces),
-            "more_float_sizes": [f"{name}({length})," for name, length in floats],
-            "more_piece_sizes": [f"{name}({length})," for name, length in pieces],
-        }

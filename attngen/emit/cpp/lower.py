@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
-from attngen.emit import live
+from attngen.emit import landings, live, operators
 from attngen.emit.checks import place
-from attngen.emit.cpp import gradients, rows
+from attngen.emit.cpp import gradients, rows, workspace
 from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.face import face, fault_text, host_lines
@@ -21,29 +21,31 @@ from attngen.ir import nodes
 from attngen.schedule.configuration import CPU_TILES
 from attngen.schedule.plan import Plan
 
-MODULES = "ctypes hashlib math os platform shlex shutil subprocess sys tempfile".split()
+MODULES = "ctypes math os platform shlex shutil subprocess sys tempfile".split()
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
+    "from array import array",
     "from contextlib import suppress",
     "from functools import cache",
-    "from pathlib import Path",
+    "from typing import NamedTuple",
+    *operators.IMPORTS,
 )
 """What a launcher imports of the standard library."""
 
 
-def generate(plan: Plan) -> tuple[str, str]:
-    """The C++ file of a plan, and the Python launcher beside it."""
-    forward = replace(plan, slopes=(), extra_slopes=())  # the arguments are those of a backward pass, if there is one
+def generate(plan: Plan) -> tuple[str, str, str]:
+    """The C++ files of a plan that holds slopes, forward and backward, and the Python launcher beside them."""
+    forward = replace(plan, slopes=(), extra_slopes=())  # the arguments are those of the backward pass
     lowering = _Lowering(forward, arguments(plan), Pairs(forward))
     made = face(plan)
-    shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, *(["_slots"] if plan.ordered else []))}
+    called = [*(["_slots"] if plan.ordered else []), *landings.calls(plan)]
+    shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, called)}
     values = {**shown, **lowering.source_values()}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
-    launcher = render(
-        "attngen.emit.cpp", "launcher.py", {**shown, **native, **lowering.launcher_values(), "softmax": plan.softmax}
-    )
-    return source, launcher
+    own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values()}
+    launcher = render("attngen.emit.cpp", "launcher.py", {**shown, **native, **own, "softmax": plan.softmax})
+    return source, _backward(plan, shown), launcher
 
 
 def _flags() -> str:
@@ -51,11 +53,10 @@ def _flags() -> str:
     return next(line for line in text.split("\n") if line.startswith("FLAGS ="))
 
 
-def generate_backward(plan: Plan) -> str:
-    """The C++ file of the backward pass of a plan that holds slopes."""
+def _backward(plan: Plan, shown: dict[str, object]) -> str:
+    """The C++ file of the backward pass."""
     lowering = _Lowering(plan, arguments(plan), Pairs(plan))
-    walked = {"listed": plan.listed is not None, "ordered": plan.ordered, "few": False}
-    values = {**face(plan).values(), **walked, **lowering.source_values(backward=True)}
+    values = {**shown, **lowering.source_values(backward=True), "few": False}
     return _rendered("gradients", ("query_tile", "gradient_tile", "whole_backward"), values)
 
 
@@ -96,6 +97,7 @@ class _Lowering:
             "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
             "period_lines": laid_out_cpp(map(self.pairs.line, plan.per_period), 6),
             **(gradients.values(plan, self.pairs) if backward else {}),
+            **(workspace.backward(plan) if backward else workspace.forward(plan)),
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])

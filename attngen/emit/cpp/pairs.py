@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from attngen.emit.cpp import rows
-from attngen.emit.cpp.diagonals import DISTANCE, Diagonals, diagonals
+from attngen.emit.cpp.diagonals import Diagonals, diagonals
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.cpp.types import long_names, scalar_type
 from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.ir.expr import Apply, Expr, Variable, variables
+from attngen.schedule.distances import DISTANCE
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statement, needed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attngen.emit.cpp.arguments import input_type
 from attngen.emit.cpp.printer import CppPrinter
 from attngen.emit.python import size_name
-from attngen.ir.expr import Kind, Read
+from attngen.ir.expr import Expr, Kind, Read
 from attngen.ir.nodes import AXIS_SIZES
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
@@ -22,18 +22,23 @@ class KernelPrinter(CppPrinter):
 
     def read(self, expr: Read) -> str:
         given = self.plan.variant.input(expr.input)
-        indices = (self._index(expr, k, axis) for k, axis in enumerate(given.axes))
-        element = f"call.{kernel_name(expr.input)}({', '.join(indices)})"
+        element = f"call.{kernel_name(expr.input)}({self.place(expr.input, expr.indices)})"
         if given.kind is Kind.BOOL:
             return f"static_cast<bool>({element})"
         if given.kind is Kind.FLOAT and not self.exact and input_type(self.plan, expr.input) == "double":
             return f"static_cast<float>({element})"
         return element
 
-    def _index(self, expr: Read, k: int, axis: str) -> str:
+    def place(self, name: str, indices: Sequence[Expr], share: str | None = None) -> str:
+        """The indices of an element of an input; `share` is how many heads share one of it."""
+        share = share or f"call.{kernel_name(name)}.share"
+        axes = self.plan.variant.input(name).axes
+        return ", ".join(self._index(axis, index, share) for axis, index in zip(axes, indices, strict=True))
+
+    def _index(self, axis: str, index: Expr, share: str) -> str:
         if axis == "h":
-            return f"h / call.{kernel_name(expr.input)}.share"
+            return f"h / {share}"
         if axis == "i":
             return "row"
-        index = self.text(expr.indices[k])
-        return index if axis in AXIS_SIZES else f"inside({index}, {size_name(axis)})"
+        text = self.text(index)
+        return text if axis in AXIS_SIZES else f"inside({text}, {size_name(axis)})"

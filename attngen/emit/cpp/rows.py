@@ -64,13 +64,12 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
             *((name, "D", [("pack_key", name, "D_factors * DEPTH")]) for name in keys),
             ("v", "E", [("pack_value", "v", "rounded_up(E, PANEL)")]),
         ],
-        **_workspace(plan, queries, keys, [name for _, name, _ in bridged]),
         "steady_queries": list(dict.fromkeys(p.query.name for p in plan.products if p.bridge is None)),
         "few_rows_test": " && ".join(["call.N <= FEW_ROWS", *(f"call.{name}.channel == 1" for name in (*keys, "v"))])
         if not plan.ordered
         else "false",
         "multiplied": multiplied_names(plan),
-        "panel_widths": f"{f'{len(keys)} * ' if len(keys) > 1 else ''}rounded_up(call.D, DEPTH)",
+        "key_widths": f"{times(len(keys))}rounded_up(call.D, DEPTH)",
         "keys_per_anchor": KEYS_PER_ANCHOR,
         "bridges": [name for _, name, _ in bridged],
         "bridge_members": [line for *_, bridge in bridged for line in _bridge_members(plan, bridge)],
@@ -82,19 +81,8 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
     }
 
 
-def _workspace(plan: Plan, queries: list[str], keys: list[str], bridged: list[str]) -> dict[str, object]:
-    """Buffers for rows, products and packed keys, with their lengths."""
-    rows, products = [*queries, *bridged], [product.name for product in plan.products]
-    floats = [(name, "(QUERY_TILE + BLOCK) * D") for name in rows]
-    floats += [(name, "BLOCK * KEY_TILE") for name in products]
-    pieces = [(f"{name}_pieces", "(QUERY_TILE + BLOCK) * rounded_up(D, DEPTH)") for name in rows]
-    pieces += [(name, "slots * KEY_TILE * rounded_up(D, DEPTH)") for name in keys]
-    return {
-        "workspace_floats": "".join(f"{name}, " for name, _ in floats),
-        "workspace_pieces": "".join(f"{name}, " for name, _ in pieces),
-        "workspace_float_sizes": [f"{name}({length})," for name, length in floats],
-        "workspace_piece_sizes": [f"{name}({length})," for name, length in pieces],
-    }
+def times(count: int) -> str:
+    return f"{count} * " if count > 1 else ""
 
 
 def sides(plan: Plan) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@ TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
 
 
-class LiveTiles(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class LiveTiles:
     """The tiles that calls of one kind walk, for all layers that share them: made by `prepare___variant__`.
 
     tiles: int32, the key tiles of each query tile, one query tile after the other.
@@ -13,6 +14,7 @@ class LiveTiles(NamedTuple):
     # % endif
     sizes: queries and keys of a tile.
     made_for: what the call gave, lengths first; versions: how often its tensors had been written to.
+    number: no other list has it.
     """
 
     tiles: Tensor
@@ -25,6 +27,14 @@ class LiveTiles(NamedTuple):
     sizes: tuple[int, int]
     made_for: tuple[object, ...]
     versions: tuple[int, ...]
+    number: int = field(default_factory=itertools.count().__next__)
+
+    def __post_init__(self) -> None:
+        _LISTS[self.number] = self
+
+
+_LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
+"""Those that are still around, by their numbers: operators of torch take no other objects than tensors and numbers."""
 
 
 def prepare___variant__(
@@ -44,8 +54,16 @@ def prepare___variant__(
     Raises:
         ValueError: an argument does not fit.
     """
+    _tensor("__variant__", "q", q)
+    _tensor("__variant__", "k", k)
+    # % for line in typed
+    __line__
+    # % endfor
     B, H, N, M, D, E = _sizes("__variant__", q, k, k)
-    offset = _offset("__variant__", offset, B, M - N, q.device)
+    offset = _offset("__variant__", *_first("__variant__", offset), B, M - N, q.device)
+    # % for line in shapes + axis_lines
+    __line__
+    # % endfor
     # % for line in checks
     __line__
     # % endfor

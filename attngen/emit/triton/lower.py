@@ -13,11 +13,11 @@ from attngen.emit.triton import rows
 from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.wide import wide_test
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, mentions
+from attngen.ir.expr import Expr, Kind, mentions
 from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
-from attngen.schedule.plan import Plan
+from attngen.schedule.plan import Plan, forward
 from attngen.schedule.statements import Statement, Tile
 
 SUPPORT = (
@@ -36,7 +36,7 @@ SUPPORT = (
 
 def generate(plan: Plan) -> str:
     """The generated file for a plan."""
-    return render("attngen.emit.triton", "streaming.py", _values(plan))
+    return render("attngen.emit.triton", "streaming.py", _values(forward(plan)))
 
 
 def _values(plan: Plan) -> dict[str, object]:
@@ -45,8 +45,10 @@ def _values(plan: Plan) -> dict[str, object]:
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
     made = face(plan, debug=True)
+    trained = [given.name for given in plan.variant.inputs if given.kind is Kind.FLOAT]
     of_rows, normalization = rows.values(plan), _normalization(plan)
     values: dict[str, object] = {
+        "float_inputs": "".join(f", {name}" for name in trained),
         "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "arguments": [name for name, _ in arguments],

@@ -11,7 +11,7 @@ inline const Factor* as_columns(const float* tile, int64_t rows, Piece* pieces) 
   return as_factors(pieces);
 }
 
-// acc += columns . values for the keys `first_x` to `last_x` of a tile, each the sum over the queries `first` to `last`.
+// acc += columns . values for the keys `first_x` to `last_x` of a tile: sums over the queries `first` to `last`.
 inline void add_across(
     const Factor* columns, const Factor* panels, int64_t first_x, int64_t last_x, int64_t first, int64_t last,
     float* acc, int64_t width) {

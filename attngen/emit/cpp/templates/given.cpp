@@ -30,7 +30,8 @@ struct Given {
   Rows<float> __row__;  // [B, heads, M, D], computed ahead
   std::vector<float> __row___data;
   // % endfor
-  const int64_t* offsets;  // the position of query row 0, one for each batch row
+  const int64_t* offsets;  // the position of query row 0 for each batch row, or null: then `offset` is that of all
+  int64_t offset;
   // % if listed
   const int32_t* tiles;   // the key tiles of each query tile, one query tile after the other
   const int64_t* starts;  // for each query tile: where its tiles begin, where its full ones begin, and their end
@@ -75,7 +76,8 @@ void take(Given& call, Packed& packed) {
   call.query_order = static_cast<const int32_t*>(*tensors++);
   call.key_order = static_cast<const int32_t*>(*tensors++);
   // % endif
-  for (int64_t* field : {&call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
+  for (int64_t* field :
+       {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
   // % if listed
   for (int64_t* field : {&call.starts_batch, &call.starts_head}) *field = *integers++;

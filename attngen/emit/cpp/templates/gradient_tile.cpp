@@ -26,6 +26,14 @@ struct GradientTile : QueryTile {
       // % if softmax
       if (call.dlse) space.delta[r] -= share * call.dlse[place];
       // % endif
+      // % if sink_landings
+      // % for line in sink_lines
+      __line__
+      // % endfor
+      // % for row, slope in sink_landings
+      if (call.__row__) call.__row__[place] = by_sink * __slope__;
+      // % endfor
+      // % endif
       pack_value(dy, E, r, &space.dy_rows[0]);
       // % for row in steady_queries
       pack_value(&space.__row__[r * D], D, r, &space.__row___rows[0]);
@@ -35,6 +43,9 @@ struct GradientTile : QueryTile {
     // % for row in queries
     std::fill_n(&space.d___row__[0], (rows + BLOCK) * D_padded, 0.0f);
     // % endfor
+    // % for row in row_landings
+    std::fill_n(&space.__row__[0], QUERY_TILE, 0.0f);
+    // % endfor
   }
 
   // One key tile: scores, weights and gradients by products for all rows, which are then summed over keys (dq) and, for
@@ -43,7 +54,8 @@ struct GradientTile : QueryTile {
   void visit(int64_t key_tile) {
     turn_to<FULL>(key_tile);
     // % for row in bridges
-    for (int64_t r = 0; r < rows; ++r) pack_value(&space.__row__[r * D], D, r, &space.__row___rows[0]);
+    for (int64_t r = 0; r < rows; ++r)
+      pack_value(&space.__row__[r * D], D, r, &space.__row___rows[0]);
     std::fill_n(&space.d___row__[0], (rows + BLOCK) * D_padded, 0.0f);
     // % endfor
     clear<FULL>();
@@ -59,9 +71,12 @@ struct GradientTile : QueryTile {
           block_rows, dy_factors + r0 * E_factors, as_factors(v_panels), E_factors, key_span.first, key_span.last, 1.0f,
           &space.dp[0]);
       differentiate<FULL>(r0, block_rows, key_span);
-      add_to_queries(r0, block_rows, key_span);
+      if (call.dq) add_to_queries(r0, block_rows, key_span);
     }
     add_to_keys();
+    // % for row in tile_bands
+    if (call.__row__) add_diagonals(&space.__row__[0], &sums.__row__[0]);
+    // % endfor
     // % for bridged, query, bridge in bridged_sums
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < D; ++c)
@@ -69,6 +84,15 @@ struct GradientTile : QueryTile {
     // % endfor
   }
 
+  // % if tile_bands
+  // Sums for the diagonals of a tile, to those of its head.
+  void add_diagonals(float* of_tile, double* of_heads) const {
+    const int64_t first = (b * H + h) % call.panel_heads * sums.diagonals + KEY_TILE + M - 1 + first_row - first_key;
+    for (int64_t x = 0; x < QUERY_TILE + KEY_TILE; ++x) of_heads[first + QUERY_TILE - 1 - x] += of_tile[x];
+    std::fill_n(of_tile, QUERY_TILE + KEY_TILE, 0.0f);
+  }
+
+  // % endif
   // Pairs that no block visits weigh nothing; where two rows are multiplied together, nor does a row behind the last.
   template <bool FULL>
   void clear() {
@@ -123,6 +147,23 @@ struct GradientTile : QueryTile {
       // % for d, slope in differentials
       if (!FULL) keep_live(__d___row, live, first, last, 0);
       // % endfor
+      // % if landing_loops
+      float* by_element = &space.by_element[0];
+      // % endif
+      // % for condition, lines, handed_over in landing_loops
+      if (__condition__) {
+#pragma omp simd
+        for (Index x = first; x < last; ++x) {
+          // % for line in lines
+          __line__
+          // % endfor
+        }
+        if (!FULL) keep_live(by_element, live, first, last, 0);
+        // % for line in handed_over
+        __line__
+        // % endfor
+      }
+      // % endfor
     }
   }
 
@@ -138,7 +179,8 @@ struct GradientTile : QueryTile {
 
   // dv += weights . dy, dk += gradients . queries: each for the keys of the tile, over the rows that see them.
   void add_to_keys() {
-    add_panels(&space.scores[0], &space.dy_rows[0], &sums.v[first_key * E_padded], E_padded);
+    if (call.dv) add_panels(&space.scores[0], &space.dy_rows[0], &sums.v[first_key * E_padded], E_padded);
+    if (!call.dk) return;
     // % for d, row, key in product_sums
     add_panels(&space.__d__[0], &space.__row___rows[0], &sums.__key__[first_key * D_padded], D_padded);
     // % endfor
@@ -164,8 +206,13 @@ struct GradientTile : QueryTile {
     for (int64_t step = partial; step < visits; ++step) visit<true>(space.walk[step]);
   }
 
-  // The gradients by q, from those by what was multiplied.
+  // The gradients by q, from those by what was multiplied, and sums of rows.
   void give() const {
+    // % for row in row_landings
+    if (call.__row__)
+      for (int64_t r = 0; r < rows; ++r) call.__row__[(int64_t{b} * H + h) * N + row_at(r)] = space.__row__[r];
+    // % endfor
+    if (!call.dq) return;
     [[maybe_unused]] const Element* q = call.q.of(b, h);
     // % for line in query_gradient_lines
     __line__

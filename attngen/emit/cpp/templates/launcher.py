@@ -5,7 +5,7 @@
 # % endfor
 
 __header__
-Runs __variant__.cpp, beside this file.
+Runs __variant__.cpp and, for gradients, __variant___backward.cpp, which lie beside this file.
 Needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec and compile that again.
 """
 
@@ -20,6 +20,9 @@ from torch import Tensor
 
 SPEC = __spec__
 __flags__
+# % for line in schema
+__line__
+# % endfor
 
 
 def __variant__(
@@ -60,28 +63,209 @@ def __variant__(
         # % endif
 
     Returns:
-        y: [B, H, N, E] in the dtype of q__also_lse__.
+        y: [B, H, N, E] in the dtype of q__also_lse__. Gradients go to q, k, v__trained_text__.
 
     Raises:
         ValueError: an argument does not fit.
         RuntimeError: there is no working C++ compiler.
         MemoryError: there is no room for the tiles of a call.
     """
+    _tensor("__variant__", "q", q)
+    _tensor("__variant__", "k", k)
+    _tensor("__variant__", "v", v)
+    _require(q.device.type in ("cpu", "meta"), "__variant__: q is not on the CPU, where this file runs")
+    # % for line in typed
+    __line__
+    # % endfor
+    scale = _scale("__variant__", scale)
+    offset, offsets = _first("__variant__", offset)
+    # % if listed
+    list_number = None if prepared is None else prepared.number
+    # % endif
+    q, k, v = _autocast(q, k, v)
+    # % for line in attend_lines
+    __line__
+    # % endfor
+    return __outputs__
+
+
+def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given[:__trained_count__]):
+        attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
+        return attended
+    return _FORWARD(*given, False)
+
+
+class _Attention(torch.autograd.Function):
+    """The kernel and its gradients. Kept for them: what is given, y, and two numbers for each of its rows."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        return _FORWARD(*given, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        y, lse, stats = output
+        ctx.mark_non_differentiable(__not_differentiable__)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:__tensor_count__], y, stats)
+        ctx.rest = inputs[__tensor_count__:]
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, dlse: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        *given, y, stats = ctx.saved_tensors
+        dy = torch.zeros_like(y) if dy is None else dy
+        wanted = ctx.needs_input_grad[:__trained_count__]
+        gradients = _Gradients.apply if torch.is_grad_enabled() and not torch.compiler.is_compiling() else _BACKWARD
+        found = gradients(dy, dlse, y, stats, *given, *ctx.rest, [*wanted])
+        return *(each if asked else None for each, asked in zip(found, wanted, strict=True)), *[None] * __others_count__
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients, whose own gradients nobody has derived."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, ...]:
+        return _BACKWARD(*given)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor | None) -> None:
+        raise NotImplementedError("__variant__: its gradients have no gradients themselves")
+
+
+class _Call(NamedTuple):
+    """What both C++ files take of a call, in the order in which they take it."""
+
+    sizes: tuple[int, int, int, int, int, int]
+    dtype: torch.dtype
+    long: bool  # positions need 64 bits
+    panel_heads: int  # how many heads in a row read the same keys and values
+    tensors: list[Tensor | None]
+    integers: list[int]
+    reals: list[float]
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y [B, H, N, E], log-sum-exp__lse_shape__ and, where it is trained, stats [B, H, N, 2] for `_backward`."""
+    *given, trained = arguments
+    call = _packed(*given)
+    B, H, N, _, _, E = call.sizes
+    y = torch.empty((B, H, N, E), dtype=call.dtype)
+    lse = torch.empty(__lse_size__, dtype=torch.float32)
+    stats = torch.empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+    # % if fault
+    fault = _run(call, "forward", [y, __lse_tensor__stats])
+    _require(not fault, "__variant__: a pair __fault__")
+    # % else
+    _run(call, "forward", [y, __lse_tensor__stats])
+    # % endif
+    return y, lse, stats
+
+
+def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without numbers."""
+    *given, trained = arguments
+    (B, H, N, _, _, E), q = _sized(*given[:__sized_count__])[:6], given[0]
+    y = q.new_empty((B, H, N, E))
+    lse = q.new_empty(__lse_size__, dtype=torch.float32)
+    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
+    dy, dlse, y, stats, *given, wanted = arguments
+    call = _packed(*given)
+    B, H, N, M, D, E = call.sizes
+    groups = H // call.panel_heads
+    # % if pair_inputs
+    __trained_names__ = given[3:__trained_count__]
+    # % endif
+    # % for line in made
+    __line__
+    # % endfor
+    results = [__gradient_rows__]
+    strides = [number for each in results for number in (*each.stride(), 1)]
+    # % for line in round_lines + element_lines
+    __line__
+    # % endfor
+    # % for line in backward_run
+    __line__
+    # % endfor
+    found = [
+        None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)
+    ]
+    # % if landing_names
+    found += _to_inputs(__landing_tuple__, *given)
+    # % endif
+    return tuple(
+        (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
+        for gradient, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+# % if landing_names
+def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | None]:
+    """Gradients by inputs, from what is summed for heads, tokens and diagonals: each sum goes to its element."""
+    __given_names__ = given
+    __landing_tuple__ = made
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_names__)
+    offset, device = _offset("__variant__", offset, offsets, B, M - N, q.device), q.device
+    first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
+    b = torch.arange(B, device=device)[:, None, None, None]
+    h = torch.arange(H, device=device)[:, None, None]
+    rows = torch.arange(N, device=device)[:, None]
+    c = torch.arange(D, device=device)
+    totals: list[Tensor | None] = [None] * __input_count__
+    # % for line in landing_lines
+    __line__
+    # % endfor
+    return totals
+
+
+# % endif
+def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    """The same without numbers."""
+    given, wanted = arguments[4:], arguments[-1]
+    return _shaped_like(given[:__trained_count__], wanted)
+
+
+def _summed(total: Tensor, rows: Tensor) -> Tensor:
+    """The sum over the heads that read the same row."""
+    B, heads, tokens, width = rows.shape
+    return total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
+
+
+def _sized(__sized_parameters__) -> tuple[int, ...]:
+    """B, H, N, M, D, E__own_sizes_text__, where all shapes fit."""
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    _require(q.device.type == "cpu", f"__variant__: q is on {q.device}; this file runs on the CPU")
-    scale = _scale("__variant__", scale, D)
-    offset = _offset("__variant__", offset, B, M - N, q.device)
+    # % for line in shapes
+    __line__
+    # % endfor
+    return B, H, N, M, D, E__own_sizes__
+
+
+def _packed(
+    # % for parameter in packed_parameters
+    __parameter__,
+    # % endfor
+) -> _Call:
+    """A call as the C++ files take it, where all that is given fits."""
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_arguments__)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("__variant__", offset, offsets, B, M - N, q.device)
     # % for line in checks
     __line__
     # % endfor
     # % for line in host_lines
     __line__
     # % endfor
-    y = torch.empty((B, H, N, E), dtype=q.dtype)
-    # % if softmax
-    lse = torch.empty((B, H, N), dtype=torch.float32)
-    # % endif
     # % if listed
+    prepared = None if list_number is None else _LISTS.get(list_number)
     if prepared is None:
         # % for line in list_call
         __line__
@@ -95,9 +279,9 @@ def __variant__(
     # % endif
     # % endif
     panel_heads = __panel_heads__
-    offsets = torch.full((B,), offset) if isinstance(offset, int) else offset
+    reach = max(N, M) + (abs(offset) if isinstance(offset, int) else int(offset.abs().max()) if B else 0)
     tensors = [
-        *(q, k, v, offsets),
+        *(q, k, v, offset if isinstance(offset, Tensor) else None),
         # % if listed
         *(prepared.tiles, tile_starts),
         # % endif
@@ -107,17 +291,12 @@ def __variant__(
         # % for argument in tensors
         __argument__,
         # % endfor
-        y,
-        # % if softmax
-        lse,
-        # % endif
-        torch.empty(0),  # what a backward pass would need; nobody asks for it yet
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
-        *(B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
+        *(0 if isinstance(offset, Tensor) else offset, B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
         # % if listed
         *tile_starts.stride()[:2],
         # % endif
@@ -133,29 +312,32 @@ def __variant__(
         __argument__,
         # % endfor
     ]
-    reach = int(offsets.abs().max()) + max(N, M) if B else 0
     long_positions = __wide__
-    # % if fault
-    fault = _call(q.dtype, long_positions, tensors, integers, reals)
-    _require(not fault, "__variant__: a pair __fault__")
-    # % else
-    _call(q.dtype, long_positions, tensors, integers, reals)
-    # % endif
-    return __outputs__
+    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, tensors, integers, reals)
 
 
-def _call(dtype: torch.dtype, long: bool, tensors: list[Tensor], integers: list[int], reals: list[float]) -> int:
-    """Run the C++ file for a dtype; the lists arrive there in the same order. `long`: positions need 64 bits."""
-    element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
-    index = "int64_t" if long else "int32_t"
-    library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", f"INDEX={index}")
-    addresses = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-    numbers = (ctypes.c_int64 * len(integers))(*integers)
-    fractions = (ctypes.c_double * max(1, len(reals)))(*reals)
-    done = int(library.__variant___forward(addresses, numbers, fractions))
+def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: list[int] | None = None) -> int:
+    """Run a C++ file; it takes the lists in this order. True if a pair is at fault."""
+    addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])
+    numbers = array("q", call.integers if strides is None else [*call.integers, *strides])
+    reals = array("d", call.reals)
+    lists = (each.buffer_info()[0] for each in (addresses, numbers, reals))
+    done = int(_entry(function, call.dtype, call.long)(*lists))
     if done == 2:
         raise MemoryError("__variant__: not enough memory for the tiles of a call")
     return done
+
+
+@cache
+def _entry(function: str, dtype: torch.dtype, long: bool) -> Callable[..., int]:
+    """A function of a C++ file, which is compiled for the dtype and the width of positions."""
+    element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
+    end = "_backward.cpp" if function == "backward" else ".cpp"
+    source = Path(__file__).with_name(f"{Path(__file__).stem}{end}")
+    library = _library(source, SPEC, f"ELEMENT={element}", f"INDEX={'int64_t' if long else 'int32_t'}")
+    entry: Callable[..., int] = getattr(library, f"__variant___{function}")
+    entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
+    return entry
 
 
 # % if listed
@@ -163,7 +345,38 @@ __live_tiles__
 
 
 # % endif
+# % if head_rounds
+__head_rounds__
+
+
+# % endif
+# % if tensor_support
+__tensor_support__
+
+
+# % endif
 __support__
 
 
 __native__
+
+
+__operators__
+
+
+_LIBRARY = torch.library.Library("attngen", "FRAGMENT")
+_NAME = f"__variant___{_digest(__file__, '.cpp', '_backward.cpp')}"
+_RESULT = "(Tensor y, Tensor lse, Tensor stats)"
+_GRADIENTS = ", ".join(["Tensor"] * __trained_count__)
+_FORWARD = _operator(
+    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", "CPU", _forward, _shapes
+)
+_BACKWARD = _operator(
+    _LIBRARY,
+    f"{_NAME}_backward",
+    f"(Tensor dy, Tensor? dlse, Tensor y, Tensor stats, {TENSORS}, {NUMBERS}, bool[] wanted) -> ({_GRADIENTS})",
+    "CPU",
+    _backward,
+    _gradient_shapes,
+)
+_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", "CompositeImplicitAutograd", _attend)

@@ -16,7 +16,7 @@ struct QueryTile {
   // % endfor
   const int64_t first_row = tile * QUERY_TILE;
   const int64_t rows = std::min<int64_t>(QUERY_TILE, N - first_row);
-  const int64_t offset = call.offsets[b];
+  const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   // % if listed
   const int64_t* const starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
@@ -240,8 +240,8 @@ struct QueryTile {
           __factor__, &space.__target__[__place__]);
     // % else
     score_rows(
-        block_rows, __query___factors + r0 * D_factors, as_factors(__key___panels), D_factors, first, last, __factor__,
-        &space.__target__[__place__]);
+        block_rows, __query___factors + r0 * D_factors, as_factors(__key___panels), D_factors, first, last,
+        __factor__, &space.__target__[__place__]);
     // % endif
     // % endfor
   }

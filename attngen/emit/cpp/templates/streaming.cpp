@@ -27,8 +27,9 @@ struct Call : Given {
 struct Workspace {  // of one thread
   int64_t slots;               // key tiles that are kept packed; tile t in slot t % slots
   std::vector<int64_t> owner;  // the head and the tile that a slot holds
-  Buffer<float> __workspace_floats__row, scores, acc;
-  Buffer<Piece> __workspace_pieces__v, weights;
+  // % for line in buffer_lines
+  __line__
+  // % endfor
   Buffer<bool> live;  // of the pairs of a block
   std::vector<Sums> sums;
   std::vector<int64_t> walk__periodic_walk__;  // key tiles, in the order of their visits
@@ -36,17 +37,9 @@ struct Workspace {  // of one thread
   Workspace(int64_t slots, int64_t D, int64_t E)
       : slots(slots),
         owner(slots, -1),
-        // % for line in workspace_float_sizes
-        __line__
+        // % for buffer, length in buffers
+        __buffer__(__length__),
         // % endfor
-        row(std::max(D, E)),
-        scores(BLOCK * KEY_TILE),
-        acc((QUERY_TILE + BLOCK) * rounded_up(E, LANES)),
-        // % for line in workspace_piece_sizes
-        __line__
-        // % endfor
-        v(slots * KEY_TILE * rounded_up(E, PANEL)),
-        weights(BLOCK * KEY_TILE),
         live(BLOCK * KEY_TILE),
         sums(QUERY_TILE) {}
 };

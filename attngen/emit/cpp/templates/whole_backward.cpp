@@ -17,7 +17,8 @@ void return___row__(
 // % endfor
 // The sums of all tasks for the keys of one group of heads, in the order of the tokens.
 void gather(
-    const Call& call, std::vector<KeySums>& sums, int64_t group, int64_t first, int64_t last__gathered__) {
+    const Call& call, std::vector<KeySums>& sums, int64_t group, int64_t first, int64_t last,
+    KeyGradients& by_keys) {
   const int64_t M = call.M, D = call.D, E = call.E;
   // % if ordered
   const int64_t head = group * call.panel_heads, b = head / call.H, h = head % call.H;
@@ -27,16 +28,50 @@ void gather(
     KeySums& found = sums[group * call.parts + part];
     for (int64_t slot = first; slot < last; ++slot) {
       // % if ordered
-      const int64_t token = group * M + (call.key_order ? key_order[slot] : slot);
+      const int64_t key = call.key_order ? key_order[slot] : slot, token = group * M + key;
       // % else
-      const int64_t token = group * M + slot;
+      const int64_t key = slot, token = group * M + key;
       // % endif
-      for (int64_t e = 0; e < E; ++e) call.dv[token * E + e] += found.v[slot * rounded_up(E, LANES) + e];
+      if (call.dv)
+        for (int64_t e = 0; e < E; ++e) call.dv[token * E + e] += found.v[slot * rounded_up(E, LANES) + e];
       // % for row in keys
-      for (int64_t c = 0; c < D; ++c) d___row__[token * D + c] += found.__row__[slot * rounded_up(D, LANES) + c];
+      const float* __row___row = &found.__row__[slot * rounded_up(D, LANES)];
+      if (call.dk)
+        for (int64_t c = 0; c < D; ++c) by_keys.__row__[token * D + c] += __row___row[c];
+      // % endfor
+      // % for row in key_landings
+      if (call.__row__)
+        for (int64_t x = 0; x < call.panel_heads; ++x)
+          call.__row__[(group * call.panel_heads + x) * M + key] += found.__row__[x * found.tokens + slot];
       // % endfor
     }
   }
+}
+// % if band_landings
+
+// The sums of all tasks for the diagonals of the heads of one group: element i - j + M - 1 of each head.
+void gather_diagonals(const Call& call, std::vector<KeySums>& sums, int64_t group) {
+  const int64_t diagonals = call.N + call.M;
+  for (int64_t part = 0; part < call.parts; ++part) {
+    KeySums& found = sums[group * call.parts + part];
+    for (int64_t x = 0; x < call.panel_heads; ++x) {
+      // % for row in band_landings
+      double* __row__ = call.__row__ + (group * call.panel_heads + x) * diagonals;
+      if (call.__row__)
+        for (int64_t d = 0; d < diagonals - 1; ++d) __row__[d] += found.__row__[x * found.diagonals + KEY_TILE + d];
+      // % endfor
+    }
+  }
+}
+// % endif
+
+// The groups of heads that add to elements of their own, one such round after the other.
+std::vector<std::vector<int64_t>> rounds_of(const Call& call) {
+  std::vector<std::vector<int64_t>> rounds(call.batch_rounds * call.head_rounds);
+  const int64_t in_row = call.H / call.panel_heads;
+  for (int64_t group = 0; group < call.B * in_row; ++group)
+    rounds[group / in_row % call.batch_rounds * call.head_rounds + group % in_row % call.head_rounds].push_back(group);
+  return rounds;
 }
 
 // Tasks are groups of heads that share keys, and every so many of their query tiles; the last ones first. What they sum
@@ -44,45 +79,83 @@ void gather(
 bool differentiate_all(Call& call) {
   const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE, key_tiles = (call.M + KEY_TILE - 1) / KEY_TILE;
   const int64_t groups = call.B * call.H / call.panel_heads;
-  call.parts = groups == 0 ? 1 : std::max<int64_t>(1, std::min(tiles, (2 * call.threads + groups - 1) / groups));
+  const std::vector<std::vector<int64_t>> rounds = rounds_of(call);
+  const int64_t at_once = std::max<int64_t>(1, rounds[0].size());
+  call.parts = std::max<int64_t>(1, std::min(tiles, (2 * call.threads + at_once - 1) / at_once));
+  // % for row, _, _ in pair_landings
+  if (call.__row__.data) call.parts = std::min(call.parts, 1 + MOST_COPIED / call.__row__.count);
+  // % endfor
   std::vector<KeySums> sums;
-  for (int64_t task = 0; task < groups * call.parts; ++task) sums.emplace_back(key_tiles * KEY_TILE, call.D, call.E);
-  const int64_t tile_bytes = KEY_TILE * (__panel_widths__) * sizeof(Piece);
+  for (int64_t task = 0; task < groups * call.parts; ++task) sums.emplace_back(call, key_tiles * KEY_TILE);
+  // % for row, type, apart in pair_landings
+  // Parts of a head add to copies, unless each has rows of its own.
+  Buffer<__type__> __row___copies(__apart__ || !call.__row__.data ? 0 : (call.parts - 1) * call.__row__.count);
+  for (int64_t task = 0; task < groups * call.parts; ++task) {
+    const int64_t copied = __apart__ ? 0 : task % call.parts;
+    sums[task].__row__ = copied == 0 ? call.__row__.data : &__row___copies[(copied - 1) * call.__row__.count];
+  }
+  // % endfor
+  const int64_t packed_width = __key_widths__ + rounded_up(call.E, DEPTH);
+  const int64_t tile_bytes = KEY_TILE * packed_width * sizeof(Piece);
   const int64_t slots = std::max<int64_t>(1, std::min(PANEL_BYTES / call.threads / tile_bytes, key_tiles));
   std::vector<Workspace> spaces;
   for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(slots, call.D, call.E);
   std::atomic<bool> fault{false};
-  std::atomic<int64_t> next{0};
+  for (const std::vector<int64_t>& round : rounds) {
+    const int64_t tasks = round.size() * call.parts;
+    std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
-  for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t task = next++; task < groups * call.parts; task = next++) {
-      const int64_t first_head = task / call.parts * call.panel_heads;
-      for (int64_t head = first_head; head < first_head + call.panel_heads; ++head)
-        for (int64_t tile = tiles - 1 - task % call.parts; tile >= 0; tile -= call.parts)
-          if (differentiate_tile(call, head / call.H, head % call.H, tile, spaces[thread], sums[task])) fault = true;
-    }
+    for (int64_t thread = 0; thread < call.threads; ++thread)
+      for (int64_t task = next++; task < tasks; task = next++) {
+        const int64_t group = round[task / call.parts], part = task % call.parts;
+        for (int64_t head = group * call.panel_heads; head < (group + 1) * call.panel_heads; ++head)
+          for (int64_t tile = tiles - 1 - part; tile >= 0; tile -= call.parts)
+            if (differentiate_tile(
+                    call, head / call.H, head % call.H, tile, spaces[thread], sums[group * call.parts + part]))
+              fault = true;
+      }
+  }
+  // % for row, type, apart in pair_landings
+  for (int64_t copied = 1; call.__row__.data && !__apart__ && copied < call.parts; ++copied)
+    for (int64_t x = 0; x < call.__row__.count; ++x)
+      call.__row__.data[x] += __row___copies[(copied - 1) * call.__row__.count + x];
+  // % endfor
 
   constexpr int64_t ROWS = 256;  // of keys, gathered by one thread at a time
   const int64_t blocks = (call.M + ROWS - 1) / ROWS;
-  // % for row in keys
-  Buffer<float> d___row__(groups * call.M * call.D);
-  // % endfor
+  KeyGradients by_keys(call.dk ? groups * call.M * call.D : 0);
 #pragma omp parallel for num_threads(call.threads)
   for (int64_t task = 0; task < groups * blocks; ++task) {
     const int64_t first = task % blocks * ROWS, last = std::min(first + ROWS, call.M);
-    gather(call, sums, task / blocks, first, last__gathered_rows__);
+    gather(call, sums, task / blocks, first, last, by_keys);
   }
+  // % if band_landings
+#pragma omp parallel for num_threads(call.threads)
+  for (int64_t group = 0; group < groups; ++group) gather_diagonals(call, sums, group);
+  // % endif
+  if (!call.dk) return fault;
 #pragma omp parallel for num_threads(call.threads)
   for (int64_t task = 0; task < groups * blocks; ++task) {
     const int64_t group = task / blocks, head = group * call.panel_heads, place = group * call.M * call.D;
     const int64_t first = task % blocks * ROWS, last = std::min(first + ROWS, call.M);
     // % for row in keys
-    return___row__(call, head / call.H, head % call.H, first, last, &d___row__[place], call.dk + place);
+    return___row__(call, head / call.H, head % call.H, first, last, &by_keys.__row__[place], call.dk + place);
     // % endfor
   }
   return fault;
 }
 
+// % if pair_landings
+template <typename T>
+Elements<T> take_elements(Packed& packed, int axes) {
+  Elements<T> found;
+  found.data = static_cast<T*>(*packed.tensors++);
+  for (int axis = 0; axis < axes; ++axis) found.stride[axis] = *packed.integers++;
+  for (int64_t* field : {&found.share, &found.count}) *field = *packed.integers++;
+  return found;
+}
+
+// % endif
 int backward(Packed packed) {
   Call call;
   take(call, packed);
@@ -98,6 +171,11 @@ int backward(Packed packed) {
   call.dq = static_cast<float*>(*tensors++);
   call.dk = static_cast<float*>(*tensors++);
   call.dv = static_cast<float*>(*tensors++);
+  call.batch_rounds = *packed.integers++;
+  call.head_rounds = *packed.integers++;
+  // % for line in landing_packed
+  __line__
+  // % endfor
   // % if key_rows
   make_key_rows(call);
   // % endif

@@ -12,7 +12,7 @@ bool attend_all(Call& call) {
   call.part_acc = part_acc.data();
 
   // Packed keys and values: of a whole head, or as much of it as a thread may keep.
-  const int64_t tile_bytes = KEY_TILE * (__panel_widths__ + rounded_up(call.E, PANEL)) * sizeof(Piece);
+  const int64_t tile_bytes = KEY_TILE * (__key_widths__ + rounded_up(call.E, PANEL)) * sizeof(Piece);
   const int64_t most = PANEL_BYTES / call.threads / tile_bytes;
   const int64_t slots = call.few_rows ? 1 : std::max<int64_t>(1, std::min(most, key_tiles));
   std::vector<Workspace> spaces;

@@ -349,9 +349,20 @@ def __variant__(
     Raises:
         ValueError: an argument does not fit.
     """
+    _tensor("__variant__", "q", q)
+    _tensor("__variant__", "k", k)
+    _tensor("__variant__", "v", v)
+    # % for line in typed
+    __line__
+    # % endfor
+    _untrained("__variant__", q, k, v__float_inputs__)
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    scale = _scale("__variant__", scale, D)
-    offset = _offset("__variant__", offset, B, M - N, q.device)
+    scale = _scale("__variant__", scale)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("__variant__", *_first("__variant__", offset), B, M - N, q.device)
+    # % for line in shapes + axis_lines
+    __line__
+    # % endfor
     runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
     # % for line in device_check
     __line__

@@ -1,0 +1,111 @@
+"""Gradients by inputs, as launchers show them: the sums that kernels make, and the elements that they belong to."""
+
+from __future__ import annotations
+
+from attngen.emit.layout import laid_out
+from attngen.emit.operators import ordered_inputs
+from attngen.emit.tensors import TensorPrinter
+from attngen.ir.expr import Kind, Read, variables
+from attngen.schedule.homes import Home, Landing
+from attngen.schedule.names import kernel_name
+from attngen.schedule.plan import Plan
+
+SHAPES = {
+    Home.HEAD: "(B, H, N, 1)",
+    Home.QUERY: "(B, H, N, 1)",
+    Home.KEY: "(B, H, M, 1)",
+    Home.BAND: "(B, H, N + M, 1)",
+    Home.QUERY_ROWS: "(B, H, N, D)",
+    Home.KEY_ROWS: "(B, groups, M, D)",
+}
+POSITIONS = {
+    Home.HEAD: [],
+    Home.QUERY: ["i = rows + first"],
+    Home.KEY: ["j = torch.arange(M, device=device)[:, None]"],
+    Home.BAND: ["i, j = torch.arange(N + M, device=device)[:, None] - (M - 1) + first, torch.tensor(0, device=device)"],
+    Home.QUERY_ROWS: ["i = rows + first"],
+    Home.KEY_ROWS: [
+        "j = torch.arange(M, device=device)[:, None]",
+        "h = torch.arange(0, H, H // {name}.shape[1], device=device)[:, None, None]",
+    ],
+}
+"""The positions that sums are of; a diagonal stands for its pair with key 0."""
+LONG = 50
+"""Characters of an index that gets a line of its own."""
+AXES = {"b": 0, "h": 1, "i": 2, "j": 2, "c": 3}
+"""The axes of sums along which elements are chosen by a name."""
+
+
+def values(plan: Plan) -> dict[str, object]:
+    """By the names that templates use."""
+    names = [landing.name for landing in plan.landings]
+    trained = trained_inputs(plan)
+    return {
+        "landing_names": names,
+        "landing_tuple": f"({', '.join(names)}{',' if len(names) == 1 else ''})",
+        "given_names": ", ".join(_given(plan)),
+        "input_count": len(trained),
+        "landing_lines": [line for landing in plan.landings for line in _lines(plan, landing, trained)],
+    }
+
+
+def calls(plan: Plan) -> list[str]:
+    """The functions of `support/live.py` that the lines call."""
+    trained = trained_inputs(plan)
+    text = " ".join(line for landing in plan.landings for line in _lines(plan, landing, trained))
+    return [name for name in ("_nearest", "_not_zero") if f"{name}(" in text]
+
+
+def trained_inputs(plan: Plan) -> list[str]:
+    """The inputs that gradients go to."""
+    return [given.name for given in ordered_inputs(plan) if given.kind is Kind.FLOAT]
+
+
+def shape(landing: Landing) -> str:
+    """Of the sums of a landing."""
+    return SHAPES[landing.home] if landing.home is not Home.PAIR else f"{kernel_name(landing.read.input)}.shape"
+
+
+def asked(plan: Plan, home: Home) -> list[str]:
+    """For each landing of a home, Python that tells whether its input's gradient is asked for."""
+    return list(dict.fromkeys(wanted(plan, landing) for landing in plan.landings if landing.home is home))
+
+
+def wanted(plan: Plan, landing: Landing) -> str:
+    """Python that tells whether the gradient by a landing's input is asked for."""
+    return f"wanted[{3 + trained_inputs(plan).index(landing.read.input)}]"
+
+
+def _given(plan: Plan) -> list[str]:
+    inputs = [given.name for given in ordered_inputs(plan)]
+    names = [kernel_name(name) for name in (*inputs, *(parameter.name for parameter in plan.variant.parameters))]
+    count = len(inputs)
+    lists = ["_"] if plan.listed is not None else []
+    return ["q", "k", "v", *names[:count], "offsets", "scale", "offset", *names[count:], *lists]
+
+
+def _lines(plan: Plan, landing: Landing, trained: list[str]) -> list[str]:
+    """From the sums of a landing to the total of its input."""
+    name, total = kernel_name(landing.read.input), f"totals[{trained.index(landing.read.input)}]"
+    if landing.home is Home.PAIR:
+        return _where_asked(landing, [f"{total} = _landed({total}, {name}, None, {landing.name})"])
+    place = TensorPrinter(plan.variant).place(landing.read)
+    used = {AXES[axis] for axis in _chosen_by(plan, landing.read)}
+    rest = tuple(axis for axis in range(4) if axis not in used)
+    sums = f"{landing.name}.sum({rest}, keepdim=True, dtype=torch.float64)" if rest else landing.name
+    lines = [line.format(name=landing.name) for line in POSITIONS[landing.home]]
+    for k, index in enumerate(place):
+        if len(index) > LONG:
+            lines.append(f"index_{k} = {index}")
+            place[k] = f"index_{k}"
+    tupled = f"({', '.join(place)}{',' if len(place) == 1 else ''})"
+    return _where_asked(landing, [*lines, f"{total} = _landed({total}, {name}, {tupled}, {sums})"])
+
+
+def _where_asked(landing: Landing, lines: list[str]) -> list[str]:
+    return [f"if {landing.name} is not None:", *(f"    {line}" for line in laid_out(lines, 8))]
+
+
+def _chosen_by(plan: Plan, read: Read) -> set[str]:
+    axes = plan.variant.input(read.input).axes
+    return {*(axis for axis in axes if axis in AXES), *(variables(read) & AXES.keys())}

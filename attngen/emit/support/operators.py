@@ -1,0 +1,81 @@
+"""Kernels as operators of torch. Copied into generated files: nothing of attngen may be imported here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _digest(file: str, *beside: str) -> str:
+    """Twelve hexadecimal digits of a generated file and of those beside it, whose names end as `beside` says."""
+    path = Path(file)
+    texts = [path.read_bytes(), *(path.with_name(path.stem + end).read_bytes() for end in beside)]
+    return hashlib.sha256(bytes(1).join(texts)).hexdigest()[:12]
+
+
+def _operator(
+    library: torch.library.Library,
+    name: str,
+    schema: str,
+    key: str,
+    function: Callable[..., Any],
+    shapes: Callable[..., Any] | None = None,
+) -> Any:
+    """An operator `attngen::<name>`, unless a copy of this file has made it.
+
+    Its name must hold a hash of what it does: of two operators of one name, torch keeps the last.
+
+    Args:
+        schema: what follows the name.
+        key: for which tensors it is.
+        shapes: what it gives to tensors without numbers; not needed where `function` is made of other operators.
+    """
+    if not hasattr(torch.ops.attngen, name):
+        library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
+        library.impl(name, function, key)  # type: ignore[no-untyped-call]
+        if shapes is not None:
+            torch.library.register_fake(f"attngen::{name}", shapes, lib=library)
+    return getattr(torch.ops.attngen, name).default
+
+
+def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows in the dtype of `torch.autocast`, where it is on; float64 stays what it is."""
+    device = q.device.type
+    if not torch.is_autocast_enabled(device) or torch.float64 in (q.dtype, k.dtype, v.dtype):
+        return q, k, v
+    dtype = torch.get_autocast_dtype(device)
+    return q.to(dtype), k.to(dtype), v.to(dtype)
+
+
+def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:
+    """Room for the gradients that are wanted, and nothing for the others."""
+    return tuple(
+        torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else tensor.new_empty(0)
+        for tensor, asked in zip(tensors, wanted, strict=True)
+    )
+
+
+def _landed(total: Tensor | None, given: Tensor, place: tuple[Tensor | int, ...] | None, sums: Tensor) -> Tensor:
+    """The gradient by `given` and what is added to it: the sums, each to the element at its `place`.
+
+    They are added one after the other, in float64, so the result is the same to the last bit. Without a place, there is
+    a sum for each element.
+    """
+    if total is None:
+        total = torch.zeros(given.shape, dtype=torch.float64, device=given.device)
+    if place is None:
+        return total + sums
+    if total.numel() and sums.numel():
+        indices = (torch.as_tensor(index, device=given.device).expand(sums.shape) for index in place)
+        total.index_put_(tuple(indices), sums.double(), accumulate=True)
+    return total
+
+
+def _head_rounds(share: int, group: int) -> int:
+    """Of how many groups of heads at most one may add to the elements that `share` heads in a row have together."""
+    return 1 if group % share == 0 else share // group if share % group == 0 else (share + group - 2) // group + 1

@@ -1,0 +1,91 @@
+"""Where gradients by elements of inputs come together: which pairs, or which elements of rows, read the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from attngen.ir import nodes
+from attngen.ir.expr import Expr, Read, distinct, rewrite, variables
+from attngen.ir.nodes import AXIS_SIZES
+from attngen.schedule.distances import DISTANCE, over_distance
+from attngen.schedule.products import Product
+from attngen.schedule.slopes import Slope
+
+
+class Home(Enum):
+    """What an element that a score reads is chosen by, and so which sums a kernel makes; the launcher hands them on."""
+
+    HEAD = "the head: summed for each query, then over all"
+    QUERY = "the query: summed for each"
+    KEY = "the key: summed for each"
+    BAND = "the distance i - j: summed for each diagonal"
+    PAIR = "both positions: added element by element"
+    QUERY_ROWS = "a channel of a row of queries: summed over pairs with the row"
+    KEY_ROWS = "a channel of a row of keys: summed over pairs with the row"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Gradients by the elements that `read` reads, under a name: `value` times that by a score, or a share of a row.
+
+    `place` are the indices of `read` over the names of the plan's statements, where the kernel needs them.
+    """
+
+    name: str
+    read: Read
+    home: Home
+    value: Expr
+    place: tuple[Expr, ...] = ()
+    of_sink: bool = False
+
+
+def landings(
+    variant: nodes.Variant,
+    products: tuple[Product, ...],
+    slopes: tuple[Slope, ...],
+    extra_slopes: tuple[Slope, ...],
+) -> tuple[Landing, ...]:
+    """All of a plan: of its score, of its sink, and of its rows."""
+    found: list[Landing] = []
+
+    def land(read: Read, home: Home, value: Expr, place: tuple[Expr, ...] = (), of_sink: bool = False) -> None:
+        count = sum(landing.read.input == read.input for landing in found)
+        name = f"by_{read.input.rstrip('_')}{f'_{count + 1}' if count else ''}"
+        found.append(Landing(name, read, home, value, place, of_sink))
+
+    for slope in slopes:
+        if isinstance(slope.target, Read):
+            land(slope.target, home_of(slope.target, variant), slope.value, slope.place)
+    for slope in extra_slopes:
+        if isinstance(slope.target, Read):
+            land(slope.target, home_of(slope.target, variant), slope.value, of_sink=True)
+    sides = [(product.query, Home.QUERY_ROWS) for product in products]
+    sides += [(product.key, Home.KEY_ROWS) for product in products]
+    for rows, home in {(rows.name, home): (rows, home) for rows, home in sides}.values():
+        for leaf, share in rows.adjoint.shares if rows.adjoint is not None else ():
+            if isinstance(leaf, Read):
+                land(leaf, home, share)
+    return tuple(found)
+
+
+def home_of(read: Read, variant: nodes.Variant) -> Home:
+    """Where the gradients of a read of the score come together."""
+    names = variables(read)
+    if not names <= {"b", "h", "i", "j"}:
+        return Home.PAIR  # chosen by a score
+    match names & {"i", "j"}:
+        case positions if not positions:
+            return Home.HEAD
+        case positions if positions == {"i"}:
+            return Home.QUERY
+        case positions if positions == {"j"}:
+            return Home.KEY
+    placed = any(_is_placed(part, variant) for part in distinct(read) if isinstance(part, Read))
+    left = frozenset[str]().union(*(variables(rewrite(index, over_distance)) for index in read.indices))
+    return Home.BAND if not placed and left <= {"b", "h", DISTANCE.name} else Home.PAIR
+
+
+def _is_placed(read: Read, variant: nodes.Variant) -> bool:
+    """Whether an axis of an input stands for positions, whose difference says nothing of its elements."""
+    return any(axis in AXIS_SIZES and axis not in "bh" for axis in variant.input(read.input).axes)
