@@ -13,14 +13,14 @@ from attngen.schedule.plan import Plan
 
 IMPORTS = (
     "import hashlib",
-    "from collections.abc import Callable",
+    "from collections.abc import Callable, Sequence",
     "from pathlib import Path",
     "from typing import Any",
 )
 """What a launcher imports for it."""
 TAKEN = frozenset("q k v y lse dy dlse stats offset offsets scale list_number trained wanted self".split())
 """What schemas call their own."""
-SUPPORT = ("_digest", "_operator", "_autocast", "_shaped_like")
+SUPPORT = ("_digest", "_operator", "_autocast", "_is_differentiated", "_shaped_like")
 SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
 
 

@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from attngen.analysis.lists import List
@@ -82,9 +83,13 @@ class Kernel:
         self._found = found
         self.parameters = dict(parameters)
         self.backend = backend
-        self._functions: dict[str, Callable[..., Any]] = {}
-        if backend != "reference":
-            _ = self.plan  # what can't be compiled is refused here, and not at the first call
+        self._input_names = {given.name for given in found.variant.inputs}
+        # Here and not at the first call: what can't be compiled is refused, and torch.compile can't look into imports.
+        self._functions: dict[str, Callable[..., Any]] = {name: self._imported(name) for name in _needed(backend)}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As what it was built from: generated modules are found or made again where it is unpacked."""
+        return _rebuilt, (self.variant, self.parameters, self.backend)
 
     def __repr__(self) -> str:
         values = "".join(f", {name}={value}" for name, value in self.parameters.items())
@@ -132,7 +137,8 @@ class Kernel:
         Raises:
             ValueError: an argument does not fit (`CallError`, where a name is unknown or missing).
         """
-        self._check_names(inputs)
+        if inputs.keys() != self._input_names:
+            self._check_names(inputs)
         if return_lse and not self.has_lse:
             raise CallError(f"{self.variant.name}: only a softmax has a log-sum-exp ({self.variant.span})")
         backend = self._backend_for(q)
@@ -142,15 +148,18 @@ class Kernel:
             y, lse = result if return_lse else (result, None)
             y = y.to(q.dtype)
             return (y, None if lse is None else lse.float()) if return_lse else y
-        options: dict[str, Any] = {"return_lse": True} if return_lse else {}
+        options: dict[str, Any] = {**inputs, **self.parameters}
+        if return_lse:
+            options["return_lse"] = True
         if prepared is not None:
             if prepared.plan is not self.plan or prepared.backend != backend:
                 raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
-            options |= {} if prepared.tiles is None else {"prepared": prepared.tiles}
-        function = self._function(backend)
+            if prepared.tiles is not None:
+                options["prepared"] = prepared.tiles
+        function = self._functions.get(backend) or self._function(backend)
         if debug and "debug" in signature(function).parameters:
             options["debug"] = True
-        return function(q, k, v, scale=scale, offset=offset, **options, **inputs, **self.parameters)
+        return function(q, k, v, scale=scale, offset=offset, **options)
 
     def prepare(self, q: Tensor, k: Tensor, *, offset: int | Tensor | None = None, **inputs: Tensor) -> Prepared:
         """Find the live tiles of calls like this one once, for all layers that share lengths, inputs and parameters.
@@ -234,12 +243,15 @@ class Kernel:
 
     def _function(self, backend: str) -> Callable[..., Any]:
         if backend not in self._functions:
-            self._functions[backend] = import_function(self._found.files(backend), self.variant.name)
+            self._functions[backend] = self._imported(backend)
         return self._functions[backend]
+
+    def _imported(self, backend: str) -> Callable[..., Any]:
+        return import_function(self._found.files(backend), self.variant.name)
 
     def _backend_for(self, q: Tensor) -> str:
         if self.backend == "auto":
-            return "triton" if isinstance(q, Tensor) and q.device.type == "cuda" else "cpp"
+            return "triton" if isinstance(q, Tensor) and q.is_cuda else "cpp"
         return self.backend
 
     def _check_names(self, inputs: Mapping[str, Tensor]) -> None:
@@ -255,3 +267,14 @@ class Kernel:
             if name not in inputs:
                 axes = ", ".join(given.axes)
                 raise CallError(f"{self.variant.name}: the input `{name}` [{axes}] is missing ({given.span})")
+
+
+def _needed(backend: str) -> tuple[str, ...]:
+    """The backends of the devices that are here."""
+    if backend == "auto":
+        return ("cpp", "triton") if torch.cuda.is_available() else ("cpp",)
+    return (backend,) if backend in BACKENDS else ()
+
+
+def _rebuilt(variant: nodes.Variant, parameters: Mapping[str, int | float | bool], backend: str) -> Kernel:
+    return Kernel(findings(variant), parameters, backend)

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -65,17 +65,19 @@ def relu_attention(
     _tensor("relu_attention", "q", q)
     _tensor("relu_attention", "k", k)
     _tensor("relu_attention", "v", v)
-    _require(q.device.type in ("cpu", "meta"), "relu_attention: q is not on the CPU, where this file runs")
+    if not (q.is_cpu or q.is_meta):
+        raise ValueError(f"relu_attention: q is on {q.device}; this file runs on the CPU")
     scale = _scale("relu_attention", scale)
     offset, offsets = _first("relu_attention", offset)
-    q, k, v = _autocast(q, k, v)
+    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+        q, k, v = _autocast(q, k, v)
     y, _, _ = _attend(q, k, v, offsets, scale, offset)
     return y
 
 
 def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
     """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given[:3]):
+    if _is_differentiated(given[:3]):
         attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
         return attended
     return _FORWARD(*given, False)
@@ -130,18 +132,18 @@ class _Call(NamedTuple):
     long: bool  # positions need 64 bits
     panel_heads: int  # how many heads in a row read the same keys and values
     tensors: list[Tensor | None]
-    integers: list[int]
-    reals: list[float]
+    integers: array[int]
+    reals: array[float]
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """y [B, H, N, E], log-sum-exp (none here) and, where it is trained, stats [B, H, N, 2] for `_backward`."""
     *given, trained = arguments
-    call = _packed(*given)
+    call = _recalled(*given)
     B, H, N, _, _, E = call.sizes
     y = torch.empty((B, H, N, E), dtype=call.dtype)
-    lse = torch.empty(0, dtype=torch.float32)
-    stats = torch.empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+    lse = _NOTHING
+    stats = torch.empty((B, H, N, 2), dtype=torch.float32) if trained else _NOTHING
     _run(call, "forward", [y, stats])
     return y, lse, stats
 
@@ -223,15 +225,35 @@ def _packed(
         scale_,
     ]
     long_positions = reach >= 2**30
-    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, tensors, integers, reals)
+    lists = (tensors, array("q", integers), array("d", reals))
+    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, *lists)
 
 
-def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: list[int] | None = None) -> int:
+def _recalled(*given: Any) -> _Call:
+    """What `_packed` gives; tensors that lie as those of a call before are not checked and measured once more."""
+    q, k, v, offsets, *numbers = given
+    if offsets is not None:
+        return _packed(*given)
+    of_queries, of_keys = (q.shape, q.stride(), q.dtype, q.device), (k.shape, k.stride(), k.dtype, k.device)
+    facts = of_queries, of_keys, (v.shape, v.stride(), v.dtype, v.device), *numbers, torch.get_num_threads()
+    known = _CALLS.get(facts)
+    if known is None:
+        if len(_CALLS) == 1000:
+            _CALLS.clear()
+        known = _packed(*given)
+        _CALLS[facts] = known._replace(tensors=known.tensors[3:])
+        return known
+    return _Call(*known[:4], [q, k, v, *known.tensors], known.integers, known.reals)
+
+
+_CALLS: dict[Any, _Call] = {}
+
+
+def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> int:
     """Run a C++ file; it takes the lists in this order. True if a pair is at fault."""
     addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])
-    numbers = array("q", call.integers if strides is None else [*call.integers, *strides])
-    reals = array("d", call.reals)
-    lists = (each.buffer_info()[0] for each in (addresses, numbers, reals))
+    numbers = call.integers + array("q", strides) if strides else call.integers
+    lists = (addresses.buffer_info()[0], numbers.buffer_info()[0], call.reals.buffer_info()[0])
     done = int(_entry(function, call.dtype, call.long)(*lists))
     if done == 2:
         raise MemoryError("relu_attention: not enough memory for the tiles of a call")
@@ -516,13 +538,17 @@ def _operator(
     return getattr(torch.ops.attngen, name).default
 
 
+def _is_differentiated(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether derivatives by any of them are asked for, also in forward mode, which must not lose them in silence."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0
+
+
 def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows in the dtype of `torch.autocast`, where it is on; float64 stays what it is."""
-    device = q.device.type
-    if not torch.is_autocast_enabled(device) or torch.float64 in (q.dtype, k.dtype, v.dtype):
-        return q, k, v
-    dtype = torch.get_autocast_dtype(device)
-    return q.to(dtype), k.to(dtype), v.to(dtype)
+    """The rows in the dtype of `torch.autocast`; float64 stays what it is."""
+    dtype = torch.get_autocast_dtype(q.device.type)
+    return (q, k, v) if torch.float64 in (q.dtype, k.dtype, v.dtype) else (q.to(dtype), k.to(dtype), v.to(dtype))
 
 
 def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:
@@ -533,6 +559,7 @@ def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tenso
     )
 
 
+_NOTHING = torch.empty(0)
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"relu_attention_{_digest(__file__, '.cpp', '_backward.cpp')}"
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"

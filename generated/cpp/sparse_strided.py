@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -72,20 +72,22 @@ def sparse_strided(
     _tensor("sparse_strided", "q", q)
     _tensor("sparse_strided", "k", k)
     _tensor("sparse_strided", "v", v)
-    _require(q.device.type in ("cpu", "meta"), "sparse_strided: q is not on the CPU, where this file runs")
+    if not (q.is_cpu or q.is_meta):
+        raise ValueError(f"sparse_strided: q is on {q.device}; this file runs on the CPU")
     _number("sparse_strided", "stride", stride, int, "sparse_strided.attn:2")
     _within("sparse_strided", "stride", stride, stride >= 1, "[1, inf)", "sparse_strided.attn:2")
     scale = _scale("sparse_strided", scale)
     offset, offsets = _first("sparse_strided", offset)
     list_number = None if prepared is None else prepared.number
-    q, k, v = _autocast(q, k, v)
+    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+        q, k, v = _autocast(q, k, v)
     y, lse, _ = _attend(q, k, v, offsets, scale, offset, stride, list_number)
     return (y, lse) if return_lse else y
 
 
 def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
     """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given[:3]):
+    if _is_differentiated(given[:3]):
         attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
         return attended
     return _FORWARD(*given, False)
@@ -140,8 +142,8 @@ class _Call(NamedTuple):
     long: bool  # positions need 64 bits
     panel_heads: int  # how many heads in a row read the same keys and values
     tensors: list[Tensor | None]
-    integers: list[int]
-    reals: list[float]
+    integers: array[int]
+    reals: array[float]
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -151,7 +153,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     B, H, N, _, _, E = call.sizes
     y = torch.empty((B, H, N, E), dtype=call.dtype)
     lse = torch.empty((B, H, N), dtype=torch.float32)
-    stats = torch.empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+    stats = torch.empty((B, H, N, 2), dtype=torch.float32) if trained else _NOTHING
     _run(call, "forward", [y, lse, stats])
     return y, lse, stats
 
@@ -251,15 +253,15 @@ def _packed(
         scale_,
     ]
     long_positions = 3 * reach + 2 * abs(stride) >= 2**30
-    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, tensors, integers, reals)
+    lists = (tensors, array("q", integers), array("d", reals))
+    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, *lists)
 
 
-def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: list[int] | None = None) -> int:
+def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> int:
     """Run a C++ file; it takes the lists in this order. True if a pair is at fault."""
     addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])
-    numbers = array("q", call.integers if strides is None else [*call.integers, *strides])
-    reals = array("d", call.reals)
-    lists = (each.buffer_info()[0] for each in (addresses, numbers, reals))
+    numbers = call.integers + array("q", strides) if strides else call.integers
+    lists = (addresses.buffer_info()[0], numbers.buffer_info()[0], call.reals.buffer_info()[0])
     done = int(_entry(function, call.dtype, call.long)(*lists))
     if done == 2:
         raise MemoryError("sparse_strided: not enough memory for the tiles of a call")
@@ -820,13 +822,17 @@ def _operator(
     return getattr(torch.ops.attngen, name).default
 
 
+def _is_differentiated(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether derivatives by any of them are asked for, also in forward mode, which must not lose them in silence."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0
+
+
 def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows in the dtype of `torch.autocast`, where it is on; float64 stays what it is."""
-    device = q.device.type
-    if not torch.is_autocast_enabled(device) or torch.float64 in (q.dtype, k.dtype, v.dtype):
-        return q, k, v
-    dtype = torch.get_autocast_dtype(device)
-    return q.to(dtype), k.to(dtype), v.to(dtype)
+    """The rows in the dtype of `torch.autocast`; float64 stays what it is."""
+    dtype = torch.get_autocast_dtype(q.device.type)
+    return (q, k, v) if torch.float64 in (q.dtype, k.dtype, v.dtype) else (q.to(dtype), k.to(dtype), v.to(dtype))
 
 
 def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:
@@ -837,6 +843,7 @@ def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tenso
     )
 
 
+_NOTHING = torch.empty(0)
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"sparse_strided_{_digest(__file__, '.cpp', '_backward.cpp')}"
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"

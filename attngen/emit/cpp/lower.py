@@ -127,12 +127,15 @@ class _Lowering:
         }
 
     def launcher_values(self) -> dict[str, object]:
+        recalled = not self.plan.variant.inputs and self.plan.listed is None  # then no data are looked at
         return {
             "host_lines": laid_out(host_lines(self.plan.host), 4),
             "tensors": [item for argument in self.arguments for item in argument.tensors],
             "integers": [item for argument in self.arguments for item in argument.integers],
             "reals": [item for argument in self.arguments for item in argument.reals],
             "fault": fault_text(self.plan) if self.plan.checked else "",
+            "recalled": recalled,
+            "packed_by": "_recalled" if recalled else "_packed",
             "panel_heads": self._panel_heads(),
             "wide": wide_test(self.plan),
             "spec": json.dumps(place(self.plan.variant, self.plan.variant.span.line), ensure_ascii=False),

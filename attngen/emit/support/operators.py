@@ -43,13 +43,17 @@ def _operator(
     return getattr(torch.ops.attngen, name).default
 
 
+def _is_differentiated(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether derivatives by any of them are asked for, also in forward mode, which must not lose them in silence."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0
+
+
 def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows in the dtype of `torch.autocast`, where it is on; float64 stays what it is."""
-    device = q.device.type
-    if not torch.is_autocast_enabled(device) or torch.float64 in (q.dtype, k.dtype, v.dtype):
-        return q, k, v
-    dtype = torch.get_autocast_dtype(device)
-    return q.to(dtype), k.to(dtype), v.to(dtype)
+    """The rows in the dtype of `torch.autocast`; float64 stays what it is."""
+    dtype = torch.get_autocast_dtype(q.device.type)
+    return (q, k, v) if torch.float64 in (q.dtype, k.dtype, v.dtype) else (q.to(dtype), k.to(dtype), v.to(dtype))
 
 
 def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:

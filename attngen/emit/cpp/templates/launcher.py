@@ -73,7 +73,8 @@ def __variant__(
     _tensor("__variant__", "q", q)
     _tensor("__variant__", "k", k)
     _tensor("__variant__", "v", v)
-    _require(q.device.type in ("cpu", "meta"), "__variant__: q is not on the CPU, where this file runs")
+    if not (q.is_cpu or q.is_meta):
+        raise ValueError(f"__variant__: q is on {q.device}; this file runs on the CPU")
     # % for line in typed
     __line__
     # % endfor
@@ -82,7 +83,8 @@ def __variant__(
     # % if listed
     list_number = None if prepared is None else prepared.number
     # % endif
-    q, k, v = _autocast(q, k, v)
+    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+        q, k, v = _autocast(q, k, v)
     # % for line in attend_lines
     __line__
     # % endfor
@@ -91,7 +93,7 @@ def __variant__(
 
 def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
     """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given[:__trained_count__]):
+    if _is_differentiated(given[:__trained_count__]):
         attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
         return attended
     return _FORWARD(*given, False)
@@ -146,18 +148,22 @@ class _Call(NamedTuple):
     long: bool  # positions need 64 bits
     panel_heads: int  # how many heads in a row read the same keys and values
     tensors: list[Tensor | None]
-    integers: list[int]
-    reals: list[float]
+    integers: array[int]
+    reals: array[float]
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """y [B, H, N, E], log-sum-exp__lse_shape__ and, where it is trained, stats [B, H, N, 2] for `_backward`."""
     *given, trained = arguments
-    call = _packed(*given)
+    call = __packed_by__(*given)
     B, H, N, _, _, E = call.sizes
     y = torch.empty((B, H, N, E), dtype=call.dtype)
-    lse = torch.empty(__lse_size__, dtype=torch.float32)
-    stats = torch.empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+    # % if softmax
+    lse = torch.empty((B, H, N), dtype=torch.float32)
+    # % else
+    lse = _NOTHING
+    # % endif
+    stats = torch.empty((B, H, N, 2), dtype=torch.float32) if trained else _NOTHING
     # % if fault
     fault = _run(call, "forward", [y, __lse_tensor__stats])
     _require(not fault, "__variant__: a pair __fault__")
@@ -313,15 +319,37 @@ def _packed(
         # % endfor
     ]
     long_positions = __wide__
-    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, tensors, integers, reals)
+    lists = (tensors, array("q", integers), array("d", reals))
+    return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, *lists)
 
 
-def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: list[int] | None = None) -> int:
+# % if recalled
+def _recalled(*given: Any) -> _Call:
+    """What `_packed` gives; tensors that lie as those of a call before are not checked and measured once more."""
+    q, k, v, offsets, *numbers = given
+    if offsets is not None:
+        return _packed(*given)
+    of_queries, of_keys = (q.shape, q.stride(), q.dtype, q.device), (k.shape, k.stride(), k.dtype, k.device)
+    facts = of_queries, of_keys, (v.shape, v.stride(), v.dtype, v.device), *numbers, torch.get_num_threads()
+    known = _CALLS.get(facts)
+    if known is None:
+        if len(_CALLS) == 1000:
+            _CALLS.clear()
+        known = _packed(*given)
+        _CALLS[facts] = known._replace(tensors=known.tensors[3:])
+        return known
+    return _Call(*known[:4], [q, k, v, *known.tensors], known.integers, known.reals)
+
+
+_CALLS: dict[Any, _Call] = {}
+
+
+# % endif
+def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> int:
     """Run a C++ file; it takes the lists in this order. True if a pair is at fault."""
     addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])
-    numbers = array("q", call.integers if strides is None else [*call.integers, *strides])
-    reals = array("d", call.reals)
-    lists = (each.buffer_info()[0] for each in (addresses, numbers, reals))
+    numbers = call.integers + array("q", strides) if strides else call.integers
+    lists = (addresses.buffer_info()[0], numbers.buffer_info()[0], call.reals.buffer_info()[0])
     done = int(_entry(function, call.dtype, call.long)(*lists))
     if done == 2:
         raise MemoryError("__variant__: not enough memory for the tiles of a call")
@@ -364,6 +392,7 @@ __native__
 __operators__
 
 
+_NOTHING = torch.empty(0)
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"__variant___{_digest(__file__, '.cpp', '_backward.cpp')}"
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"
