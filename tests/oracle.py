@@ -98,7 +98,7 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         offset=call.offset,
     )
     score, extra, values = _parts(variant, call)
-    samples = [_rough(variant, call, score, live, seed) for seed in range(min(SAMPLES, 1 + 256 // max(1, y.numel())))]
+    samples = [_rough(variant, call, score, live, seed) for seed in range(orders(y))]
     y_scale, lse_scale = _scales(variant.pairwise, score, extra, values, live, lse)
     return Expected(
         y=y,
@@ -131,12 +131,10 @@ def _scales(
 def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
     """y and log-sum-exp in float32; each seed adds channels and keys in another order."""
     generator = torch.Generator().manual_seed(seed)
-    channels = torch.randperm(call.q.shape[-1], generator=generator)
-    if any("c" in part.channels and not isinstance(part, Row) for part in distinct(variant.pairwise.score)):
-        channels = torch.arange(call.q.shape[-1])  # they are not all alike
+    shuffled = in_another_order(variant, call, generator)
     keys = torch.randperm(call.k.shape[-2], generator=generator)
     with InFloat32():
-        rough, extra, values = _parts(variant, replace(call, q=call.q[..., channels], k=call.k[..., channels]))
+        rough, extra, values = _parts(variant, shuffled)
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
     rough = torch.where(decided, score.float(), rough)
@@ -144,6 +142,19 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     if isinstance(body.normalization, nodes.Softmax):
         return _softmax(rough, extra, values, live)
     return _weighted(body.normalization, rough.exp() if body.logit else rough, extra, values, live), None
+
+
+def in_another_order(variant: nodes.Variant, call: Call, generator: torch.Generator) -> Call:
+    """The same call with its channels in another order, where all are alike."""
+    channels = torch.randperm(call.q.shape[-1], generator=generator)
+    if any("c" in part.channels and not isinstance(part, Row) for part in distinct(variant.pairwise.score)):
+        channels = torch.arange(call.q.shape[-1])
+    return replace(call, q=call.q[..., channels], k=call.k[..., channels])
+
+
+def orders(y: Tensor) -> int:
+    """How often the yardstick is taken."""
+    return min(SAMPLES, 1 + 256 // max(1, y.numel()))
 
 
 def _parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -107,5 +107,7 @@ def _where_asked(landing: Landing, lines: list[str]) -> list[str]:
 
 
 def _chosen_by(plan: Plan, read: Read) -> set[str]:
+    """The names that choose an element; where queries stand may differ from batch row to batch row."""
     axes = plan.variant.input(read.input).axes
-    return {*(axis for axis in axes if axis in AXES), *(variables(read) & AXES.keys())}
+    found = {*(axis for axis in axes if axis in AXES), *(variables(read) & AXES.keys())}
+    return found | ({"b"} if "i" in found else set())

@@ -221,7 +221,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
             totals[0],
             table,
             (index_0, h // (H // table.shape[1])),
-            by_table.sum((0, 3), keepdim=True, dtype=torch.float64),
+            by_table.sum((3,), keepdim=True, dtype=torch.float64),
         )
     return totals
 

@@ -2,70 +2,73 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from gradient_oracle import assert_gradients, trained_inputs, wanted
+from gradient_oracle import assert_gradients, by_result, gradients, wanted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_calls import Limits, calls, laid_out
-from kernel_variants import CASES, Case
+from kernel_variants import CASES, Case, Inputs, Sizes, normal
+from kernel_variants import given as given_inputs
 from oracle import Call
-from torch import Tensor
 
 import attngen
-from attngen.ir.nodes import Softmax
 
 EXAMPLES = settings().max_examples
 LIMITS = Limits(tokens=300, pairs=10_000, batch=2, heads=(1, 2, 4), channels=48)
 DEEP = EXAMPLES >= 1000
-FORMS = "alibi softcap documents dilated squared_relu summed".split()
-"""One variant for each way to walk, to order tokens and to normalise: compiling them all takes minutes."""
-SPECS = Path(__file__).parents[2] / "specs"
-BASE = {"base": st.just(10000.0)}
-OF_ROWS = {
-    "rope": Case((SPECS / "rope.attn").read_text(encoding="utf-8"), BASE),
-    "xpos": Case((SPECS / "xpos.attn").read_text(encoding="utf-8"), BASE),
-    "lm_infinite": Case(
-        (SPECS / "lm_infinite.attn").read_text(encoding="utf-8"),
-        {"window": st.integers(1, 60), "sinks": st.integers(0, 9)},
+FORMS = "squared_relu summed bias".split()
+"""What no spec shows (`tests/specs` tests them all): compiling every variant takes minutes."""
+NORMS = "attention norms { score 8.0 * dot(l2norm(q), l2norm(k)) + dot(silu(q), k) mask j <= i }"
+
+
+def table(elements: int, *axes: str) -> Inputs:
+    """A table with an axis of its own, and one for each head or none."""
+
+    def make(generator: torch.Generator, sizes: Sizes, _: object) -> dict[str, torch.Tensor]:
+        return {"table": torch.randn(elements, *(sizes[axis] for axis in axes), generator=generator)}
+
+    return make
+
+
+OF_INPUTS = {
+    "by pairs": Case(
+        "attention by_pairs { input table[m, h]: float"
+        " score scale * dot(q, k) + table[min(abs(i * i - j), 7), h] mask j <= i + 9 }",
+        inputs=table(8, "h"),
     ),
-    "norms": Case("attention norms { score 8.0 * dot(l2norm(q), l2norm(k)) + dot(silu(q), k) mask j <= i }"),
+    "by pairs for all heads": Case(
+        "attention by_pairs_of_all { input table[m]: float score scale * dot(q, k) * table[(i * j) mod 5] }",
+        inputs=table(5),
+    ),
+    "by rows": Case(
+        "attention by_rows { input a[h, i]: float input z[j]: float"
+        " weight exp(scale * dot(q, k) * a[h, i] + z[j]) normalize sum(0.5) }",
+        inputs=given_inputs(a=normal("h", "i"), z=normal("j")),
+    ),
+    "by distances of moved tokens": Case(
+        "attention moved { input table[m]: float"
+        " score scale * dot(q, k) + table[clamp(i - j, -3, 9) + 3] mask (i div 4 - j div 4) mod 3 == 0 }",
+        inputs=table(13),
+    ),
+    "by data": Case(
+        "attention by_data { input table[m]: float input id[b, n]: int in [0, 6)"
+        " score scale * dot(q, k) + table[id[b, i]] * table[id[b, j]] }",
+        inputs=lambda generator, sizes, _: {
+            **table(6)(generator, sizes, {}),
+            "id": torch.randint(0, 6, (sizes["b"], sizes["j"]), generator=generator),
+        },
+        inside=True,
+    ),
 }
-"""Products of rows that are changed before: turned, grown, chosen by the pair, normalised."""
-TESTED = {**CASES, **OF_ROWS} if DEEP else {**{name: CASES[name] for name in FORMS}, **OF_ROWS}
+"""One for each way in which elements are chosen."""
+OWN = {"norms": Case(NORMS), **OF_INPUTS}
+TESTED = {**CASES, **OWN} if DEEP else {**{name: CASES[name] for name in FORMS}, **OWN}
 
 
-def is_tested(name: str, call: Call) -> bool:
-    """Turned rows have an even width; half precision is compiled in the deep profile alone."""
-    return (name not in OF_ROWS or call.q.shape[3] % 2 == 0) and (DEEP or call.q.dtype != torch.float16)
-
-
-def by_result(call: Call, variant: attngen.Variant, layout: str, seed: int) -> tuple[Tensor, Tensor | None]:
-    """Random gradients by y and, for a softmax, by its log-sum-exp."""
-    generator = torch.Generator().manual_seed(seed)
-    heads = max(rows.shape[1] for rows in (call.q, call.k, call.v))
-    shape = (call.q.shape[0], heads, call.q.shape[2], call.v.shape[3])
-    dy = laid_out(torch.randn(shape, generator=generator).to(call.q.dtype), layout)
-    softmax = isinstance(variant.pairwise.normalization, Softmax)
-    return dy, torch.randn(shape[:3], generator=generator) if softmax and seed % 2 else None
-
-
-def gradients(kernel: attngen.Kernel, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, ...]:
-    """By q, k, v and the inputs of floats."""
-    inputs = dict(call.inputs)
-    for name in trained_inputs(call):
-        inputs[name] = call.inputs[name].detach().requires_grad_()
-    rows = [each.detach().requires_grad_() for each in (call.q, call.k, call.v)]
-    options = {"scale": call.scale, "offset": call.offset}
-    if dlse is None:
-        y, by = kernel(*rows, **options, **inputs), [dy]
-        results = [y]
-    else:
-        results, by = [*kernel(*rows, **options, return_lse=True, **inputs)], [dy, dlse]
-    leaves = [*rows, *(inputs[name] for name in trained_inputs(call))]
-    return torch.autograd.grad(results, leaves, by)
+def is_tested(call: Call) -> bool:
+    """Half precision is compiled in the deep profile alone."""
+    return DEEP or call.q.dtype != torch.float16
 
 
 @pytest.mark.parametrize("name", TESTED)
@@ -73,10 +76,10 @@ def gradients(kernel: attngen.Kernel, call: Call, dy: Tensor, dlse: Tensor | Non
 @given(data=st.data())
 def test_gradients(name: str, data: st.DataObject) -> None:
     variant = attngen.load(TESTED[name].text)
-    call = data.draw(calls(TESTED[name], LIMITS).filter(lambda call: is_tested(name, call)))
-    dy, dlse = by_result(
-        call, variant, data.draw(st.sampled_from(["contiguous", "sliced"])), data.draw(st.integers(0, 99))
-    )
+    call = data.draw(calls(TESTED[name], LIMITS).filter(is_tested))
+    seed, layout = data.draw(st.integers(0, 99)), data.draw(st.sampled_from(["contiguous", "sliced"]))
+    dy, dlse = by_result(variant, call, seed)
+    dy = laid_out(dy, layout)
     kernel = attngen.build(variant, backend="cpp", **call.parameters)
     found = gradients(kernel, call, dy, dlse)
     assert_gradients(wanted(variant, call, dy, dlse), found)
