@@ -15,7 +15,7 @@ from attngen.errors import CallError, Diagnostic, SpecError
 from attngen.version import __version__
 
 if TYPE_CHECKING:
-    from attngen import reference
+    from attngen import nn, reference
     from attngen.emit.backends import generate as compile
     from attngen.ir.load import load
     from attngen.ir.nodes import Variant
@@ -27,6 +27,7 @@ _PLACES = {
     "compile": ("attngen.emit.backends", "generate"),
     "build": ("attngen.runtime.kernel", "build"),
     "Kernel": ("attngen.runtime.kernel", "Kernel"),
+    "nn": ("attngen.nn", ""),
     "reference": ("attngen.reference", ""),
 }
 
@@ -40,6 +41,7 @@ __all__ = [
     "build",
     "compile",
     "load",
+    "nn",
     "reference",
 ]
 

@@ -34,6 +34,11 @@ CPP = "attngen/emit/cpp/templates/streaming.cpp"
 CPP_GIVEN = "attngen/emit/cpp/templates/given.cpp"
 CPP_FORWARD = "attngen/emit/cpp/templates/attending.cpp"
 CPP_TILE = "attngen/emit/cpp/templates/query_tile.cpp"
+CPP_GRADIENTS = "attngen/emit/cpp/templates/gradient_tile.cpp"
+CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
+LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
+GRADIENTS = "tests/emit/test_gradients.py"
+SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
 TRITON = "attngen/emit/triton/templates/streaming.py"
 FAULTS = [
     Fault("off by one in a bound", "attngen/analysis/solve.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
@@ -129,6 +134,30 @@ FAULTS = [
     Fault("periods: a remainder is split the wrong way round", "attngen/analysis/solve.py", "for back in (period, al.ZERO))", "for back in (al.ZERO, period))", BOUNDS),
     Fault("periods: mirrored teeth are one off", "attngen/analysis/remainders.py", "al.subtract(al.ONE, stop), al.subtract(al.ONE, start)", "al.negate(stop), al.negate(start)", BOUNDS),
     Fault("orders: one dead piece makes a tile dead", "attngen/emit/support/live.py", "can.any(-1).any(-1)", "can.all(-1).any(-1)", "tests/runtime/test_live_tiles.py tests/test_bench.py"),
+    Fault("gradients: tanh' = 1 + tanh²", "attngen/analysis/laws.py", "minus(ONE, times(y, y))", "plus(ONE, times(y, y))", "tests/analysis/test_derivatives.py"),
+    Fault("gradients: a quotient's by its divisor has no sign", "attngen/analysis/laws.py", "negative(over(times(g, y), b))", "over(times(g, y), b)", "tests/analysis/test_derivatives.py"),
+    Fault("gradients: the larger of two takes nothing", "attngen/analysis/laws.py", "return where(holds(first, a, b), g, tied), where(holds(first, b, a), g, tied)", "return where(holds(first, b, a), g, tied), where(holds(first, a, b), g, tied)", "tests/analysis/test_derivatives.py"),
+    Fault("gradients: channels are not summed", "attngen/analysis/derivatives.py", "<= set(argument.channels) else of_all_channels(share)", "<= set(argument.channels) else share", "tests/analysis/test_derivatives.py"),
+    Fault("gradients: what is used twice counts once", "attngen/analysis/derivatives.py", "plus(found[argument], share) if argument in found else share", "share", "tests/analysis/test_derivatives.py"),
+    Fault("gradients: delta is added", "attngen/emit/cpp/gradients.py", "(dp_row[x] - delta)", "(dp_row[x] + delta)", GRADIENTS),
+    Fault("gradients: log-sum-exp has the wrong sign", CPP_GRADIENTS, "space.delta[r] -= share * call.dlse[place];", "space.delta[r] += share * call.dlse[place];", SPEC_GRADIENTS),
+    Fault("gradients: weights are not divided by their sum", CPP_GRADIENTS, "dy[e] *= share;", "dy[e] *= 1;", GRADIENTS),
+    Fault("gradients: a sink pulls the other way", "attngen/emit/cpp/gradients.py", "by_sink = -exp2_of", "by_sink = exp2_of", SPEC_GRADIENTS),
+    Fault("gradients: partial tiles taken for full", CPP_GRADIENTS, "visit<false>(space.walk[step])", "visit<true>(space.walk[step])", GRADIENTS),
+    Fault("gradients: full tiles left out", CPP_GRADIENTS, "for (int64_t step = partial; step < visits; ++step) visit<true>", "for (int64_t step = partial; step < partial; ++step) visit<true>", GRADIENTS),
+    Fault("gradients: keys forget the first rows that see them", CPP_GRADIENTS, "{ std::min(seen_by[panel].first, r0), r0 + block_rows }", "{ r0, r0 + block_rows }", GRADIENTS),
+    Fault("gradients: dead pairs have some", CPP_GRADIENTS, "if (!FULL) keep_live(__d___row, live, first, last, 0);", "", SPEC_GRADIENTS),
+    Fault("gradients: heads that share keys are not summed", LAUNCHER, "tokens, width).sum(2)", "tokens, width)[:, :, 0]", GRADIENTS),
+    Fault("gradients: one task sums for keys", CPP_BACKWARD, "    KeySums& found = sums[group * call.parts + part];\n    for (int64_t slot = first;", "    KeySums& found = sums[group * call.parts];\n    for (int64_t slot = first;", GRADIENTS),
+    Fault("gradients: moved keys stay where they were walked", CPP_BACKWARD, "call.key_order ? key_order[slot] : slot, token", "slot, token", GRADIENTS),
+    Fault("gradients: turned channels do not turn back", "attngen/emit/cpp/adjoints.py", 'channel = "c" if isinstance(leaf, Row) else printer.text(leaf.index)', 'channel = "c"', SPEC_GRADIENTS),
+    Fault("gradients: diagonals beside their own", CPP_GRADIENTS, "of_heads[first + QUERY_TILE - 1 - x]", "of_heads[first + QUERY_TILE - x]", f"{SPEC_GRADIENTS} {GRADIENTS}"),
+    Fault("gradients: copies of elements are not added", CPP_BACKWARD, "copied < call.parts; ++copied)\n    for", "copied < 1; ++copied)\n    for", GRADIENTS),
+    Fault("gradients: queries of all batch rows stand alike", "attngen/emit/landings.py", '({"b"} if "i" in found else set())', "set()", GRADIENTS),
+    Fault("gradients: of elements, the last counts", "attngen/emit/support/operators.py", "sums.double(), accumulate=True)", "sums.double())", GRADIENTS),
+    Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
+    Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
+    Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),
     Fault("formatter drops parentheses", "attngen/language/format_expr.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
     Fault("checker lets a float meet an int", "attngen/ir/check/typing.py", "if left.kind is right.kind:", "if True:", "tests/ir"),
 ]  # fmt: skip

@@ -19,6 +19,8 @@ from attngen.bench.variants import WINDOW, Subject
 from attngen.runtime.machine import compiler_version, cpu_name, vectors
 
 PEERS = ("eager", "sdpa", "flex")
+TRAINED = 14
+"""FLOPs of a live pair and channel, forward and backward: two products and five."""
 SLOW = 20.0
 """Seconds that one call of a peer may take; eager attention in bfloat16 takes minutes where the CPU lacks it."""
 LENGTHS = (4096, 8192, 16384, 32768, 65536)
@@ -109,33 +111,51 @@ def machine() -> dict[str, str]:
     }
 
 
-def measured(subject: Subject, sizes: Sizes, dtype: torch.dtype, rounds: int, limits: Peaks, peers: set[str]) -> Row:
-    """Time one variant beside its peers.
+def measured(
+    subject: Subject,
+    sizes: Sizes,
+    dtype: torch.dtype,
+    rounds: int,
+    limits: Peaks,
+    peers: set[str],
+    backward: bool = False,
+) -> Row:
+    """Time one variant beside its peers; with `backward`, forward and then backward to q, k and v.
 
     Raises:
         ArithmeticError: a contestant gives something else than attngen.
     """
-    q, k, v = rows(sizes, dtype)
+    q, k, v = (each.requires_grad_(backward) for each in rows(sizes, dtype))
     kernel = attngen.build(subject.spec, backend="cpp", **subject.parameters)
     listed: dict[str, float] = {}
     prepared, listed["attngen"] = taken(lambda: kernel.prepare(q, k, **subject.inputs))
     calls: dict[str, Call] = {"attngen": partial(kernel, q, k, v, prepared=prepared, **subject.inputs)}
     pairs = sizes.heads * sizes.tokens**2
-    if "eager" in peers and 4 * pairs * sizes.width / limits.product[name_of(dtype)] < SLOW:
+    per_pair = (TRAINED if backward else 4) * sizes.width
+    if "eager" in peers and per_pair * pairs / limits.product[name_of(dtype)] < SLOW:
         calls["eager"] = eager(subject, sizes, q, k, v)
     if "sdpa" in peers and (call := sdpa(subject, sizes, q, k, v)) is not None:
         calls["sdpa"] = call
-    if "flex" in peers:
+    if "flex" in peers and not backward:  # it has no backward pass on a CPU
         blocks, seconds = taken(lambda: block_mask(subject, sizes))
         call = flex(subject, blocks, q, k, v)
         if _works(call):
             listed["flex"] = seconds
             calls["flex"] = call
+    if backward:
+        calls = {name: partial(_trained, call, (q, k, v)) for name, call in calls.items()}
     _agree(subject, calls, 1e-4 if dtype == torch.float32 else 4e-2)
     live = 1.0 if subject.mask is None else on_grid(subject.mask, sizes).double().mean().item()
     times = alternating(calls, rounds)
-    work = 4 * pairs * sizes.width * live
+    work = per_pair * pairs * live
     return Row(subject.name, name_of(dtype), sizes.width, sizes.tokens, live, work, times, listed)
+
+
+def _trained(call: Call, leaves: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Forward and backward: y and the gradients of half its squares, in one row."""
+    y = call()
+    found = torch.autograd.grad(y, leaves, y.detach())
+    return torch.cat([y.detach().flatten(), *(each.flatten() for each in found)])
 
 
 def _works(call: Call) -> bool:

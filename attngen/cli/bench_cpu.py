@@ -32,6 +32,7 @@ def cpu(
     only: Only = [],  # noqa: B006
     rounds: Annotated[int, typer.Option(min=2, help="How often each contestant runs; they take turns.")] = 7,
     long: Annotated[bool, typer.Option(help="Also long windows, and one query against 65,536 keys.")] = True,
+    backward: Annotated[bool, typer.Option("--backward", help="Forward and backward, to q, k and v.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Write OUTPUT.json, .csv, .svg and .md.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,19 +54,22 @@ def cpu(
     jobs = [
         (each, size, kind) for size in width for kind in dtypes for each in chosen if each.plain or size == width[0]
     ]
+    long = long and not backward
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as progress:
         task = progress.add_task("peaks", total=len(jobs) + 1 + 2 * long)
         limits = bench.peaks(dtypes)
         for subject, size, kind in jobs:
             progress.update(task, advance=1, description=f"{subject.name} {bench.name_of(kind)} {size}")
-            rows.append(bench.measured(subject, Sizes(heads, tokens, size), kind, rounds, limits, set(peer)))
+            rows.append(bench.measured(subject, Sizes(heads, tokens, size), kind, rounds, limits, set(peer), backward))
         progress.update(task, advance=1, description="long windows")
         windows = list(bench.lengths(specs, heads, width[0], rounds)) if long else []
         progress.update(task, advance=1, description="one query")
         decoded = [bench.decoding(specs, kind, heads, width[0], 3 * rounds) for kind in dtypes] if long else []
     report = _report(limits, rows, windows, decoded)
     notes = _notes(report, rows, limits, windows, decoded)
+    if backward:
+        notes.append("forward and backward, to q, k and v; FlexAttention can't train on a CPU")
     if output is not None:
         _write(output, report, rows, limits, notes)
     print(json.dumps(report, indent=2) if as_json else "\n".join([_table(rows, limits), *notes]))

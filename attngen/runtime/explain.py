@@ -24,6 +24,7 @@ def explain(plan: Plan) -> str:
         _walk(plan),
         _proofs(plan),
         _host(plan),
+        _gradients(plan),
         _fallbacks(plan),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block).replace("always is.\n\n", "always is.\n")
@@ -108,6 +109,13 @@ def _host(plan: Plan) -> list[str]:
         for value in plan.host
     ]
     return ["The host computes once per call, in float64:", *lines] if lines else []
+
+
+def _gradients(plan: Plan) -> list[str]:
+    """How gradients by elements of inputs come together."""
+    found = {show_expr(landing.read): landing.home.value for landing in plan.landings}
+    lines = [f"    `{read}` is chosen by {home}" for read, home in found.items()]
+    return ["Gradients go to q, k, v and to elements of inputs:", *lines] if lines else []
 
 
 def _fallbacks(plan: Plan) -> list[str]:

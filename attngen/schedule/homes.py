@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from attngen.ir import nodes
-from attngen.ir.expr import Expr, Read, distinct, rewrite, variables
-from attngen.ir.nodes import AXIS_SIZES
+from attngen.ir.expr import Expr, Read, rewrite, variables
 from attngen.schedule.distances import DISTANCE, over_distance
 from attngen.schedule.products import Product
 from attngen.schedule.slopes import Slope
@@ -41,10 +39,7 @@ class Landing:
 
 
 def landings(
-    variant: nodes.Variant,
-    products: tuple[Product, ...],
-    slopes: tuple[Slope, ...],
-    extra_slopes: tuple[Slope, ...],
+    products: tuple[Product, ...], slopes: tuple[Slope, ...], extra_slopes: tuple[Slope, ...]
 ) -> tuple[Landing, ...]:
     """All of a plan: of its score, of its sink, and of its rows."""
     found: list[Landing] = []
@@ -56,10 +51,10 @@ def landings(
 
     for slope in slopes:
         if isinstance(slope.target, Read):
-            land(slope.target, home_of(slope.target, variant), slope.value, slope.place)
+            land(slope.target, home_of(slope.target), slope.value, slope.place)
     for slope in extra_slopes:
         if isinstance(slope.target, Read):
-            land(slope.target, home_of(slope.target, variant), slope.value, of_sink=True)
+            land(slope.target, home_of(slope.target), slope.value, of_sink=True)
     sides = [(product.query, Home.QUERY_ROWS) for product in products]
     sides += [(product.key, Home.KEY_ROWS) for product in products]
     for rows, home in {(rows.name, home): (rows, home) for rows, home in sides}.values():
@@ -69,7 +64,7 @@ def landings(
     return tuple(found)
 
 
-def home_of(read: Read, variant: nodes.Variant) -> Home:
+def home_of(read: Read) -> Home:
     """Where the gradients of a read of the score come together."""
     names = variables(read)
     if not names <= {"b", "h", "i", "j"}:
@@ -81,11 +76,5 @@ def home_of(read: Read, variant: nodes.Variant) -> Home:
             return Home.QUERY
         case positions if positions == {"j"}:
             return Home.KEY
-    placed = any(_is_placed(part, variant) for part in distinct(read) if isinstance(part, Read))
     left = frozenset[str]().union(*(variables(rewrite(index, over_distance)) for index in read.indices))
-    return Home.BAND if not placed and left <= {"b", "h", DISTANCE.name} else Home.PAIR
-
-
-def _is_placed(read: Read, variant: nodes.Variant) -> bool:
-    """Whether an axis of an input stands for positions, whose difference says nothing of its elements."""
-    return any(axis in AXIS_SIZES and axis not in "bh" for axis in variant.input(read.input).axes)
+    return Home.BAND if left <= {"b", "h", DISTANCE.name} else Home.PAIR

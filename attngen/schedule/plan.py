@@ -161,7 +161,7 @@ def plan(variant: nodes.Variant) -> Plan:
         normalization=scored.normalization,
         slopes=scored.slopes,
         extra_slopes=scored.extra_slopes,
-        landings=landings(simple, scored.products, scored.slopes, scored.extra_slopes),
+        landings=landings(scored.products, scored.slopes, scored.extra_slopes),
         fault=Tile(tuple(faults.statements), faulty),
     )
 

@@ -190,3 +190,17 @@ def test_operators_are_named_by_what_they_do(kernel: attngen.Kernel) -> None:
     other(*given()[:3], slope=given()[3])
     names: list[Any] = [each for each in dir(torch.ops.attngen) if each.startswith("alibi_")]
     assert len({name.split("_")[1] for name in names}) >= 2
+
+
+def test_what_is_remembered_of_a_call_is_how_its_tensors_lie() -> None:
+    """Of calls that differ in numbers alone, checks and strides are those of the first; others are looked at anew."""
+    kernel = attngen.build("attention near(w: int) { mask 0 <= i - j < w }", backend="cpp", w=5)
+    q, k, v = (torch.randn(1, 2, 9, 9) for _ in range(3))
+    y = kernel(q, k, v)
+    for rows in (q, k, v):
+        lying = [each.mT.contiguous().mT if each is rows else each for each in (q, k, v)]
+        assert torch.equal(kernel(*lying), y)
+    assert torch.equal(kernel(q, k, v, offset=torch.tensor([0])), y)
+    assert not torch.equal(kernel(q, k, v, offset=1), y)
+    with pytest.raises(ValueError, match="near: q has 9 channels and k has 8"):
+        kernel(q, k[..., :8], v)
