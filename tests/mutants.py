@@ -42,8 +42,8 @@ SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
 TRITON = "attngen/emit/triton/templates/streaming.py"
 FAULTS = [
     Fault("off by one in a bound", "attngen/analysis/solve.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
-    Fault("hull rounded inward", "attngen/analysis/walk.py", "al.ceil_divide(stop_key, KEY_TILE)", "al.floor_divide(stop_key, KEY_TILE)", BOUNDS),
-    Fault("core rounded outward", "attngen/analysis/walk.py", "al.floor_divide(segment.stop, KEY_TILE)", "al.ceil_divide(segment.stop, KEY_TILE)", BOUNDS),
+    Fault("hull rounded inward", "attngen/analysis/walk.py", "al.ceil_divide(last, tile)", "al.floor_divide(last, tile)", BOUNDS),
+    Fault("core rounded outward", "attngen/analysis/walk.py", "al.floor_divide(segment.stop, tile)", "al.ceil_divide(segment.stop, tile)", BOUNDS),
     Fault("runs may overlap", "attngen/analysis/walk.py", "start = al.largest(start, variable(runs[-1].stop))", "pass", BOUNDS),
     Fault("interpreter maps heads wrongly", "attngen/reference/scope.py", '// (self.size("H") // size)', "% size", "tests/reference"),
     Fault("hull and core swapped", "attngen/analysis/solve.py", "(reach.low, reach.high) if self.must", "(reach.high, reach.low) if self.must", BOUNDS),

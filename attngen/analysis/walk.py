@@ -1,4 +1,4 @@
-"""How a kernel's loop walks over key tiles: derived from hull and core, in tiles instead of positions.
+"""How a kernel's loop walks over tiles: derived from hull and core, in tiles instead of positions.
 
 Every end is defined by a short formula over the definitions before it, so that the kernels of all backends, the
 pictures and the tests run on the same text.
@@ -17,6 +17,8 @@ from attngen.ir.expr import Apply, Expr, variable
 
 KEY_TILE = variable("KEY_TILE")
 """The number of keys in a tile; a constant of the kernel."""
+QUERY_TILE, OFFSET = variable("QUERY_TILE"), variable("offset")
+"""The number of queries in a tile, and the position of the first: what a walk over query tiles asks for."""
 PERIOD = variable("period")
 """Which of the periods of a periodic walk."""
 
@@ -76,12 +78,33 @@ def key_walk(bounds: Bounds) -> Range | Periodic:
     """The walk of a query tile [q0, q1] over key tiles."""
     if bounds.periodic:
         return _periodic(bounds.hull[0], bounds.core)
+    return _range(_without_teeth(bounds), parted(bounds.core)[0], KEY_TILE)
+
+
+def query_walk(bounds: Bounds) -> Range:
+    """The walk of a key tile [k0, k1] over query tiles, by the bounds of queries; teeth are not stepped along."""
+
+    def rows(segments: Segments) -> Segments:
+        """Positions as rows of queries."""
+        return tuple(
+            Segment(al.subtract(segment.start, OFFSET), al.subtract(segment.stop, OFFSET))
+            for segment in segments
+            if segment.start is not None and segment.stop is not None
+        )
+
+    return _range(rows(_without_teeth(bounds)), rows(parted(bounds.core)[0]), QUERY_TILE)
+
+
+def _without_teeth(bounds: Bounds) -> Segments:
+    """The hull; one segment where it has teeth, which are in no order with others."""
+    return (hull_of(bounds.hull),) if bounds.toothed else bounds.hull
+
+
+def _range(hull: Segments, core: Segments, tile: Expr) -> Range:
+    """A walk along segments, over tiles of a size."""
     definitions: list[Definition] = []
-    # Teeth beside segments are in no order with them.
-    live = _runs(
-        (hull_of(bounds.hull),) if bounds.toothed else bounds.hull, ("start", "stop"), definitions, outward=True
-    )
-    full = _runs(parted(bounds.core)[0], ("full_start", "full_stop"), definitions, outward=False)
+    live = _runs(hull, ("start", "stop"), definitions, tile, outward=True)
+    full = _runs(core, ("full_start", "full_stop"), definitions, tile, outward=False)
     partial = []
     for k, run in enumerate(live):
         holes = full
@@ -94,7 +117,8 @@ def key_walk(bounds: Bounds) -> Range | Periodic:
 def tile_classes(walk: Range | Periodic, environment: Environment, tiles: int, read: Reader | None = None) -> list[int]:
     """For one query tile, the class of each key tile: 0 not visited, 1 visited with the mask, 2 full.
 
-    `environment` gives q0, q1, KEY_TILE, sizes, parameters and h.
+    `environment` gives q0, q1, KEY_TILE, sizes, parameters and h; for a key tile and its walk over query tiles k0, k1,
+    QUERY_TILE and offset.
 
     Raises:
         ValueError: a tile would be visited twice, or does not exist.
@@ -142,7 +166,9 @@ def _stepped(run: PartialRun, names: Mapping[str, Number]) -> Iterator[int]:
         yield tile
 
 
-def _runs(segments: Segments, names: tuple[str, str], definitions: list[Definition], outward: bool) -> tuple[Run, ...]:
+def _runs(
+    segments: Segments, names: tuple[str, str], definitions: list[Definition], tile: Expr, outward: bool
+) -> tuple[Run, ...]:
     """Segments of positions as disjoint runs of tiles: rounded outward, or to the tiles that lie inside."""
     runs: list[Run] = []
     for k, segment in enumerate(segments):
@@ -150,13 +176,13 @@ def _runs(segments: Segments, names: tuple[str, str], definitions: list[Definiti
         run = Run(names[0] + suffix, names[1] + suffix)
         assert segment.start is not None and segment.stop is not None
         if outward:
-            first_key = _named(f"live_start{suffix}", segment.start, definitions)
-            stop_key = _named(f"live_stop{suffix}", segment.stop, definitions)
-            start, stop = al.floor_divide(first_key, KEY_TILE), al.ceil_divide(stop_key, KEY_TILE)
-            if first_key != al.ZERO:  # an empty segment inside one tile would round to that tile
-                stop = al.choose(al.compare("<", first_key, stop_key), stop, al.ZERO)
+            first = _named(f"live_start{suffix}", segment.start, definitions)
+            last = _named(f"live_stop{suffix}", segment.stop, definitions)
+            start, stop = al.floor_divide(first, tile), al.ceil_divide(last, tile)
+            if first != al.ZERO:  # an empty segment inside one tile would round to that tile
+                stop = al.choose(al.compare("<", first, last), stop, al.ZERO)
         else:
-            start, stop = al.ceil_divide(segment.start, KEY_TILE), al.floor_divide(segment.stop, KEY_TILE)
+            start, stop = al.ceil_divide(segment.start, tile), al.floor_divide(segment.stop, tile)
         if runs:
             start = al.largest(start, variable(runs[-1].stop))
         definitions.append(Definition(run.start, start))

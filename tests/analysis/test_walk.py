@@ -24,7 +24,7 @@ from predicates import (
 
 from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
 from attngen.analysis.segments import Segment, Segments, Teeth
-from attngen.analysis.walk import Periodic, Range, key_walk, tile_classes, visits
+from attngen.analysis.walk import Periodic, Range, key_walk, query_walk, tile_classes, visits
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number, evaluate
 from attngen.ir.expr import Expr, integer, size
@@ -136,6 +136,26 @@ def test_queries_of_key_tiles(mask: str, several: list[Call]) -> None:
             hull, core = (queries_between(side, call, first, last) for side in (bounds.hull, bounds.core))
             assert {query for query in positions if part[query - call.offset].any()} <= set(hull), f"{first} of {call}"
             assert set(core) <= {query for query in positions if part[query - call.offset].all()}, f"{first} of {call}"
+
+
+@MORE
+@given(mask=predicates(), several=RANDOM_CALLS)
+def test_query_tiles_of_key_tiles(mask: str, several: list[Call]) -> None:
+    """Every query tile that holds a live pair is visited once, and those that are visited as full ones are full."""
+    spec = variant(mask)
+    walk = query_walk(query_bounds(spec, spec.pairwise.mask))
+    for call in several:
+        live = live_pairs(spec.pairwise.mask, call)
+        for first in range(0, call.M, call.key_tile):
+            last = min(first + call.key_tile, call.M) - 1
+            names = {**call.environment, "k0": first, "k1": last, "offset": call.offset, "QUERY_TILE": call.query_tile}
+            count = -(-call.N // call.query_tile)
+            for tile, kind in enumerate(tile_classes(walk, names, count, call.read)):
+                rows = range(tile * call.query_tile, (tile + 1) * call.query_tile)
+                part = live[rows.start : rows.stop, first : last + 1]
+                assert kind > 0 or not part.any(), f"query tile {tile} of key {first} of {call} is not visited"
+                full = bool(part.all()) and rows.stop <= call.N
+                assert kind < 2 or full, f"query tile {tile} of key {first} of {call} is no full tile"
 
 
 @pytest.mark.parametrize("name", [name for name in MASKS if name != "natten"])
