@@ -60,6 +60,8 @@ class Face:
     typed: list[str]
     shapes: list[str]
     axes: list[str]
+    filled: list[str]
+    data: list[str]
     rules: list[str]
     order_checks: list[str]
     support: str
@@ -78,7 +80,10 @@ class Face:
             "typed": laid_out(self.typed, 4),
             "shapes": laid_out(self.shapes, 4),
             "axis_lines": self.axes,
-            "checks": laid_out(self.rules, 4),
+            "filled": self.filled,
+            "data_lines": laid_out(self.data, 8),
+            "rules": laid_out(self.rules, 4),
+            "checks": laid_out([*self.filled, *self.data, *self.rules], 4),
             "support": self.support,
             "debugged": self.debugged,
             **self.results,
@@ -91,9 +96,9 @@ def face(plan: Plan, debug: bool = False) -> Face:
     order = order_lines(variant, debug)
     listed = plan.listed is not None  # then an order is checked when the list is made
     typed, shapes = typed_lines(variant), shape_lines(variant)
-    rules = [*filled_lines(variant), *data_lines(variant, debug), *rule_lines(variant, debug, order=not listed)]
-    rules += period_lines(variant, plan.walk, plan.bounds.hull)
-    lines = [*typed, *shapes, *rules, *order]
+    filled, data = filled_lines(variant), data_lines(variant, debug)
+    rules = rule_lines(variant, debug, order=not listed) + period_lines(variant, plan.walk, plan.bounds.hull)
+    lines = [*typed, *shapes, *filled, *data, *rules, *order]
     used = {word for line in lines for word in SUPPORT if f"{word}(" in line}
     used |= {*CALLED, *(["_no_fault"] if plan.checked else []), *(["_untrained"] if debug else [])}
     return Face(
@@ -106,6 +111,8 @@ def face(plan: Plan, debug: bool = False) -> Face:
         typed=typed,
         shapes=shapes,
         axes=axis_lines(variant),
+        filled=filled,
+        data=data,
         rules=rules,
         order_checks=order if listed else [],
         support=functions("attngen.emit.support", "checks.py", used),

@@ -30,6 +30,7 @@ SUPPORT = (
     "_live_tiles",
     "_closer",
     "_versions",
+    "_kept",
     "_same_call",
 )
 IMPORTS = (
@@ -111,6 +112,7 @@ class _Lister:
         problem = f"{self.plan.variant.name}: prepared was made for another call, or what it was made for has changed"
         return {
             "list_call": laid_out([*face.order_checks, made], 8),
+            "list_again": laid_out([f"prepared = _made_before(_LATEST, ({', '.join(self.given)}))"], 8),
             "list_check": laid_out([f'_require({alike}, "{problem}")'], 4),
         }
 

@@ -173,7 +173,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given, seen_before=True)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] else None
@@ -199,6 +199,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     q, k, v, span, offsets, scale, offset, ramp = given
     (by_span,) = made
     B, H, N, M, D, E = _sized(q, k, v, span)
+    scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("adaptive_span", offset, offsets, B, M - N, q.device), q.device
     first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
     b = torch.arange(B, device=device)[:, None, None, None]
@@ -242,12 +243,14 @@ def _packed(
     scale: float | None,
     offset: int | None,
     ramp: int,
+    seen_before: bool = False,
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits; its data are looked at once."""
     B, H, N, M, D, E = _sized(q, k, v, span)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("adaptive_span", offset, offsets, B, M - N, q.device)
-    _data("adaptive_span", "span", span, None, "", None, "adaptive_span.attn:4")
+    if not seen_before:
+        _data("adaptive_span", "span", span, None, "", None, "adaptive_span.attn:4")
     ramp_2 = float(ramp)
     scale_log2 = 1.4426950408889634 * scale
     ramp_3 = float(ramp)

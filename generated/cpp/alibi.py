@@ -167,7 +167,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given, seen_before=True)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] else None
@@ -195,6 +195,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     q, k, v, slope, offsets, scale, offset = given
     (by_slope,) = made
     B, H, N, M, D, E = _sized(q, k, v, slope)
+    scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("alibi", offset, offsets, B, M - N, q.device), q.device
     first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
     b = torch.arange(B, device=device)[:, None, None, None]
@@ -237,12 +238,14 @@ def _packed(
     offsets: Tensor | None,
     scale: float | None,
     offset: int | None,
+    seen_before: bool = False,
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits; its data are looked at once."""
     B, H, N, M, D, E = _sized(q, k, v, slope)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("alibi", offset, offsets, B, M - N, q.device)
-    _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")
+    if not seen_before:
+        _data("alibi", "slope", slope, None, "", None, "alibi.attn:4")
     scale_log2 = 1.4426950408889634 * scale
     scale_ = scale
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])

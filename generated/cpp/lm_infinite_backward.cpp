@@ -959,53 +959,60 @@ struct GradientTile : QueryTile {
     for (int64_t step = partial; step < visits; ++step) visit<true>(space.walk[step]);
   }
 
-  // The gradients by q, from those by what was multiplied, and sums of rows.
+  // The gradients by q, from those by what was multiplied.
+  void return_near_q() const {
+    [[maybe_unused]] const Element* q = call.q.of(b, h);
+    const int64_t head_div_2 = floor_div(D, 2);
+    std::vector<double> f_2(D);
+    for (int64_t c =
+        0; c < D; ++c) f_2[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div_2)) / count_D);
+    std::vector<float> key_value_2(D);
+    for (int64_t c = 0; c < D; ++c) key_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
+      const float* row_gradient = &space.d_near_q[r * D_padded];
+      float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
+      for (int64_t c = 0; c < D; ++c) {
+        const double turns_2 = rounded(rounded(static_cast<double>(i) * f_2[c]) * 0.15915494309189535);
+        const float dq_here = row_gradient[c];
+        to[c] += dq_here * cosine(turns_2);
+        to[floor_mod(c + floor_div(D, 2), D)] += dq_here * sine(turns_2) * key_value_2[c];
+      }
+    }
+  }
+
+  // The gradients by q, from those by what was multiplied.
+  void return_far_q() const {
+    [[maybe_unused]] const Element* q = call.q.of(b, h);
+    const int64_t head_div_3 = floor_div(D, 2);
+    std::vector<double> f_3(D);
+    for (int64_t c =
+        0; c < D; ++c) f_3[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div_3)) / count_D);
+    std::vector<double> turns_3(D);
+    for (int64_t c = 0; c < D; ++c) turns_3[c] = rounded(rounded(window_2 * f_3[c]) * 0.15915494309189535);
+    std::vector<float> key_cosine_2(D);
+    for (int64_t c = 0; c < D; ++c) key_cosine_2[c] = cosine(turns_3[c]);
+    std::vector<float> key_sine_2(D);
+    for (int64_t c = 0; c < D; ++c) key_sine_2[c] = sine(turns_3[c]);
+    std::vector<float> key_value_3(D);
+    for (int64_t c = 0; c < D; ++c) key_value_3[c] = static_cast<float>(c < head_div_3 ? -1 : 1);
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
+      const float* row_gradient = &space.d_far_q[r * D_padded];
+      float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
+      for (int64_t c = 0; c < D; ++c) {
+        const float dq_here = row_gradient[c];
+        to[c] += dq_here * key_cosine_2[c];
+        to[floor_mod(c + floor_div(D, 2), D)] += dq_here * key_sine_2[c] * key_value_3[c];
+      }
+    }
+  }
+
+  // What the walk has summed for queries.
   void give() const {
     if (!call.dq) return;
-    [[maybe_unused]] const Element* q = call.q.of(b, h);
-    {
-      const int64_t head_div_2 = floor_div(D, 2);
-      std::vector<double> f_2(D);
-      for (int64_t c =
-        0; c < D; ++c) f_2[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div_2)) / count_D);
-      std::vector<float> key_value_2(D);
-      for (int64_t c = 0; c < D; ++c) key_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
-      for (int64_t r = 0; r < rows; ++r) {
-        [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
-        const float* row_gradient = &space.d_near_q[r * D_padded];
-        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
-        for (int64_t c = 0; c < D; ++c) {
-          const double turns_2 = rounded(rounded(static_cast<double>(i) * f_2[c]) * 0.15915494309189535);
-          const float dq_here = row_gradient[c];
-          to[c] += dq_here * cosine(turns_2);
-          to[floor_mod(c + floor_div(D, 2), D)] += dq_here * sine(turns_2) * key_value_2[c];
-        }
-      }
-    }
-    {
-      const int64_t head_div_3 = floor_div(D, 2);
-      std::vector<double> f_3(D);
-      for (int64_t c =
-        0; c < D; ++c) f_3[c] = std::pow(10000.0, static_cast<double>(-2 * floor_mod(c, head_div_3)) / count_D);
-      std::vector<double> turns_3(D);
-      for (int64_t c = 0; c < D; ++c) turns_3[c] = rounded(rounded(window_2 * f_3[c]) * 0.15915494309189535);
-      std::vector<float> key_cosine_2(D);
-      for (int64_t c = 0; c < D; ++c) key_cosine_2[c] = cosine(turns_3[c]);
-      std::vector<float> key_sine_2(D);
-      for (int64_t c = 0; c < D; ++c) key_sine_2[c] = sine(turns_3[c]);
-      std::vector<float> key_value_3(D);
-      for (int64_t c = 0; c < D; ++c) key_value_3[c] = static_cast<float>(c < head_div_3 ? -1 : 1);
-      for (int64_t r = 0; r < rows; ++r) {
-        [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
-        const float* row_gradient = &space.d_far_q[r * D_padded];
-        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
-        for (int64_t c = 0; c < D; ++c) {
-          const float dq_here = row_gradient[c];
-          to[c] += dq_here * key_cosine_2[c];
-          to[floor_mod(c + floor_div(D, 2), D)] += dq_here * key_sine_2[c] * key_value_3[c];
-        }
-      }
-    }
+    return_near_q();
+    return_far_q();
   }
 };
 

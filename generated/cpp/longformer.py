@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -175,7 +176,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given, seen_before=True)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] else None
@@ -224,18 +225,23 @@ def _packed(
     offset: int | None,
     window: int,
     list_number: int | None,
+    seen_before: bool = False,
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits; its data are looked at once."""
     B, H, N, M, D, E = _sized(q, k, v, glob)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("longformer", offset, offsets, B, M - N, q.device)
     glob = _not_empty(glob)
-    _offset_inside("longformer", offset, M - N, "glob is read at the position of a query (longformer.attn:4)")
+    if not seen_before:
+        _offset_inside("longformer", offset, M - N, "glob is read at the position of a query (longformer.attn:4)")
     scale_log2 = 1.4426950408889634 * scale
     scale_ = scale
     prepared = None if list_number is None else _LISTS.get(list_number)
     if prepared is None:
+        prepared = _made_before(_LATEST, (B, H, N, M, offset, glob, window))
+    if prepared is None:
         prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, glob, window)
+        _LATEST.append(prepared)
     _require(
         _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, glob, window)),
         "longformer: prepared was made for another call, or what it was made for has changed",
@@ -289,6 +295,9 @@ def _entry(function: str, dtype: torch.dtype, long: bool) -> Callable[..., int]:
     entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
     return entry
 
+
+_LATEST: deque[LiveTiles] = deque(maxlen=4)
+"""The last lists that were made: a backward pass and the next layer often walk the tiles of the call before."""
 
 TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
@@ -364,7 +373,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     j = torch.arange(M, device=device)[None, None, :]
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, (B, 1), (N, M), sizes, device)
-    return LiveTiles(tiles, starts, sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, sizes, _kept(given), _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -513,6 +522,16 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
     return True
+
+
+def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
+    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
+    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+
+
+def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
+    """The list among some that was made for a call like this one, or `None`."""
+    return next((known for known in lists if _same_call(known.made_for, known.versions, given)), None)
 
 
 def _require(holds: bool, message: str) -> None:

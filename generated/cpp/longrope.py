@@ -176,7 +176,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given, seen_before=True)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] or wanted[3] else None
@@ -208,6 +208,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     q, k, v, lambda_, offsets, scale, offset, base_ = given
     (by_lambda, by_lambda_2) = made
     B, H, N, M, D, E, size_pair = _sized(q, k, v, lambda_)
+    scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("longrope", offset, offsets, B, M - N, q.device), q.device
     first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
     b = torch.arange(B, device=device)[:, None, None, None]
@@ -264,13 +265,15 @@ def _packed(
     scale: float | None,
     offset: int | None,
     base: float,
+    seen_before: bool = False,
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits; its data are looked at once."""
     B, H, N, M, D, E, size_pair = _sized(q, k, v, lambda_)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("longrope", offset, offsets, B, M - N, q.device)
     lambda_ = _not_empty(lambda_)
-    _data("longrope", "lambda_", lambda_, lambda_ > 0.0, "(0, inf)", None, "longrope.attn:4")
+    if not seen_before:
+        _data("longrope", "lambda_", lambda_, lambda_ > 0.0, "(0, inf)", None, "longrope.attn:4")
     _require(D % 2 == 0, "longrope: `D mod 2 == 0` does not hold (longrope.attn:5)")
     _require(
         all(D // 2 != 0 for c in range(D)), "longrope: `D div 2` is 0, and an int is divided by it (longrope.attn:10)"

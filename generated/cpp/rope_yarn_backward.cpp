@@ -874,38 +874,41 @@ struct GradientTile : QueryTile {
     for (int64_t step = partial; step < visits; ++step) visit<true>(space.walk[step]);
   }
 
-  // The gradients by q, from those by what was multiplied, and sums of rows.
-  void give() const {
-    if (!call.dq) return;
+  // The gradients by q, from those by what was multiplied.
+  void return_q_turned() const {
     [[maybe_unused]] const Element* q = call.q.of(b, h);
-    {
-      const int64_t head_div_2 = floor_div(D, 2);
-      std::vector<int64_t> key_mod_3(D);
-      for (int64_t c = 0; c < D; ++c) key_mod_3[c] = floor_mod(c, head_div_2);
-      std::vector<double> key_clamp_2(D);
-      for (
+    const int64_t head_div_2 = floor_div(D, 2);
+    std::vector<int64_t> key_mod_3(D);
+    for (int64_t c = 0; c < D; ++c) key_mod_3[c] = floor_mod(c, head_div_2);
+    std::vector<double> key_clamp_2(D);
+    for (
         int64_t c = 0; c < D; ++c) key_clamp_2[c] = smaller(
             larger(static_cast<double>(key_mod_3[c] - constant) / constant_2, 0.0),  1.0);
-      std::vector<double> key_product_2(D);
-      for (
+    std::vector<double> key_product_2(D);
+    for (
         int64_t c = 0; c < D; ++c) key_product_2[c] = rounded(
             std::pow(
                 base_,
                 static_cast<double>(-2 * key_mod_3[c]) / count_D) * (1.0 - key_clamp_2[c] + key_clamp_2[c] / s_));
-      std::vector<float> key_value_2(D);
-      for (int64_t c = 0; c < D; ++c) key_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
-      for (int64_t r = 0; r < rows; ++r) {
-        [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
-        const float* row_gradient = &space.d_q_turned[r * D_padded];
-        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
-        for (int64_t c = 0; c < D; ++c) {
-          const double turns_2 = rounded(rounded(static_cast<double>(i) * key_product_2[c]) * 0.15915494309189535);
-          const float dq_here = row_gradient[c];
-          to[c] += dq_here * cosine(turns_2);
-          to[floor_mod(c + floor_div(D, 2), D)] += dq_here * sine(turns_2) * key_value_2[c];
-        }
+    std::vector<float> key_value_2(D);
+    for (int64_t c = 0; c < D; ++c) key_value_2[c] = static_cast<float>(c < head_div_2 ? -1 : 1);
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
+      const float* row_gradient = &space.d_q_turned[r * D_padded];
+      float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
+      for (int64_t c = 0; c < D; ++c) {
+        const double turns_2 = rounded(rounded(static_cast<double>(i) * key_product_2[c]) * 0.15915494309189535);
+        const float dq_here = row_gradient[c];
+        to[c] += dq_here * cosine(turns_2);
+        to[floor_mod(c + floor_div(D, 2), D)] += dq_here * sine(turns_2) * key_value_2[c];
       }
     }
+  }
+
+  // What the walk has summed for queries.
+  void give() const {
+    if (!call.dq) return;
+    return_q_turned();
   }
 };
 

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -225,7 +226,10 @@ def _packed(
     scale_ = scale
     prepared = None if list_number is None else _LISTS.get(list_number)
     if prepared is None:
+        prepared = _made_before(_LATEST, (B, H, N, M, offset, stride))
+    if prepared is None:
         prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, stride)
+        _LATEST.append(prepared)
     _require(
         _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, stride)),
         "sparse_strided: prepared was made for another call, or what it was made for has changed",
@@ -279,6 +283,9 @@ def _entry(function: str, dtype: torch.dtype, long: bool) -> Callable[..., int]:
     entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
     return entry
 
+
+_LATEST: deque[LiveTiles] = deque(maxlen=4)
+"""The last lists that were made: a backward pass and the next layer often walk the tiles of the call before."""
 
 TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
@@ -371,7 +378,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, _kept(given), _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -531,6 +538,16 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
     return True
+
+
+def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
+    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
+    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+
+
+def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
+    """The list among some that was made for a call like this one, or `None`."""
+    return next((known for known in lists if _same_call(known.made_for, known.versions, given)), None)
 
 
 def _slots(order: Tensor | None, B: int, H: int) -> Tensor:

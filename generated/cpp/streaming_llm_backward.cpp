@@ -787,21 +787,24 @@ struct GradientTile : QueryTile {
     for (int64_t step = partial; step < visits; ++step) visit<true>(space.walk[step]);
   }
 
-  // The gradients by q, from those by what was multiplied, and sums of rows.
-  void give() const {
-    if (!call.dq) return;
+  // The gradients by q, from those by what was multiplied.
+  void return_q() const {
     [[maybe_unused]] const Element* q = call.q.of(b, h);
-    {
-      for (int64_t r = 0; r < rows; ++r) {
-        [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
-        const float* row_gradient = &space.d_q[r * D_padded];
-        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
-        for (int64_t c = 0; c < D; ++c) {
-          const float dq_here = row_gradient[c];
-          to[c] += dq_here;
-        }
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = row_at(r), i = row + offset;
+      const float* row_gradient = &space.d_q[r * D_padded];
+      float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
+      for (int64_t c = 0; c < D; ++c) {
+        const float dq_here = row_gradient[c];
+        to[c] += dq_here;
       }
     }
+  }
+
+  // What the walk has summed for queries.
+  void give() const {
+    if (!call.dq) return;
+    return_q();
   }
 };
 

@@ -168,7 +168,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given, seen_before=True)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] else None
@@ -196,6 +196,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     q, k, v, table, offsets, scale, offset = given
     (by_table,) = made
     B, H, N, M, D, E, size_bucket = _sized(q, k, v, table)
+    scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("t5_bias", offset, offsets, B, M - N, q.device), q.device
     first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
     b = torch.arange(B, device=device)[:, None, None, None]
@@ -254,13 +255,15 @@ def _packed(
     offsets: Tensor | None,
     scale: float | None,
     offset: int | None,
+    seen_before: bool = False,
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits; its data are looked at once."""
     B, H, N, M, D, E, size_bucket = _sized(q, k, v, table)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("t5_bias", offset, offsets, B, M - N, q.device)
     table = _not_empty(table)
-    _data("t5_bias", "table", table, None, "", None, "t5_bias.attn:4")
+    if not seen_before:
+        _data("t5_bias", "table", table, None, "", None, "t5_bias.attn:4")
     constant = 16.0 / 2.0794415416798357
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     reach = max(N, M) + (abs(offset) if isinstance(offset, int) else int(offset.abs().max()) if B else 0)

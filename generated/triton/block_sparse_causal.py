@@ -541,7 +541,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     j = torch.arange(M, device=device)[None, None, :]
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, H), (N, M), sizes, device)
-    return LiveTiles(tiles, starts, sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, sizes, _kept(given), _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -690,6 +690,11 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
     return True
+
+
+def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
+    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
+    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
 
 
 def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:

@@ -496,7 +496,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, given, _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, _kept(given), _versions(given))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -647,6 +647,11 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
     return True
+
+
+def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
+    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
+    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
 
 
 def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:

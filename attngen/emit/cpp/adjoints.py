@@ -9,44 +9,51 @@ from attngen.schedule.adjoints import Adjoint
 from attngen.schedule.homes import Home
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
+from attngen.schedule.products import RowPlan
 
 
-def query_lines(plan: Plan) -> list[str]:
+def query_lines(plan: Plan) -> list[tuple[str, list[str]]]:
     """From `row_gradient`, a sum of the tile, to the row `to` of dq, for each row of queries that is multiplied."""
-    lines: list[str] = []
-    for rows in {product.query.name: product.query for product in plan.products}.values():
-        assert rows.adjoint is not None
-        loop = [
-            "[[maybe_unused]] const int64_t row = row_at(r), i = row + offset;",
-            f"const float* row_gradient = &space.d_{rows.name}[r * D_padded];",
-            "float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];",
-            *_channels(plan, rows.adjoint, Home.QUERY_ROWS, "(int64_t{b} * H + h) * N + row"),
-        ]
-        lines += [
-            "{",
-            *deeper([*ahead(plan, rows.adjoint), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"]),
-            "}",
-        ]
-    return laid_out_cpp(lines, 4)
+    loop = "int64_t r = 0; r < rows; ++r"
+    return [
+        (rows.name, laid_out_cpp(_rows(plan, rows, loop, QUERY_ROW, Home.QUERY_ROWS), 4))
+        for rows in {product.query.name: product.query for product in plan.products}.values()
+    ]
 
 
 def key_lines(plan: Plan) -> list[tuple[str, list[str]]]:
     """The same for each row of keys, as the body of a function over tokens."""
-    found = []
-    for rows in {product.key.name: product.key for product in plan.products}.values():
-        assert rows.adjoint is not None
-        loop = [
-            "[[maybe_unused]] const int64_t j = row;",
-            f"const float* row_gradient = &d_{rows.name}[row * D];",
-            "float* to = &dk[row * D];",
-            *_channels(plan, rows.adjoint, Home.KEY_ROWS, "(b * H + h) / call.panel_heads * M + row"),
-        ]
-        lines = [*ahead(plan, rows.adjoint), "for (int64_t row = first; row < last; ++row) {", *deeper(loop), "}"]
-        found.append((rows.name, laid_out_cpp(lines, 2)))
-    return found
+    return [
+        (
+            rows.name,
+            laid_out_cpp(_rows(plan, rows, "int64_t row = first; row < last; ++row", KEY_ROW, Home.KEY_ROWS), 2),
+        )
+        for rows in {product.key.name: product.key for product in plan.products}.values()
+    ]
 
 
-def _channels(plan: Plan, adjoint: Adjoint, home: Home, row: str) -> list[str]:
+QUERY_ROW = (
+    "[[maybe_unused]] const int64_t row = row_at(r), i = row + offset;",
+    "const float* row_gradient = &space.d_{name}[r * D_padded];",
+    "float* to = &call.dq[((int64_t{{b}} * H + h) * N + row) * D];",
+)
+KEY_ROW = (
+    "[[maybe_unused]] const int64_t j = row;",
+    "const float* row_gradient = &d_{name}[row * D];",
+    "float* to = &dk[row * D];",
+)
+PLACES = {Home.QUERY_ROWS: "(int64_t{b} * H + h) * N + row", Home.KEY_ROWS: "(b * H + h) / call.panel_heads * M + row"}
+"""Where a row stands among those of all heads."""
+
+
+def _rows(plan: Plan, rows: RowPlan, loop: str, start: tuple[str, ...], home: Home) -> list[str]:
+    """What is the same for all rows, and a loop over them."""
+    assert rows.adjoint is not None
+    lines = [*(line.format(name=rows.name) for line in start), *_channels(plan, rows.adjoint, home)]
+    return [*ahead(plan, rows.adjoint), f"for ({loop}) {{", *deeper(lines), "}"]
+
+
+def _channels(plan: Plan, adjoint: Adjoint, home: Home) -> list[str]:
     """What one row hands down: shares of other channels belong to those, and those of inputs are kept for each."""
     lines = [text for statement in adjoint.at(Level.QUERY) for text in of_row(plan, adjoint, statement)]
     landed = {(each.read, each.value): each.name for each in plan.landings if each.home is home}
@@ -59,5 +66,5 @@ def _channels(plan: Plan, adjoint: Adjoint, home: Home, row: str) -> list[str]:
             shares.append(f"to[{channel}] += {printer.text(share)};")
         else:
             name = f"call.{landed[leaf, share]}"
-            shares.append(f"if ({name}) {name}[({row}) * D + c] = {printer.text(share)};")
+            shares.append(f"if ({name}) {name}[({PLACES[home]}) * D + c] = {printer.text(share)};")
     return [*lines, *over_channels(list(dict.fromkeys(shares)))]

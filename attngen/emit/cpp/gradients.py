@@ -127,7 +127,7 @@ class _Gradients:
                 (multiplied(p), p.query.name, p.bridge.name) for p in plan.products if p.bridge is not None
             ],
             "made_keys": ", ".join(f"{key}(count)" for key in keys),
-            "query_gradient_lines": adjoints.query_lines(plan),
+            "query_gradients": adjoints.query_lines(plan),
             "key_gradients": adjoints.key_lines(plan),
         }
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
 from attngen.emit import landings, live, operators
-from attngen.emit.checks import place
+from attngen.emit.checks import data_lines, place
 from attngen.emit.cpp import gradients, rows, workspace
 from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.pairs import Pairs
@@ -30,7 +30,8 @@ IMPORTS = (
     "from typing import NamedTuple",
     *operators.IMPORTS,
 )
-"""What a launcher imports of the standard library."""
+LIST_IMPORTS = ("from collections import deque", "from collections.abc import Iterable")
+"""What a launcher imports of the standard library; and where live tiles are listed."""
 
 
 def generate(plan: Plan) -> tuple[str, str, str]:
@@ -39,8 +40,13 @@ def generate(plan: Plan) -> tuple[str, str, str]:
     lowering = _Lowering(forward, arguments(plan), Pairs(forward))
     made = face(plan)
     called = [*(["_slots"] if plan.ordered else []), *landings.calls(plan)]
-    shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), IMPORTS, called)}
-    values = {**shown, **lowering.source_values()}
+    called += ["_made_before"] if plan.listed is not None else []
+    imports = (
+        *IMPORTS,
+        *(["from collections import deque", "from collections.abc import Iterable"] * bool(plan.listed)),
+    )
+    shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), imports, called)}
+    values = {**shown, **lowering.source_values("few_rows", workspace.forward(forward))}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
     own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values()}
@@ -56,7 +62,8 @@ def _flags() -> str:
 def _backward(plan: Plan, shown: dict[str, object]) -> str:
     """The C++ file of the backward pass."""
     lowering = _Lowering(plan, arguments(plan), Pairs(plan))
-    values = {**shown, **lowering.source_values(backward=True), "few": False}
+    more = {**gradients.values(plan, lowering.pairs), **workspace.backward(plan)}
+    values = {**shown, **lowering.source_values("gradients", more), "few": False}
     return _rendered("gradients", ("query_tile", "gradient_tile", "whole_backward"), values)
 
 
@@ -78,7 +85,8 @@ class _Lowering:
     arguments: list[Argument]
     pairs: Pairs
 
-    def source_values(self, backward: bool = False) -> dict[str, object]:
+    def source_values(self, own_support: str, more: dict[str, object]) -> dict[str, object]:
+        """What a C++ file shows: `own_support` names the functions that the other pass does not need."""
         plan = self.plan
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
@@ -96,8 +104,7 @@ class _Lowering:
             **_runs(plan),
             "periodic_walk": ", full" if isinstance(plan.walk, Periodic) else "",
             "period_lines": laid_out_cpp(map(self.pairs.line, plan.per_period), 6),
-            **(gradients.values(plan, self.pairs) if backward else {}),
-            **(workspace.backward(plan) if backward else workspace.forward(plan)),
+            **more,
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, str(values["row_functions"])])
@@ -106,7 +113,7 @@ class _Lowering:
             **values,
             "functions": _functions(shown),
             **support,
-            "own_support": support["gradients" if backward else "few_rows"],
+            "own_support": support[own_support],
         }
 
     def _normalization(self) -> dict[str, object]:
@@ -127,6 +134,7 @@ class _Lowering:
         }
 
     def launcher_values(self) -> dict[str, object]:
+        seen = bool(data_lines(self.plan.variant))
         recalled = not self.plan.variant.inputs and self.plan.listed is None  # then no data are looked at
         return {
             "host_lines": laid_out(host_lines(self.plan.host), 4),
@@ -135,6 +143,8 @@ class _Lowering:
             "reals": [item for argument in self.arguments for item in argument.reals],
             "fault": fault_text(self.plan) if self.plan.checked else "",
             "recalled": recalled,
+            "seen_argument": ", seen_before=True" if seen else "",
+            "seen_text": "; its data are looked at once" if seen else "",
             "packed_by": "_recalled" if recalled else "_packed",
             "panel_heads": self._panel_heads(),
             "wide": wide_test(self.plan),

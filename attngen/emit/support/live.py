@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -143,6 +144,16 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
     return True
+
+
+def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
+    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
+    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+
+
+def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
+    """The list among some that was made for a call like this one, or `None`."""
+    return next((known for known in lists if _same_call(known.made_for, known.versions, given)), None)
 
 
 def _slots(order: Tensor | None, B: int, H: int) -> Tensor:

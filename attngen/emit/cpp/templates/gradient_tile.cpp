@@ -206,16 +206,25 @@ struct GradientTile : QueryTile {
     for (int64_t step = partial; step < visits; ++step) visit<true>(space.walk[step]);
   }
 
-  // The gradients by q, from those by what was multiplied, and sums of rows.
+  // % for row, lines in query_gradients
+  // The gradients by q, from those by what was multiplied.
+  void return___row__() const {
+    [[maybe_unused]] const Element* q = call.q.of(b, h);
+    // % for line in lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // What the walk has summed for queries.
   void give() const {
     // % for row in row_landings
     if (call.__row__)
       for (int64_t r = 0; r < rows; ++r) call.__row__[(int64_t{b} * H + h) * N + row_at(r)] = space.__row__[r];
     // % endfor
     if (!call.dq) return;
-    [[maybe_unused]] const Element* q = call.q.of(b, h);
-    // % for line in query_gradient_lines
-    __line__
+    // % for row, _ in query_gradients
+    return___row__();
     // % endfor
   }
 };

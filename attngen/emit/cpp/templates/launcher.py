@@ -185,7 +185,7 @@ def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
-    call = _packed(*given)
+    call = _packed(*given__seen_argument__)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
     # % if pair_inputs
@@ -220,6 +220,7 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     __given_names__ = given
     __landing_tuple__ = made
     B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_names__)
+    scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("__variant__", offset, offsets, B, M - N, q.device), q.device
     first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
     b = torch.arange(B, device=device)[:, None, None, None]
@@ -259,12 +260,24 @@ def _packed(
     # % for parameter in packed_parameters
     __parameter__,
     # % endfor
+    # % if data_lines
+    seen_before: bool = False,
+    # % endif
 ) -> _Call:
-    """A call as the C++ files take it, where all that is given fits."""
+    """A call as the C++ files take it, where all that is given fits__seen_text__."""
     B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_arguments__)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("__variant__", offset, offsets, B, M - N, q.device)
-    # % for line in checks
+    # % for line in filled
+    __line__
+    # % endfor
+    # % if data_lines
+    if not seen_before:
+        # % for line in data_lines
+        __line__
+        # % endfor
+    # % endif
+    # % for line in rules
     __line__
     # % endfor
     # % for line in host_lines
@@ -273,9 +286,14 @@ def _packed(
     # % if listed
     prepared = None if list_number is None else _LISTS.get(list_number)
     if prepared is None:
+        # % for line in list_again
+        __line__
+        # % endfor
+    if prepared is None:
         # % for line in list_call
         __line__
         # % endfor
+        _LATEST.append(prepared)
     # % for line in list_check
     __line__
     # % endfor
@@ -369,6 +387,9 @@ def _entry(function: str, dtype: torch.dtype, long: bool) -> Callable[..., int]:
 
 
 # % if listed
+_LATEST: deque[LiveTiles] = deque(maxlen=4)
+"""The last lists that were made: a backward pass and the next layer often walk the tiles of the call before."""
+
 __live_tiles__
 
 
