@@ -153,6 +153,7 @@ FAULTS = [
     Fault("gradients: turned channels do not turn back", "attngen/emit/cpp/adjoints.py", 'channel = "c" if isinstance(leaf, Row) else printer.text(leaf.index)', 'channel = "c"', SPEC_GRADIENTS),
     Fault("gradients: diagonals beside their own", CPP_GRADIENTS, "of_heads[first + QUERY_TILE - 1 - x]", "of_heads[first + QUERY_TILE - x]", f"{SPEC_GRADIENTS} {GRADIENTS}"),
     Fault("gradients: copies of elements are not added", CPP_BACKWARD, "copied < call.parts; ++copied)\n    for", "copied < 1; ++copied)\n    for", GRADIENTS),
+    Fault("gradients: heads add to the same elements at once", CPP_BACKWARD, "rounds[group / in_row % call.batch_rounds * call.head_rounds + group % in_row % call.head_rounds]", "rounds[0]", GRADIENTS),
     Fault("gradients: queries of all batch rows stand alike", "attngen/emit/landings.py", '({"b"} if "i" in found else set())', "set()", GRADIENTS),
     Fault("gradients: of elements, the last counts", "attngen/emit/support/operators.py", "sums.double(), accumulate=True)", "sums.double())", GRADIENTS),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),

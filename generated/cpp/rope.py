@@ -152,9 +152,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     *given, trained = arguments
     call = _recalled(*given)
     B, H, N, _, _, E = call.sizes
-    y = torch.empty((B, H, N, E), dtype=call.dtype)
-    lse = torch.empty((B, H, N), dtype=torch.float32)
-    stats = torch.empty((B, H, N, 2), dtype=torch.float32) if trained else _NOTHING
+    y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
+    lse = torch.empty((B, H, N), dtype=torch.float32, device="cpu")
+    stats = torch.empty((B, H, N, 2), dtype=torch.float32, device="cpu") if trained else _NOTHING
     _run(call, "forward", [y, lse, stats])
     return y, lse, stats
 
@@ -174,9 +174,9 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     call = _packed(*given)
     B, H, N, M, D, E = call.sizes
     groups = H // call.panel_heads
-    dq = torch.zeros((B, H, N, D), dtype=torch.float32) if wanted[0] else None
-    dk = torch.zeros((B, groups, M, D), dtype=torch.float32) if wanted[1] else None
-    dv = torch.zeros((B, groups, M, E), dtype=torch.float32) if wanted[2] else None
+    dq = torch.zeros((B, H, N, D), dtype=torch.float32, device=y.device) if wanted[0] else None
+    dk = torch.zeros((B, groups, M, D), dtype=torch.float32, device=y.device) if wanted[1] else None
+    dv = torch.zeros((B, groups, M, E), dtype=torch.float32, device=y.device) if wanted[2] else None
     results = [dy, y]
     strides = [number for each in results for number in (*each.stride(), 1)]
     strides += [1, 1]
@@ -597,7 +597,7 @@ def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tenso
     )
 
 
-_NOTHING = torch.empty(0)
+_NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"rope_{_digest(__file__, '.cpp', '_backward.cpp')}"
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"

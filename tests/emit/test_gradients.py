@@ -85,3 +85,25 @@ def test_gradients(name: str, data: st.DataObject) -> None:
     assert_gradients(wanted(variant, call, dy, dlse), found)
     again = gradients(kernel, call, dy, dlse)
     assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True)), "not the same twice"
+
+
+@pytest.mark.parametrize("name", ["bias", "by pairs for all heads", "by rows"])
+def test_several_threads(name: str) -> None:
+    """Heads that add to the same elements do so in one order, and so do the tasks of a head: the same twice."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 8, 400, 4, generator=generator) for _ in "qkv")
+    inputs = TESTED[name].inputs(generator, {"b": 2, "h": 8, "i": 400, "j": 400}, {})
+    inputs = {label: each[:1] if name == "bias" else each for label, each in inputs.items()}  # one head for all
+    kernel = attngen.build(TESTED[name].text, backend="cpp")
+    call = Call(q, k, v, inputs=inputs)
+    alone = gradients(kernel, call, torch.ones_like(q), None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        several = [gradients(kernel, call, torch.ones_like(q), None) for _ in range(3)]
+    finally:
+        torch.set_num_threads(threads)
+    for found in several:
+        for one, other, first in zip(found, alone, several[0], strict=True):
+            assert torch.equal(one, first)
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)

@@ -204,3 +204,27 @@ def test_what_is_remembered_of_a_call_is_how_its_tensors_lie() -> None:
     assert not torch.equal(kernel(q, k, v, offset=1), y)
     with pytest.raises(ValueError, match="near: q has 9 channels and k has 8"):
         kernel(q, k[..., :8], v)
+
+
+def test_defaults_of_torch_do_not_matter() -> None:
+    """Neither the default device nor the default dtype are those of the tensors that are given."""
+    leaves = given()
+    slope, doc = leaves[3], torch.arange(24).div(9, rounding_mode="floor").expand(2, -1)
+    alibi = attngen.build(
+        "attention a { score scale * dot(q, k) - alibi_slope(h) * (i - j) mask j <= i }", backend="cpp"
+    )
+    packed = attngen.build(PACKED, backend="cpp")
+
+    def every() -> list[Tensor]:
+        kernels = [lambda *x: alibi(*x), lambda *x: packed(*x, doc=doc)]
+        found = [each for kernel in kernels for each in gradients(kernel, leaves[:3])]
+        return [*found, *gradients(lambda *x: attngen.build(ALIBI, backend="cpp")(*x, slope=slope), leaves[:3])]
+
+    wanted = every()
+    torch.set_default_device("meta")
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert all(torch.equal(one, other) for one, other in zip(every(), wanted, strict=True))
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)

@@ -96,7 +96,7 @@ def _host(value: HostValue) -> Argument:
             field=f"const {stored}* {value.name}",
             packed=[f"call.{value.name} = static_cast<const {stored}*>(*tensors++);"],
             unpacked=[f"[[maybe_unused]] const {kind} {value.name} = {_cast(kind, f'call.{value.name}[h]', stored)};"],
-            tensors=(f"torch.tensor({value.name}, dtype=torch.{DTYPES[stored]})",),
+            tensors=(f"torch.tensor({value.name}, dtype=torch.{DTYPES[stored]}, device=q.device)",),
         )
     if kind in ("float", "double"):
         return Argument(

@@ -62,7 +62,7 @@ def launcher_values(plan: Plan) -> dict[str, object]:
 
 
 def _zeros(name: str, shape: str, kind: str, asked: str) -> str:
-    return f"{name} = torch.zeros({shape}, dtype=torch.{kind}) if {asked} else None"
+    return f"{name} = torch.zeros({shape}, dtype=torch.{kind}, device=y.device) if {asked} else None"
 
 
 def _asked(plan: Plan, landing: Landing) -> str:

@@ -158,4 +158,4 @@ def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
 
 def _slots(order: Tensor | None, B: int, H: int) -> Tensor:
     """The order of tokens for each batch row and head; without elements where they are taken as they lie."""
-    return torch.empty(B, H, 0, dtype=torch.int32) if order is None else order.expand(B, H, -1)
+    return torch.empty(B, H, 0, dtype=torch.int32, device="cpu") if order is None else order.expand(B, H, -1)

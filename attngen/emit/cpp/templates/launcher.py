@@ -157,13 +157,13 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     *given, trained = arguments
     call = __packed_by__(*given)
     B, H, N, _, _, E = call.sizes
-    y = torch.empty((B, H, N, E), dtype=call.dtype)
+    y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
     # % if softmax
-    lse = torch.empty((B, H, N), dtype=torch.float32)
+    lse = torch.empty((B, H, N), dtype=torch.float32, device="cpu")
     # % else
     lse = _NOTHING
     # % endif
-    stats = torch.empty((B, H, N, 2), dtype=torch.float32) if trained else _NOTHING
+    stats = torch.empty((B, H, N, 2), dtype=torch.float32, device="cpu") if trained else _NOTHING
     # % if fault
     fault = _run(call, "forward", [y, __lse_tensor__stats])
     _require(not fault, "__variant__: a pair __fault__")
@@ -413,7 +413,7 @@ __native__
 __operators__
 
 
-_NOTHING = torch.empty(0)
+_NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"__variant___{_digest(__file__, '.cpp', '_backward.cpp')}"
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"
