@@ -96,6 +96,18 @@ def test_cpu_kernels_are_timed_beside_their_peers(tmp_path: Path) -> None:
     assert "sliding_window, float32, 16" in (tmp_path / "cpu.svg").read_text()
 
 
+def test_training_is_timed_too(tmp_path: Path) -> None:
+    small = ["--tokens", "80", "--heads", "2", "--width", "16", "--rounds", "2", "--backward", "--only", "causal"]
+    given = [*small, "--dtype", "float32", "-o", str(tmp_path / "cpu")]
+    done = CliRunner().invoke(app, ["bench", "cpu", str(SPECS), *given, "--json"])
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.stdout)["variants"]
+    assert row["ratios"]["eager"] > 0 and row["ratios"]["sdpa"] > 0 and row["ratios"]["flex"] is None
+    work = row["gflops"]["attngen"] * 1e6 * row["times"]["attngen"]["ms"]
+    assert round(work) == 14 * 2 * 80**2 * 16 * row["live"]  # seven products
+    assert "FlexAttention can't train on a CPU" in (tmp_path / "cpu.md").read_text()
+
+
 def test_a_peer_that_gives_something_else_is_found_out() -> None:
     wrong = Subject("causal", SPECS / "causal.attn", lambda b, h, i, j: j < i + 2)  # noqa: ARG005
     with pytest.raises(ArithmeticError, match=r"causal: eager differs from attngen by"):
