@@ -148,7 +148,7 @@ FAULTS = [
     Fault("gradients: keys forget the first rows that see them", CPP_GRADIENTS, "{ std::min(seen_by[panel].first, r0), r0 + block_rows }", "{ r0, r0 + block_rows }", GRADIENTS),
     Fault("gradients: dead pairs have some", CPP_GRADIENTS, "if (!FULL) keep_live(__d___row, live, first, last, 0);", "", SPEC_GRADIENTS),
     Fault("gradients: heads that share keys are not summed", LAUNCHER, "tokens, width).sum(2)", "tokens, width)[:, :, 0]", GRADIENTS),
-    Fault("gradients: one task sums for keys", CPP_BACKWARD, "    KeySums& found = sums[group * call.parts + part];\n    for (int64_t slot = first;", "    KeySums& found = sums[group * call.parts];\n    for (int64_t slot = first;", GRADIENTS),
+    Fault("gradients: one task sums for keys", CPP_BACKWARD, "    KeySums& found = sums[part];\n    for (int64_t slot = first;", "    KeySums& found = sums[0];\n    for (int64_t slot = first;", GRADIENTS),
     Fault("gradients: moved keys stay where they were walked", CPP_BACKWARD, "call.key_order ? key_order[slot] : slot, token", "slot, token", GRADIENTS),
     Fault("gradients: turned channels do not turn back", "attngen/emit/cpp/adjoints.py", 'channel = "c" if isinstance(leaf, Row) else printer.text(leaf.index)', 'channel = "c"', SPEC_GRADIENTS),
     Fault("gradients: diagonals beside their own", CPP_GRADIENTS, "of_heads[first + QUERY_TILE - 1 - x]", "of_heads[first + QUERY_TILE - x]", f"{SPEC_GRADIENTS} {GRADIENTS}"),

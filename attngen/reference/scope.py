@@ -147,7 +147,8 @@ class Scope:
         if expr.function == "l2norm":
             (row,) = values
             over = frozenset(expr.arguments[0].channels)
-            norm = elementwise(lambda x: x.sqrt().clamp(min=1e-12), [contract(row, row, over)])
+            # The square is clamped and not its root, which has no slope at 0.
+            norm = elementwise(lambda x: x.clamp(min=1e-24).sqrt(), [contract(row, row, over)])
             return elementwise(torch.div, [row, norm])
         if expr.function in ("div", "mod"):
             values[1] = self._nonzero(values[1])

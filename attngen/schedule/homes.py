@@ -45,8 +45,10 @@ def landings(
     found: list[Landing] = []
 
     def land(read: Read, home: Home, value: Expr, place: tuple[Expr, ...] = (), of_sink: bool = False) -> None:
-        count = sum(landing.read.input == read.input for landing in found)
-        name = f"by_{read.input.rstrip('_')}{f'_{count + 1}' if count else ''}"
+        name, count = f"by_{read.input}", 1
+        while name in {landing.name for landing in found}:
+            count += 1
+            name = f"by_{read.input}_{count}"
         found.append(Landing(name, read, home, value, place, of_sink))
 
     for slope in slopes:

@@ -51,7 +51,8 @@ KERNEL_NAMES = frozenset(
     "gather_diagonals rounds_of differentiate_all differentiate_tile backward centred parts batch_rounds head_rounds "
     "diagonals tokens of_keys of_distances of_diagonals of_tile of_heads sum_of_products to_weights row_gradient to "
     "ONES MOST_COPIED dy_factors dy_pieces dy_rows slots owner live_rows groups strides wanted gradient asked made "
-    "totals rounds copied "
+    "totals rounds copied of_elements by_sink results last sums sine cosine part_acc part_sums int32_t ELEMENT INDEX "
+    "k0 k1 tests test by_keys groups_now at_once round blocks "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()

@@ -117,10 +117,12 @@ def _of_channel(row: Expr) -> Expr:
 
 
 def _normalized(row: Expr) -> Expr:
-    """x / max(|x|, 1e-12)."""
-    length = Apply(Kind.FLOAT, function="sqrt", arguments=(_row_sum(_times(row, row)),))
-    above_zero = Apply(Kind.FLOAT, function="max", arguments=(length, Constant(Kind.FLOAT, value=1e-12)))
-    return Apply(Kind.FLOAT, row.channels, function="/", arguments=(row, above_zero))
+    """x / max(|x|, 1e-12): the square is kept above 1e-24, for its root has no slope at 0."""
+    square = Apply(
+        Kind.FLOAT, function="max", arguments=(_row_sum(_times(row, row)), Constant(Kind.FLOAT, value=1e-24))
+    )
+    length = Apply(Kind.FLOAT, function="sqrt", arguments=(square,))
+    return Apply(Kind.FLOAT, row.channels, function="/", arguments=(row, length))
 
 
 def _row_sum(row: Expr) -> Expr:

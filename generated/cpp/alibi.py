@@ -638,10 +638,11 @@ def _landed(total: Tensor | None, given: Tensor, place: tuple[Tensor | int, ...]
     They are added one after the other, in float64, so the result is the same to the last bit. Without a place, there is
     a sum for each element.
     """
+    if place is None:
+        return sums if total is None else total + sums
     if total is None:
         total = torch.zeros(given.shape, dtype=torch.float64, device=given.device)
-    if place is None:
-        return total + sums
+    total = total.double()
     if total.numel() and sums.numel():
         indices = (torch.as_tensor(index, device=given.device).expand(sums.shape) for index in place)
         total.index_put_(tuple(indices), sums.double(), accumulate=True)

@@ -624,7 +624,7 @@ struct QueryTile {
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   const int64_t E_padded = rounded_up(E, LANES), D_factors = rounded_up(D, DEPTH) / DEPTH;
   const int64_t* const starts = call.starts + b * call.starts_batch + h * call.starts_head + tile * 3;
-  const Index last = floor_div(M - 1, block);
+  const Index last_ = floor_div(M - 1, block);
 
   const Factor* q_factors = nullptr;
   // The key tile that is visited now.
@@ -691,12 +691,12 @@ struct QueryTile {
       [[maybe_unused]] const Index j = key_at<FULL>(x);
       J[x] = floor_div(j, block);
       key_same[x] = J[x] == 0;
-      key_same_2[x] = J[x] == last;
+      key_same_2[x] = J[x] == last_;
     }
     for (Index x = 0; x < KEY_TILE; ++x) {
       [[maybe_unused]] const Index j = key_at<FULL>(x);
       key_different[x] = J[x] != 0;
-      key_different_2[x] = J[x] != last;
+      key_different_2[x] = J[x] != last_;
       key_either[x] = J[x] < 0 || J[x] >= size_kb;
     }
   }
@@ -711,9 +711,9 @@ struct QueryTile {
       bool* live = &space.live[r * KEY_TILE];
       const Index I = floor_div(i, block);
       const bool query_same = I == 0;
-      const bool query_same_2 = I == last;
+      const bool query_same_2 = I == last_;
       const bool query_different = I != 0;
-      const bool query_different_2 = I != last;
+      const bool query_different_2 = I != last_;
       const bool query_either = I < 0 || I >= size_qb;
       const bool again = r0 + r > 0 && I == marked_I;
       if (again) std::copy_n(marked, KEY_TILE, live);

@@ -382,11 +382,12 @@ def prepare_block_sparse(
 def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
     """The live tiles of a call with the lengths, parameters and inputs `given`."""
     B, H, N, M, offset, layout, cols, rows_, size_kb, size_qb = given
+    kept = _kept(given)
     rows = torch.arange(N, device=device)[None, None, :]
     j = torch.arange(M, device=device)[None, None, :]
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, H), (N, M), sizes, device)
-    return LiveTiles(tiles, starts, sizes, _kept(given), _versions(given))
+    return LiveTiles(tiles, starts, sizes, kept, _versions(kept))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -523,7 +524,10 @@ def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
 
 
 def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
-    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    """Whether a call gives what the tiles were made for.
+
+    On the CPU by value; on a GPU, where looking waits for the device, the same tensors, not written to since.
+    """
     if len(made_for) != len(given) or _versions(made_for) != versions:
         return False
     for old, new in zip(made_for, given, strict=True):
@@ -537,13 +541,13 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
 
 
 def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
-    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
-    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+    """What a list is made for: copies, for not every change of a tensor on the CPU is counted."""
+    return tuple(x.detach().clone() if isinstance(x, Tensor) and x.device.type == "cpu" else x for x in given)
 
 
 def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
     """The list among some that was made for a call like this one, or `None`."""
-    return next((known for known in lists if _same_call(known.made_for, known.versions, given)), None)
+    return next((known for known in tuple(lists) if _same_call(known.made_for, known.versions, given)), None)
 
 
 def _require(holds: bool, message: str) -> None:

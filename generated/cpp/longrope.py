@@ -182,21 +182,21 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     dq = torch.zeros((B, H, N, D), dtype=torch.float32, device=y.device) if wanted[0] or wanted[3] else None
     dk = torch.zeros((B, groups, M, D), dtype=torch.float32, device=y.device) if wanted[1] or wanted[3] else None
     dv = torch.zeros((B, groups, M, E), dtype=torch.float32, device=y.device) if wanted[2] else None
-    by_lambda = torch.zeros((B, H, N, D), dtype=torch.float32, device=y.device) if wanted[3] else None
-    by_lambda_2 = torch.zeros((B, groups, M, D), dtype=torch.float32, device=y.device) if wanted[3] else None
+    by_lambda_ = torch.zeros((B, H, N, D), dtype=torch.float32, device=y.device) if wanted[3] else None
+    by_lambda__2 = torch.zeros((B, groups, M, D), dtype=torch.float32, device=y.device) if wanted[3] else None
     results = [dy, y]
     strides = [number for each in results for number in (*each.stride(), 1)]
     strides += [1, 1]
     _run(
         call,
         "backward",
-        [*results, stats, None if dlse is None else dlse.contiguous(), dq, dk, dv, by_lambda, by_lambda_2],
+        [*results, stats, None if dlse is None else dlse.contiguous(), dq, dk, dv, by_lambda_, by_lambda__2],
         strides,
     )
     found = [
         None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)
     ]
-    found += _to_inputs((by_lambda, by_lambda_2), *given)
+    found += _to_inputs((by_lambda_, by_lambda__2), *given)
     return tuple(
         (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
         for gradient, tensor, asked in zip(found, given, wanted, strict=False)
@@ -206,7 +206,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
 def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | None]:
     """Gradients by inputs, from what is summed for heads, tokens and diagonals: each sum goes to its element."""
     q, k, v, lambda_, offsets, scale, offset, base_ = given
-    (by_lambda, by_lambda_2) = made
+    (by_lambda_, by_lambda__2) = made
     B, H, N, M, D, E, size_pair = _sized(q, k, v, lambda_)
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset, device = _offset("longrope", offset, offsets, B, M - N, q.device), q.device
@@ -216,22 +216,22 @@ def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | No
     rows = torch.arange(N, device=device)[:, None]
     c = torch.arange(D, device=device)
     totals: list[Tensor | None] = [None] * 1
-    if by_lambda is not None:
+    if by_lambda_ is not None:
         i = rows + first
         totals[0] = _landed(
             totals[0],
             lambda_,
             (_nearest(c % _not_zero(D // 2), lambda_.shape[0]),),
-            by_lambda.sum((0, 1, 2), keepdim=True, dtype=torch.float64),
+            by_lambda_.sum((0, 1, 2), keepdim=True, dtype=torch.float64),
         )
-    if by_lambda_2 is not None:
+    if by_lambda__2 is not None:
         j = torch.arange(M, device=device)[:, None]
-        h = torch.arange(0, H, H // by_lambda_2.shape[1], device=device)[:, None, None]
+        h = torch.arange(0, H, H // by_lambda__2.shape[1], device=device)[:, None, None]
         totals[0] = _landed(
             totals[0],
             lambda_,
             (_nearest(c % _not_zero(D // 2), lambda_.shape[0]),),
-            by_lambda_2.sum((0, 1, 2), keepdim=True, dtype=torch.float64),
+            by_lambda__2.sum((0, 1, 2), keepdim=True, dtype=torch.float64),
         )
     return totals
 
@@ -712,10 +712,11 @@ def _landed(total: Tensor | None, given: Tensor, place: tuple[Tensor | int, ...]
     They are added one after the other, in float64, so the result is the same to the last bit. Without a place, there is
     a sum for each element.
     """
+    if place is None:
+        return sums if total is None else total + sums
     if total is None:
         total = torch.zeros(given.shape, dtype=torch.float64, device=given.device)
-    if place is None:
-        return total + sums
+    total = total.double()
     if total.numel() and sums.numel():
         indices = (torch.as_tensor(index, device=given.device).expand(sums.shape) for index in place)
         total.index_put_(tuple(indices), sums.double(), accumulate=True)

@@ -537,13 +537,13 @@ struct KeySums {
 struct KeyGradients {  // by rows of keys: [B, H / panel_heads, M, D]
   Buffer<float> k_turned;
 
-  explicit KeyGradients(int64_t count) : k_turned(count) {}
+  explicit KeyGradients([[maybe_unused]] int64_t count) : k_turned(count) {}
 };
 
 struct Workspace {  // of one thread
   int64_t slots;               // key tiles that are kept packed; tile t in slot t % slots
   std::vector<int64_t> owner;  // the head and the tile that a slot holds
-  Buffer<float> q_turned, qk, d_q_turned, d_qk, row, dy, delta, base, dp, by_element, scores;
+  Buffer<float> q_turned, qk, d_q_turned, d_qk, row, dy, delta, base, dp, of_elements, scores;
   Buffer<Piece> q_turned_pieces, k_turned, k_turned_rows, q_turned_rows, dy_pieces, dy_rows, v, weights, columns;
   Buffer<bool> live;  // of the pairs of a block
   std::vector<int64_t> walk;  // key tiles, in the order of their visits
@@ -560,7 +560,7 @@ struct Workspace {  // of one thread
         delta(QUERY_TILE),
         base(QUERY_TILE),
         dp(BLOCK * KEY_TILE),
-        by_element(KEY_TILE),
+        of_elements(KEY_TILE),
         scores((QUERY_TILE + 1) * KEY_TILE + BLOCK),
         q_turned_pieces((QUERY_TILE + BLOCK) * rounded_up(D, DEPTH)),
         k_turned(slots * KEY_TILE * rounded_up(D, DEPTH)),
@@ -767,6 +767,10 @@ struct GradientTile : QueryTile {
       for (int64_t panel = key_span.first / PANEL; panel < key_span.last / PANEL; ++panel)
         seen_by[panel] = { std::min(seen_by[panel].first, r0), r0 + block_rows };
       score_block_of(r0, block_rows, key_span);
+      // A short block spills over into the row behind it, which may be multiplied with that before it.
+      std::fill(
+          &space.scores[(r0 + block_rows) * KEY_TILE + key_span.first],
+          &space.scores[(r0 + block_rows) * KEY_TILE + key_span.last], 0.0f);
       score_rows(
           block_rows, dy_factors + r0 * E_factors, as_factors(v_panels), E_factors, key_span.first, key_span.last, 1.0f,
           &space.dp[0]);
@@ -913,11 +917,10 @@ void return_k_turned(
 
 // The sums of all tasks for the keys of one group of heads, in the order of the tokens.
 void gather(
-    const Call& call, std::vector<KeySums>& sums, int64_t group, int64_t first, int64_t last,
-    KeyGradients& by_keys) {
+    const Call& call, KeySums* sums, int64_t group, int64_t first, int64_t last, KeyGradients& by_keys) {
   const int64_t M = call.M, D = call.D, E = call.E;
   for (int64_t part = 0; part < call.parts; ++part) {
-    KeySums& found = sums[group * call.parts + part];
+    KeySums& found = sums[part];
     for (int64_t slot = first; slot < last; ++slot) {
       const int64_t key = slot, token = group * M + key;
       if (call.dv)
@@ -939,23 +942,27 @@ std::vector<std::vector<int64_t>> rounds_of(const Call& call) {
 }
 
 // Tasks are groups of heads that share keys, and every so many of their query tiles; the last ones first. What they sum
-// for keys is added up in one order at the end, so results are the same to the last bit. True if any was at fault.
+// for keys is added up in one order behind each round, so results are the same to the last bit. True if any was at
+// fault.
 bool differentiate_all(Call& call) {
   const int64_t tiles = (call.N + QUERY_TILE - 1) / QUERY_TILE, key_tiles = (call.M + KEY_TILE - 1) / KEY_TILE;
   const int64_t groups = call.B * call.H / call.panel_heads;
   const std::vector<std::vector<int64_t>> rounds = rounds_of(call);
   const int64_t at_once = std::max<int64_t>(1, rounds[0].size());
   call.parts = std::max<int64_t>(1, std::min(tiles, (2 * call.threads + at_once - 1) / at_once));
-  std::vector<KeySums> sums;
-  for (int64_t task = 0; task < groups * call.parts; ++task) sums.emplace_back(call, key_tiles * KEY_TILE);
   const int64_t packed_width = (rounded_up(call.D, DEPTH) + rounded_up(call.D, PANEL)) + rounded_up(call.E, DEPTH);
   const int64_t tile_bytes = KEY_TILE * packed_width * sizeof(Piece);
   const int64_t slots = std::max<int64_t>(1, std::min(PANEL_BYTES / call.threads / tile_bytes, key_tiles));
   std::vector<Workspace> spaces;
   for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(slots, call.D, call.E);
+  KeyGradients by_keys(call.dk ? groups * call.M * call.D : 0);
+  constexpr int64_t ROWS = 256;  // of keys, gathered by one thread at a time
+  const int64_t blocks = (call.M + ROWS - 1) / ROWS;
   std::atomic<bool> fault{false};
   for (const std::vector<int64_t>& round : rounds) {
-    const int64_t tasks = round.size() * call.parts;
+    const int64_t tasks = round.size() * call.parts, groups_now = round.size();
+    std::vector<KeySums> sums;
+    for (int64_t task = 0; task < tasks; ++task) sums.emplace_back(call, key_tiles * KEY_TILE);
     std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
     for (int64_t thread = 0; thread < call.threads; ++thread)
@@ -963,19 +970,13 @@ bool differentiate_all(Call& call) {
         const int64_t group = round[task / call.parts], part = task % call.parts;
         for (int64_t head = group * call.panel_heads; head < (group + 1) * call.panel_heads; ++head)
           for (int64_t tile = tiles - 1 - part; tile >= 0; tile -= call.parts)
-            if (differentiate_tile(
-                    call, head / call.H, head % call.H, tile, spaces[thread], sums[group * call.parts + part]))
-              fault = true;
+            if (differentiate_tile(call, head / call.H, head % call.H, tile, spaces[thread], sums[task])) fault = true;
       }
-  }
-
-  constexpr int64_t ROWS = 256;  // of keys, gathered by one thread at a time
-  const int64_t blocks = (call.M + ROWS - 1) / ROWS;
-  KeyGradients by_keys(call.dk ? groups * call.M * call.D : 0);
 #pragma omp parallel for num_threads(call.threads)
-  for (int64_t task = 0; task < groups * blocks; ++task) {
-    const int64_t first = task % blocks * ROWS, last = std::min(first + ROWS, call.M);
-    gather(call, sums, task / blocks, first, last, by_keys);
+    for (int64_t task = 0; task < groups_now * blocks; ++task) {
+      const int64_t place = task / blocks, first = task % blocks * ROWS, last = std::min(first + ROWS, call.M);
+      gather(call, &sums[place * call.parts], round[place], first, last, by_keys);
+    }
   }
   if (!call.dk) return fault;
 #pragma omp parallel for num_threads(call.threads)

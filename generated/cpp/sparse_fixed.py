@@ -365,6 +365,7 @@ def prepare_sparse_fixed(
 def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
     """The live tiles of a call with the lengths, parameters and inputs `given`."""
     B, H, N, M, offset, stride, summary = given
+    kept = _kept(given)
     rows = torch.arange(N, device=device)[None, None, :]
     j = torch.arange(M, device=device)[None, None, :]
     h = torch.arange(H, device=device)[None, :, None]
@@ -388,7 +389,7 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, _kept(given), _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, kept, _versions(kept))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -528,7 +529,10 @@ def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
 
 
 def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
-    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    """Whether a call gives what the tiles were made for.
+
+    On the CPU by value; on a GPU, where looking waits for the device, the same tensors, not written to since.
+    """
     if len(made_for) != len(given) or _versions(made_for) != versions:
         return False
     for old, new in zip(made_for, given, strict=True):
@@ -542,13 +546,13 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
 
 
 def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
-    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
-    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+    """What a list is made for: copies, for not every change of a tensor on the CPU is counted."""
+    return tuple(x.detach().clone() if isinstance(x, Tensor) and x.device.type == "cpu" else x for x in given)
 
 
 def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
     """The list among some that was made for a call like this one, or `None`."""
-    return next((known for known in lists if _same_call(known.made_for, known.versions, given)), None)
+    return next((known for known in tuple(lists) if _same_call(known.made_for, known.versions, given)), None)
 
 
 def _slots(order: Tensor | None, B: int, H: int) -> Tensor:

@@ -81,7 +81,7 @@ def _visit(
     rows,
     b,
     fault_ptr,
-    last,
+    last_,
     I,
     query_same,
     query_same_2,
@@ -121,7 +121,7 @@ def _visit(
     logit = scale_log2 * qk
     J = _floor_div(j, block)
     key_same = J == 0
-    key_same_2 = J == last
+    key_same_2 = J == last_
     pair_random = tl.cast(
         tl.load(
             random_ptr
@@ -134,7 +134,7 @@ def _visit(
         tl.int1,
     )
     key_different = J != 0
-    key_different_2 = J != last
+    key_different_2 = J != last_
     key_either = (J < 0) | (J >= size_kb)
     bad = (
         (
@@ -250,12 +250,12 @@ def _forward(
         size_kb = tl.cast(size_kb, tl.int64)
         size_qb = tl.cast(size_qb, tl.int64)
     i = (rows + offset)[:, None]
-    last = _floor_div(M - 1, block)
+    last_ = _floor_div(M - 1, block)
     I = _floor_div(i, block)
     query_same = I == 0
-    query_same_2 = I == last
+    query_same_2 = I == last_
     query_different = I != 0
-    query_different_2 = I != last
+    query_different_2 = I != last_
     query_either = (I < 0) | (I >= size_qb)
 
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
@@ -279,7 +279,7 @@ def _forward(
             rows,
             b,
             fault_ptr,
-            last,
+            last_,
             I,
             query_same,
             query_same_2,
@@ -324,7 +324,7 @@ def _forward(
             rows,
             b,
             fault_ptr,
-            last,
+            last_,
             I,
             query_same,
             query_same_2,
@@ -563,11 +563,12 @@ def prepare_bigbird(
 def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
     """The live tiles of a call with the lengths, parameters and inputs `given`."""
     B, H, N, M, offset, random, block, size_kb, size_qb = given
+    kept = _kept(given)
     rows = torch.arange(N, device=device)[None, None, :]
     j = torch.arange(M, device=device)[None, None, :]
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, (B if isinstance(offset, Tensor) else 1, H), (N, M), sizes, device)
-    return LiveTiles(tiles, starts, sizes, _kept(given), _versions(given))
+    return LiveTiles(tiles, starts, sizes, kept, _versions(kept))
 
 
 def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> Callable[[int, int], TileTest]:
@@ -743,7 +744,10 @@ def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
 
 
 def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
-    """Whether a call gives what the tiles were made for, and the tensors among it have not been written to since."""
+    """Whether a call gives what the tiles were made for.
+
+    On the CPU by value; on a GPU, where looking waits for the device, the same tensors, not written to since.
+    """
     if len(made_for) != len(given) or _versions(made_for) != versions:
         return False
     for old, new in zip(made_for, given, strict=True):
@@ -757,8 +761,8 @@ def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: t
 
 
 def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
-    """What a list is made for; of tensors that don't count how often they are written to, a copy."""
-    return tuple(x.clone() if isinstance(x, Tensor) and x.is_inference() else x for x in given)
+    """What a list is made for: copies, for not every change of a tensor on the CPU is counted."""
+    return tuple(x.detach().clone() if isinstance(x, Tensor) and x.device.type == "cpu" else x for x in given)
 
 
 def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:

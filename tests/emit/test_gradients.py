@@ -48,7 +48,7 @@ OF_INPUTS = {
     ),
     "by distances of moved tokens": Case(
         "attention moved { input table[m]: float"
-        " score scale * dot(q, k) + table[clamp(i - j, -3, 9) + 3] mask (i div 4 - j div 4) mod 3 == 0 }",
+        " score scale * dot(q, k) + table[clamp(i - j, -3, 9) + 3] mask (i - j) mod 3 == 0 and j <= i }",
         inputs=table(13),
     ),
     "by data": Case(
@@ -85,6 +85,90 @@ def test_gradients(name: str, data: st.DataObject) -> None:
     assert_gradients(wanted(variant, call, dy, dlse), found)
     again = gradients(kernel, call, dy, dlse)
     assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True)), "not the same twice"
+
+
+def assert_right(text: str, call: Call) -> attngen.Kernel:
+    """The gradients of a call, by a seeded gradient of its result."""
+    variant = attngen.load(text)
+    dy, dlse = by_result(variant, call, 1)
+    kernel = attngen.build(variant, backend="cpp", **call.parameters)
+    assert_gradients(wanted(variant, call, dy, dlse), gradients(kernel, call, dy, dlse))
+    return kernel
+
+
+def seeded(tokens: int, heads: int = 2, keys: int | None = None) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(tokens)
+    q, k, v = (torch.randn(2, heads, n, 8, generator=generator) for n in (tokens, keys or tokens, keys or tokens))
+    return q, k, v
+
+
+@pytest.mark.parametrize("scored", ["table[clamp(i - j, -3, 9) + 3]", "key[j] * query[i]", "table[min(i * j, 12)]"])
+def test_moved_tokens(scored: str) -> None:
+    """Tokens are walked in another order, which is that of sums for queries, keys, distances and elements as well."""
+    inputs = {"table": torch.randn(13), "key": torch.randn(400), "query": torch.randn(400)}
+    used = {name: given for name, given in inputs.items() if name in scored}
+    declared = {"table": "input table[m]: float", "key": "input key[j]: float", "query": "input query[i]: float"}
+    text = (
+        f"attention moved {{ {' '.join(declared[name] for name in used)} score scale * dot(q, k) + {scored}"
+        " mask (i - j) mod 5 == 0 and 0 <= i - j < 300 }"
+    )
+    q, k, v = seeded(400)
+    kernel = assert_right(text, Call(q, k, v, inputs=used))
+    costs = kernel.prepare(q, k, **used).tiles.costs
+    assert min(costs) < costs[0]  # as tokens lie
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attention a { input temp[h]: float score dot(q, k) * temp[h] mask j <= i }",
+        "attention a { input tau[h]: float score exp(tau[h]) * dot(l2norm(q), l2norm(k)) }",
+        "attention a { input bias[h]: float score bias[h] * (i - j) mask j <= i }",
+        "attention a { input element[h]: float score scale * dot(q, k) - element[h] * abs(i - j) }",
+        "attention a { input x[h]: float input x_[h]: float score dot(q, k) + x[h] * j + x_[h] * i }",
+        "attention a { input a[h]: float input a_2[h]: float score dot(q, k) + a[h] * (a[h] + a_2[h] * j) }",
+        "attention a { input s[h]: float sink softplus(s[h]) }",
+    ],
+)
+def test_inputs_of_heads(text: str) -> None:
+    """A product in a slope, no product at all, names like those of kernels, and inputs that are read twice."""
+    q, k, v = seeded(70)
+    inputs = {given.name: torch.rand(2) * 0.1 for given in attngen.load(text).inputs}
+    assert_right(text, Call(q, k, v, inputs=inputs))
+
+
+def test_nothing_to_differentiate() -> None:
+    kernel = attngen.build(CASES["bias"].text, backend="cpp")
+    q, k = (torch.randn(0, 2, n, 8, requires_grad=True) for n in (40, 45))
+    bias = torch.randn(2, 40, 45, requires_grad=True)
+    kernel(q, k, k, bias=bias).sum().backward()
+    assert bias.grad is not None and not bias.grad.any()
+
+
+def test_rows_of_zeros_have_gradients() -> None:
+    """The length of a row has no slope at 0, and keys that nobody sees are often padding."""
+    kernel = attngen.build("attention a { score 8.0 * dot(l2norm(q), l2norm(k)) mask j < 30 }", backend="cpp")
+    q, k, v = seeded(45)
+    k[:, :, 30:] = 0
+    leaves = [rows.requires_grad_() for rows in (q, k, v)]
+    found = torch.autograd.grad(kernel(*leaves).square().sum(), leaves)
+    assert all(bool(each.isfinite().all()) for each in found) and not found[1][:, :, 30:].any()
+
+
+@pytest.mark.parametrize("tokens", [64, 65, 67, 71, 73, 77])
+def test_blocks_of_few_rows(tokens: int) -> None:
+    """What products write behind a block is no row of the tile; pairs of bfloat16 would multiply it."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):  # what a thread keeps is not zero any more
+        q, k, v = (torch.randn(1, 4, tokens, 8, generator=generator).to(torch.bfloat16) for _ in "qkv")
+        assert_right("attention a { mask j <= i }", Call(q, k, v))
+
+
+@pytest.mark.parametrize("name", ["by distances of moved tokens", "by data"])
+def test_batch_rows_whose_queries_stand_elsewhere(name: str) -> None:
+    q, k, v = seeded(5, keys=90)
+    inputs = TESTED[name].inputs(torch.Generator().manual_seed(1), {"b": 2, "h": 2, "i": 5, "j": 90}, {})
+    assert_right(TESTED[name].text, Call(q, k, v, inputs=inputs, offset=torch.tensor([3, 60])))
 
 
 @pytest.mark.parametrize("name", ["bias", "by pairs for all heads", "by rows"])

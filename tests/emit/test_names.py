@@ -27,9 +27,27 @@ PARAMETERS = [
     "x_share",
     "size_m",
     "NOTHING",
+    "k0",
+    "last",
+    "ELEMENT",
 ]
 LETS = ["start", "k_", "call", "row", "stop_0", "weights", "FULL", "Full", "visit", "space", "scores", "i_", "std"]
-INPUTS = ["doc", "total", "class_", "x", "q0", "key_tile", "base", "visit", "Element", "b_far", "new_top"]
+INPUTS = [
+    "doc",
+    "results",
+    "part_acc",
+    "sums",
+    "total",
+    "class_",
+    "x",
+    "q0",
+    "key_tile",
+    "base",
+    "visit",
+    "Element",
+    "b_far",
+    "new_top",
+]
 ATTENTIONS = ["full", "double", "print", "visit", "attend", "forward", "std", "y", "kernel"]
 
 

@@ -300,3 +300,16 @@ def test_which_order_was_taken_and_why() -> None:
     costs = {name: float(cost) for cost, name in (line.strip().split(": ", 1) for line in lines[2:])}
     assert costs["j mod d * M + j (taken)"] == pytest.approx(1.2 * 64)
     assert costs["as they lie"] > 1000
+
+
+def test_changes_that_torch_does_not_count() -> None:
+    """The list of the call before is not taken where its data have changed through numpy or `.data`."""
+    kernel = attngen.build("attention a { input doc[b, n]: int mask doc[b, i] == doc[b, j] }", backend="cpp")
+    rows = torch.randn(1, 1, 256, 8, generator=torch.Generator().manual_seed(0))
+    shared = torch.zeros(1, 256, dtype=torch.int64)
+    shared[:, 128:] = 1
+    kernel(rows, rows, rows, doc=shared)
+    shared.numpy()[:] = 0
+    for doc in (shared, shared.clone()):
+        y = kernel(rows, rows, rows, doc=doc)
+        assert torch.allclose(y.double(), kernel.reference(rows, rows, rows, doc=doc), atol=1e-5)

@@ -78,7 +78,7 @@ def _rounds(plan: Plan, of_pairs: list[Landing]) -> list[str]:
         name, axes = kernel_name(landing.read.input), plan.variant.input(landing.read.input).axes
         asked = f"{landing.name} is not None"
         share = f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else "H"
-        lines += [] if "b" in axes else [f"batch_rounds = B if {asked} else batch_rounds"]
+        lines += [] if "b" in axes else [f"batch_rounds = max(1, B) if {asked} else batch_rounds"]
         lines += [f"head_rounds = max(head_rounds, _head_rounds({share}, call.panel_heads) if {asked} else 1)"]
     return [*lines, "strides += [batch_rounds, head_rounds]" if of_pairs else "strides += [1, 1]"]
 
@@ -126,7 +126,7 @@ class _Gradients:
             "bridged_sums": [
                 (multiplied(p), p.query.name, p.bridge.name) for p in plan.products if p.bridge is not None
             ],
-            "made_keys": ", ".join(f"{key}(count)" for key in keys),
+            "made_keys": (" : " if keys else "") + ", ".join(f"{key}(count)" for key in keys),
             "query_gradients": adjoints.query_lines(plan),
             "key_gradients": adjoints.key_lines(plan),
         }

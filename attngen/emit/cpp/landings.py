@@ -79,7 +79,7 @@ class Landings:
         field = f"call.{landing.name}"
         condition = f"{field}.data" if landing.home is Home.PAIR else field
         lines = self._pair_lines(landing)
-        lines.append(f"by_element[x] = {_times(self.by_score, self.pairs.text(landing.value, exact=False))};")
+        lines.append(f"of_elements[x] = {_times(self.by_score, self.pairs.text(landing.value, exact=False))};")
         return condition, laid_out_cpp(lines, 10), laid_out_cpp(self._handed_over(landing), 8)
 
     def _pair_lines(self, landing: Landing) -> list[str]:
@@ -98,21 +98,21 @@ class Landings:
         each = "for (Index x = first; x < last; ++x)"
         match landing.home:
             case Home.HEAD | Home.QUERY:
-                return [f"space.{name}[r0 + r] += total_of(by_element, first, last);"]
+                return [f"space.{name}[r0 + r] += total_of(of_elements, first, last);"]
             case Home.KEY:
                 return [
                     f"double* of_keys = &sums.{name}[{head} * sums.tokens + first_key];",
-                    f"{each} of_keys[x] += by_element[x];",
+                    f"{each} of_keys[x] += of_elements[x];",
                 ]
             case Home.BAND if self.plan.ordered:
                 return [
                     f"double* of_distances = &sums.{name}[{head} * sums.diagonals + KEY_TILE + M - 1];",
-                    f"{each} of_distances[row - key_at<FULL>(x)] += by_element[x];",
+                    f"{each} of_distances[row - key_at<FULL>(x)] += of_elements[x];",
                 ]
             case Home.BAND:
                 return [
                     f"float* of_diagonals = &space.{name}[QUERY_TILE - 1 - (r0 + r)];",
-                    f"{each} of_diagonals[x] += by_element[x];",
+                    f"{each} of_diagonals[x] += of_elements[x];",
                 ]
         tile = self.pairs.diagonals.score
         printer = KernelPrinter(self.plan, exact=True, kept=self.pairs.kept)
@@ -124,7 +124,7 @@ class Landings:
             *(["const Index j = key_at<FULL>(x);"] if "j" in used else []),
             *(f"const float {product} = {product}_row[x];" for product in products if product in used),
             *map(self.pairs.line, found),
-            f"sums.{name}[call.{name}.place({index})] += by_element[x];",
+            f"sums.{name}[call.{name}.place({index})] += of_elements[x];",
         ]
         return [f"{each} {{", *(f"  {line}" for line in body), "}"]
 

@@ -107,7 +107,7 @@ class _Lowering:
             **more,
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
-        shown = "\n".join([*listed, str(values["row_functions"])])
+        shown = "\n".join([*listed, *(text for text in values.values() if isinstance(text, str))])
         support = {name: _support(name) for name in SUPPORT}
         return {
             **values,

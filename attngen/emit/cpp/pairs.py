@@ -133,7 +133,7 @@ class Pairs:
         by_pair = [s for s in plan.slopes if s.level is Level.PAIR and s.of_product and not self.is_kept(s.value)]
         match result:
             case Apply(function="*", arguments=(factor, Variable(name=name))) if name in factors and plan.softmax:
-                if variables(factor).isdisjoint(self._of_tile()) and not by_pair:
+                if variables(factor).isdisjoint(self._of_tile()) and not by_pair and name not in self._landed():
                     direct, factors[name] = name, self.text(factor, exact=False)
         lines = ["[[maybe_unused]] const Index j = key_at<FULL>(x);"]
         lines += [f"[[maybe_unused]] const float {name} = {name}_row[x];" for name in factors if name != direct]
@@ -152,6 +152,12 @@ class Pairs:
             "separate": [name for name in factors if name != direct],
             "pair_lines": [] if direct else laid_out_cpp([*lines, *slopes, f"scores[x] = {score};"], 8),
         }
+
+    def _landed(self) -> set[str]:
+        """The names that gradients by inputs are computed from."""
+        results = [expr for landing in self.plan.landings for expr in (landing.value, *landing.place)]
+        values = [*results, *(s.value for s in needed(self.diagonals.score.statements, *results))]
+        return {name for value in values for name in variables(value)}
 
     def _of_tile(self) -> frozenset[str]:
         """The names of values that vary within a tile."""

@@ -39,7 +39,7 @@ def backward(plan: Plan) -> dict[str, object]:
     floats |= {bridge.name: "D" for bridge in plan.bridges}
     floats |= {each.name: LANDED[each.home] for each in plan.landings if _is_of_tile(plan, each)}
     floats |= {"row": "std::max(D, E)", "dy": "(QUERY_TILE + BLOCK) * E", "delta": "QUERY_TILE", "base": "QUERY_TILE"}
-    floats |= {"dp": BLOCK_PAIRS, "by_element": "KEY_TILE", "scores": TILE_PAIRS}
+    floats |= {"dp": BLOCK_PAIRS, "of_elements": "KEY_TILE", "scores": TILE_PAIRS}
     pieces |= {f"{name}_rows": KEYS_ACROSS for name in key_names(plan)}
     pieces |= {f"{name}_rows": "KEY_TILE * rounded_up(D, PANEL)" for name in rows}
     pieces |= {"dy_pieces": "(QUERY_TILE + BLOCK) * rounded_up(E, DEPTH)", "dy_rows": "KEY_TILE * rounded_up(E, PANEL)"}

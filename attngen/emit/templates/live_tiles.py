@@ -82,6 +82,7 @@ def prepare___variant__(
 def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> LiveTiles:
     """The live tiles of a call with the lengths, parameters and inputs `given`."""
     __list_names__ = given
+    kept = _kept(given)
     rows = torch.arange(N, device=device)[None, None, :]
     j = torch.arange(M, device=device)[None, None, :]
     # % if ordered
@@ -108,11 +109,11 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
         found.append((cost, tiles, starts, query_order.int(), key_order.int()))
     _, tiles, starts, query_order, key_order = min(found, key=lambda each: each[0])
     taken = (None, None) if tiles is found[0][1] else (query_order, key_order)
-    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, _kept(given), _versions(given))
+    return LiveTiles(tiles, starts, *taken, tuple(each[0] for each in found), sizes, kept, _versions(kept))
     # % else
     tests = _tile_tests(device, rows, j, *given)
     tiles, starts = _live_tiles(tests, __shared__, (N, M), sizes, device)
-    return LiveTiles(tiles, starts, sizes, _kept(given), _versions(given))
+    return LiveTiles(tiles, starts, sizes, kept, _versions(kept))
     # % endif
 
 

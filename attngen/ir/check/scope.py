@@ -38,7 +38,7 @@ CALL_NAMES = frozenset(
     "offset return_lse tune debug prepared list_number seen_before tile_starts query_order key_order sizes y lse "
     "kernel options reach runs meta offsets tensors integers reals fault panel_heads long_positions "
     "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess sys tempfile "
-    "abs all bool float int isinstance list max min range str ValueError".split()
+    "abs all bool float int isinstance list max min range str tuple zip array ValueError".split()
 )
 """What the public function of every generated file calls its own; parameters and inputs stand beside these."""
 PYTHON_KEYWORDS = frozenset(

@@ -67,6 +67,10 @@ struct GradientTile : QueryTile {
       for (int64_t panel = key_span.first / PANEL; panel < key_span.last / PANEL; ++panel)
         seen_by[panel] = { std::min(seen_by[panel].first, r0), r0 + block_rows };
       score_block_of(r0, block_rows, key_span);
+      // A short block spills over into the row behind it, which may be multiplied with that before it.
+      std::fill(
+          &space.scores[(r0 + block_rows) * KEY_TILE + key_span.first],
+          &space.scores[(r0 + block_rows) * KEY_TILE + key_span.last], 0.0f);
       score_rows(
           block_rows, dy_factors + r0 * E_factors, as_factors(v_panels), E_factors, key_span.first, key_span.last, 1.0f,
           &space.dp[0]);
@@ -148,7 +152,7 @@ struct GradientTile : QueryTile {
       if (!FULL) keep_live(__d___row, live, first, last, 0);
       // % endfor
       // % if landing_loops
-      float* by_element = &space.by_element[0];
+      float* of_elements = &space.of_elements[0];
       // % endif
       // % for condition, lines, handed_over in landing_loops
       if (__condition__) {
@@ -158,7 +162,7 @@ struct GradientTile : QueryTile {
           __line__
           // % endfor
         }
-        if (!FULL) keep_live(by_element, live, first, last, 0);
+        if (!FULL) keep_live(of_elements, live, first, last, 0);
         // % for line in handed_over
         __line__
         // % endfor

@@ -75,7 +75,7 @@ struct KeyGradients {  // by rows of keys: [B, H / panel_heads, M, D]
   Buffer<float> __row__;
   // % endfor
 
-  explicit KeyGradients(int64_t count) : __made_keys__ {}
+  explicit KeyGradients([[maybe_unused]] int64_t count)__made_keys__ {}
 };
 
 struct Workspace {  // of one thread
