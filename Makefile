@@ -9,7 +9,7 @@ demo: $(READY)
 	$(PYTHON) examples/demo.py
 
 test: $(READY)
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

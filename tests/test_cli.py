@@ -86,7 +86,7 @@ def test_compile_writes_and_check_finds_what_is_stale(tmp_path: Path) -> None:
     out, spec = tmp_path / "generated", SPECS / "causal.attn"
     assert attngen("compile", spec, "-o", out).returncode == 0
     written = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
-    assert written == ["cpp/causal.cpp", "cpp/causal.py", "triton/causal.py"]
+    assert written == ["cpp/causal.cpp", "cpp/causal.py", "cpp/causal_backward.cpp", "triton/causal.py"]
     assert attngen("compile", spec, "-o", out, "--check").returncode == 0
     (out / "cpp" / "causal.cpp").write_text("// edited by hand\n")
     done = attngen("compile", spec, "-o", out, "--check")

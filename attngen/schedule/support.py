@@ -6,7 +6,7 @@ from attngen.errors import Diagnostic, Span
 from attngen.ir import nodes
 from attngen.ir.expr import TRUE, Apply, Expr, Rechannel, Row, distinct, rewrite
 from attngen.ir.functions import SCALAR
-from attngen.schedule.guards import unguarded
+from attngen.schedule.guards import outside, unguarded
 from attngen.schedule.rows import products, split
 
 
@@ -37,7 +37,18 @@ def _in_score(variant: nodes.Variant, score: Expr) -> list[Diagnostic]:
     rest = rewrite(score, lambda node: TRUE if node in found else node)
     reasons += [(part, "rows can only enter a score through `dot` yet") for part in _outermost_rows(rest)]
     help = "transform q and k before the call, and keep `dot(q, k)`"
-    return [_not_yet("E0402", reason, part.span, help) for part, reason in reasons[:1]]
+    found_here = [_not_yet("E0402", reason, part.span, help) for part, reason in reasons[:1]]
+    return found_here or _in_faults(outside(score, variant))
+
+
+def _in_faults(fault: Expr) -> list[Diagnostic]:
+    """Kernels look for faults in float64, where no dot product is."""
+    rows = [part for part in distinct(fault) if _is_row_operation(part)]
+    if not rows:
+        return []
+    yet = "what a product decides may lead outside of an input, which can't be looked for yet"
+    help = "let positions or an input choose the element"
+    return [_not_yet("E0402", yet, max(rows, key=_extent).span, help)]
 
 
 def _outermost_rows(score: Expr) -> list[Expr]:

@@ -536,9 +536,13 @@ def _cpu() -> str:
 
 
 def _digest(file: str, *beside: str) -> str:
-    """Twelve hexadecimal digits of a generated file and of those beside it, whose names end as `beside` says."""
+    """Twelve hexadecimal digits of a generated file and of those beside it, whose names end as `beside` says.
+
+    One that is not there is needed for gradients alone.
+    """
     path = Path(file)
-    texts = [path.read_bytes(), *(path.with_name(path.stem + end).read_bytes() for end in beside)]
+    paths = [path, *(path.with_name(path.stem + end) for end in beside)]
+    texts = [each.read_bytes() for each in paths if each.exists()]
     return hashlib.sha256(bytes(1).join(texts)).hexdigest()[:12]
 
 

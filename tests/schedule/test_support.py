@@ -43,6 +43,12 @@ attention a {
   score first[0] + dot(q, k)
         ^^^^^^^^ E0402
 }""",
+    "an index by a product": """
+attention a {
+  input table[m]: float
+  score table[clamp(floor(dot(q, k)), 0, 6)]
+                          ^^^^^^^^^ E0402
+}""",
     "a partition": """
 attention a {
           ^ E0403
