@@ -54,6 +54,17 @@ def trained_inputs(call: Call) -> list[str]:
     return [name for name, given in call.inputs.items() if given.is_floating_point()]
 
 
+def with_leaves(call: Call, dtype: torch.dtype | None = None) -> tuple[Call, tuple[Tensor, ...]]:
+    """The call with leaves of its own, in another dtype if one is given; and these: q, k, v and inputs of floats."""
+
+    def leaf(given: Tensor) -> Tensor:
+        return given.detach().to(dtype or given.dtype).requires_grad_()
+
+    q, k, v = map(leaf, (call.q, call.k, call.v))
+    trained = {name: leaf(call.inputs[name]) for name in trained_inputs(call)}
+    return replace(call, q=q, k=k, v=v, inputs={**call.inputs, **trained}), (q, k, v, *trained.values())
+
+
 def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
     """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
     exact, forward = _exact(variant, call, dy, dlse)
@@ -107,22 +118,19 @@ def _handed_down(forward: _Forward, by_score: Tensor, by_sink: Tensor) -> tuple[
 
 def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], _Forward]:
     """The gradients by q, k, v and the inputs of floats."""
-    q, k, v = (rows.double().requires_grad_() for rows in (call.q, call.k, call.v))
-    trained = {name: call.inputs[name].detach().double().requires_grad_() for name in trained_inputs(call)}
-    inputs = {**call.inputs, **trained}
-    score, extra, values = _parts(variant, replace(call, q=q, k=k, v=v, inputs=inputs))
+    own, (q, k, v, *trained) = with_leaves(call, torch.float64)
+    score, extra, values = _parts(variant, own)
     result = attention(
-        variant, q, k, v, parameters=call.parameters, inputs=inputs, scale=call.scale, offset=call.offset
+        variant, q, k, v, parameters=call.parameters, inputs=own.inputs, scale=call.scale, offset=call.offset
     )
     total = (result.y * dy.double()).sum()
     if dlse is not None and result.lse is not None:
         total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
-    exact = _gradients(total, (q, k, v, *trained.values()))
+    exact = _gradients(total, (q, k, v, *trained))
     fixed = None if extra is None else extra.detach()
     weights, y, lse = _forward(variant.pairwise, score.detach(), fixed, values.detach(), result.live)
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
-    leaves = (q, k, *trained.values())
-    return exact, _Forward(leaves, score, sink, weights, y, lse, values.detach(), result.live)
+    return exact, _Forward((q, k, *trained), score, sink, weights, y, lse, values.detach(), result.live)
 
 
 def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -172,11 +180,9 @@ def _rough(
     generator: torch.Generator,
 ) -> tuple[Tensor, ...]:
     """The gradients in float32."""
-    q, k = (rows.detach().requires_grad_() for rows in (call.q, call.k))
-    trained = {name: call.inputs[name].detach().requires_grad_() for name in trained_inputs(call)}
-    own = in_another_order(variant, replace(call, q=q, k=k, inputs={**call.inputs, **trained}), generator)
+    own, (q, k, _, *trained) = with_leaves(call)
     with InFloat32():
-        score, extra, values = _parts(variant, own)
+        score, extra, values = _parts(variant, in_another_order(variant, replace(own, v=call.v), generator))
     exact = forward.score.detach()
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     otherwise = (score.detach().double() - exact).abs() > 1e-3 * (1 + exact.abs())
@@ -184,7 +190,7 @@ def _rough(
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
     fixed = None if extra is None else extra.detach()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
-    rough = _Forward((q, k, *trained.values()), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
+    rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
     by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype)
     down = _handed_down(rough, torch.where(otherwise, 0.0, by_score), by_sink)
     rest = _gradients(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
@@ -250,10 +256,9 @@ def by_result(variant: nodes.Variant, call: Call, seed: int) -> tuple[Tensor, Te
 
 def gradients(kernel: attngen.Kernel, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, ...]:
     """Of a kernel, by q, k, v and the inputs of floats."""
-    trained = {name: call.inputs[name].detach().requires_grad_() for name in trained_inputs(call)}
-    rows = [each.detach().requires_grad_() for each in (call.q, call.k, call.v)]
+    own, leaves = with_leaves(call)
     results = kernel(
-        *rows, scale=call.scale, offset=call.offset, return_lse=dlse is not None, **{**call.inputs, **trained}
+        own.q, own.k, own.v, scale=call.scale, offset=call.offset, return_lse=dlse is not None, **own.inputs
     )
     found, by = ([results], [dy]) if dlse is None else ([*results], [dy, dlse])
-    return torch.autograd.grad(found, [*rows, *trained.values()], by)
+    return torch.autograd.grad(found, leaves, by)

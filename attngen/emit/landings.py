@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from attngen.emit.layout import laid_out
-from attngen.emit.operators import ordered_inputs
+from attngen.emit.operators import ordered_inputs, trained_inputs
 from attngen.emit.tensors import TensorPrinter
-from attngen.ir.expr import Kind, Read, variables
+from attngen.ir.expr import Read, variables
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
@@ -54,11 +54,6 @@ def calls(plan: Plan) -> list[str]:
     trained = trained_inputs(plan)
     text = " ".join(line for landing in plan.landings for line in _lines(plan, landing, trained))
     return [name for name in ("_nearest", "_not_zero") if f"{name}(" in text]
-
-
-def trained_inputs(plan: Plan) -> list[str]:
-    """The inputs that gradients go to."""
-    return [given.name for given in ordered_inputs(plan) if given.kind is Kind.FLOAT]
 
 
 def shape(landing: Landing) -> str:

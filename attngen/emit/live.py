@@ -110,10 +110,12 @@ class _Lister:
         made = f"prepared = _list_tiles(q.device, {tile_sizes}, {', '.join(self.given)})"
         alike = f"_same_call(prepared.made_for, prepared.versions, ({', '.join(self.given)}))"
         problem = f"{self.plan.variant.name}: prepared was made for another call, or what it was made for has changed"
+        check = f'_require({alike}, "{problem}")'
         return {
             "list_call": laid_out([*face.order_checks, made], 8),
             "list_again": laid_out([f"prepared = _made_before(_LATEST, ({', '.join(self.given)}))"], 8),
-            "list_check": laid_out([f'_require({alike}, "{problem}")'], 4),
+            "list_check": laid_out([check], 4),
+            "deeper_list_check": laid_out([check], 8),
         }
 
     # what is printed

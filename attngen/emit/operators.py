@@ -27,18 +27,17 @@ SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
 def values(plan: Plan) -> dict[str, object]:
     """By the names that templates use."""
     inputs, parameters = ordered_inputs(plan), plan.variant.parameters
-    trained = [given.name for given in inputs if given.kind is Kind.FLOAT]
+    trained = trained_inputs(plan)
     tensors = ["q", "k", "v", *(given.name for given in inputs), "offsets"]
     numbers = ["scale", "offset", *(p.name for p in parameters), *(["list_number"] if plan.listed is not None else [])]
-    names = ["q", "k", "v", *trained]
     sizes = [size_name(axis) for axis in own_axes(plan.variant)]
     attend = f"y, {'lse' if plan.softmax else '_'}, _ = _attend({', '.join([*tensors, *numbers])})"
     return {
         "schema": _schema(plan, inputs, parameters),
         "attend_lines": laid_out([attend], 4),
-        "trained_count": len(names),
+        "trained_count": 3 + len(trained),
         "tensor_count": len(tensors),
-        "others_count": len(tensors) + len(numbers) - len(names),
+        "others_count": len(tensors) + len(numbers) - 3 - len(trained),
         "trained_text": "".join(f", {name}" for name in trained),
         "not_differentiable": "stats" if plan.softmax else "lse, stats",
         "sized_parameters": ", ".join(f"{name}: Tensor" for name in tensors[:-1]),
@@ -59,6 +58,11 @@ def values(plan: Plan) -> dict[str, object]:
 def ordered_inputs(plan: Plan) -> list[Input]:
     """Those that gradients go to first: operators take them in this order."""
     return sorted(plan.variant.inputs, key=lambda given: given.kind is not Kind.FLOAT)
+
+
+def trained_inputs(plan: Plan) -> list[str]:
+    """The inputs that gradients go to."""
+    return [given.name for given in ordered_inputs(plan) if given.kind is Kind.FLOAT]
 
 
 def _schema(plan: Plan, inputs: list[Input], parameters: tuple[Parameter, ...]) -> list[str]:

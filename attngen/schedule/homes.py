@@ -7,7 +7,7 @@ from enum import Enum
 
 from attngen.ir.expr import Expr, Read, rewrite, variables
 from attngen.schedule.distances import DISTANCE, over_distance
-from attngen.schedule.products import Product
+from attngen.schedule.products import Product, key_rows, query_rows
 from attngen.schedule.slopes import Slope
 
 
@@ -51,18 +51,15 @@ def landings(
             name = f"by_{read.input}_{count}"
         found.append(Landing(name, read, home, value, place, of_sink))
 
-    for slope in slopes:
-        if isinstance(slope.target, Read):
-            land(slope.target, home_of(slope.target), slope.value, slope.place)
-    for slope in extra_slopes:
-        if isinstance(slope.target, Read):
-            land(slope.target, home_of(slope.target), slope.value, of_sink=True)
-    sides = [(product.query, Home.QUERY_ROWS) for product in products]
-    sides += [(product.key, Home.KEY_ROWS) for product in products]
-    for rows, home in {(rows.name, home): (rows, home) for rows, home in sides}.values():
-        for leaf, share in rows.adjoint.shares if rows.adjoint is not None else ():
-            if isinstance(leaf, Read):
-                land(leaf, home, share)
+    for of_sink, each in ((False, slopes), (True, extra_slopes)):
+        for slope in each:
+            if isinstance(slope.target, Read):
+                land(slope.target, home_of(slope.target), slope.value, slope.place, of_sink)
+    for home, sides in ((Home.QUERY_ROWS, query_rows(products)), (Home.KEY_ROWS, key_rows(products))):
+        for rows in sides:
+            for leaf, share in rows.adjoint.shares if rows.adjoint is not None else ():
+                if isinstance(leaf, Read):
+                    land(leaf, home, share)
     return tuple(found)
 
 
@@ -71,12 +68,9 @@ def home_of(read: Read) -> Home:
     names = variables(read)
     if not names <= {"b", "h", "i", "j"}:
         return Home.PAIR  # chosen by a score
-    match names & {"i", "j"}:
-        case positions if not positions:
-            return Home.HEAD
-        case positions if positions == {"i"}:
-            return Home.QUERY
-        case positions if positions == {"j"}:
-            return Home.KEY
+    if not names & {"i", "j"}:
+        return Home.HEAD
+    if not {"i", "j"} <= names:
+        return Home.QUERY if "i" in names else Home.KEY
     left = frozenset[str]().union(*(variables(rewrite(index, over_distance)) for index in read.indices))
     return Home.BAND if left <= {"b", "h", DISTANCE.name} else Home.PAIR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from attngen.ir.expr import Apply, Expr, Kind, Row, Variable, distinct, mentions, rewrite
@@ -55,6 +55,16 @@ class Product:
     def forward(self) -> Product:
         """The product without what gradients alone need."""
         return replace(self, query=replace(self.query, adjoint=None), key=replace(self.key, adjoint=None))
+
+
+def query_rows(products: Iterable[Product]) -> list[RowPlan]:
+    """The rows of queries, each once."""
+    return list({product.query.name: product.query for product in products}.values())
+
+
+def key_rows(products: Iterable[Product]) -> list[RowPlan]:
+    """The rows of keys, each once."""
+    return list({product.key.name: product.key for product in products}.values())
 
 
 def named_products(score: Expr, namer: Namer, hoisting: Hoisting) -> tuple[Expr, tuple[Product, ...]]:

@@ -776,7 +776,7 @@ struct GradientTile : QueryTile {
       if (call.by_span) {
 #pragma omp simd
         for (Index x = first; x < last; ++x) {
-          [[maybe_unused]] const Index j = key_at<FULL>(x);
+          const Index j = key_at<FULL>(x);
           const bool pair_not_above = 0.0 <= (head_sum - static_cast<double>(i - j)) / ramp_2;
           const bool pair_not_above_2 = (head_sum - static_cast<double>(i - j)) / ramp_2 <= 1.0;
           const float pair_clamp = smaller(larger((head_sum_2 - static_cast<float>(i - j)) / ramp_3, 0.0f), 1.0f);
@@ -924,7 +924,7 @@ bool differentiate_all(Call& call) {
   const int64_t blocks = (call.M + ROWS - 1) / ROWS;
   std::atomic<bool> fault{false};
   for (const std::vector<int64_t>& round : rounds) {
-    const int64_t tasks = round.size() * call.parts, groups_now = round.size();
+    const int64_t groups_now = round.size(), tasks = groups_now * call.parts;
     std::vector<KeySums> sums;
     for (int64_t task = 0; task < tasks; ++task) sums.emplace_back(call, key_tiles * KEY_TILE);
     std::atomic<int64_t> next{0};

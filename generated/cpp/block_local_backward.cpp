@@ -874,7 +874,7 @@ bool differentiate_all(Call& call) {
   const int64_t blocks = (call.M + ROWS - 1) / ROWS;
   std::atomic<bool> fault{false};
   for (const std::vector<int64_t>& round : rounds) {
-    const int64_t tasks = round.size() * call.parts, groups_now = round.size();
+    const int64_t groups_now = round.size(), tasks = groups_now * call.parts;
     std::vector<KeySums> sums;
     for (int64_t task = 0; task < tasks; ++task) sums.emplace_back(call, key_tiles * KEY_TILE);
     std::atomic<int64_t> next{0};

@@ -225,15 +225,16 @@ def _packed(
     scale_log2 = 1.4426950408889634 * scale
     scale_ = scale
     prepared = None if list_number is None else _LISTS.get(list_number)
-    if prepared is None:
+    if prepared is not None:
+        _require(
+            _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, stride)),
+            "sparse_strided: prepared was made for another call, or what it was made for has changed",
+        )
+    else:
         prepared = _made_before(_LATEST, (B, H, N, M, offset, stride))
     if prepared is None:
         prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, stride)
         _LATEST.append(prepared)
-    _require(
-        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, stride)),
-        "sparse_strided: prepared was made for another call, or what it was made for has changed",
-    )
     tile_starts = prepared.starts.expand(B, H, -1, -1)
     query_order, key_order = _slots(prepared.query_order, B, H), _slots(prepared.key_order, B, H)
     panel_heads = 1 if key_order.stride()[1] else math.gcd(H // k.shape[1], H // v.shape[1])

@@ -9,27 +9,19 @@ from attngen.schedule.adjoints import Adjoint
 from attngen.schedule.homes import Home
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import RowPlan
+from attngen.schedule.products import RowPlan, key_rows, query_rows
 
 
 def query_lines(plan: Plan) -> list[tuple[str, list[str]]]:
     """From `row_gradient`, a sum of the tile, to the row `to` of dq, for each row of queries that is multiplied."""
     loop = "int64_t r = 0; r < rows; ++r"
-    return [
-        (rows.name, laid_out_cpp(_rows(plan, rows, loop, QUERY_ROW, Home.QUERY_ROWS), 4))
-        for rows in {product.query.name: product.query for product in plan.products}.values()
-    ]
+    return [_rows(plan, rows, loop, QUERY_ROW, Home.QUERY_ROWS, 4) for rows in query_rows(plan.products)]
 
 
 def key_lines(plan: Plan) -> list[tuple[str, list[str]]]:
     """The same for each row of keys, as the body of a function over tokens."""
-    return [
-        (
-            rows.name,
-            laid_out_cpp(_rows(plan, rows, "int64_t row = first; row < last; ++row", KEY_ROW, Home.KEY_ROWS), 2),
-        )
-        for rows in {product.key.name: product.key for product in plan.products}.values()
-    ]
+    loop = "int64_t row = first; row < last; ++row"
+    return [_rows(plan, rows, loop, KEY_ROW, Home.KEY_ROWS, 2) for rows in key_rows(plan.products)]
 
 
 QUERY_ROW = (
@@ -46,11 +38,14 @@ PLACES = {Home.QUERY_ROWS: "(int64_t{b} * H + h) * N + row", Home.KEY_ROWS: "(b 
 """Where a row stands among those of all heads."""
 
 
-def _rows(plan: Plan, rows: RowPlan, loop: str, start: tuple[str, ...], home: Home) -> list[str]:
-    """What is the same for all rows, and a loop over them."""
+def _rows(
+    plan: Plan, rows: RowPlan, loop: str, start: tuple[str, ...], home: Home, indent: int
+) -> tuple[str, list[str]]:
+    """The name of rows; then what is the same for all of them, and a loop over them."""
     assert rows.adjoint is not None
-    lines = [*(line.format(name=rows.name) for line in start), *_channels(plan, rows.adjoint, home)]
-    return [*ahead(plan, rows.adjoint), f"for ({loop}) {{", *deeper(lines), "}"]
+    inside = [*(line.format(name=rows.name) for line in start), *_channels(plan, rows.adjoint, home)]
+    lines = [*ahead(plan, rows.adjoint), f"for ({loop}) {{", *deeper(inside), "}"]
+    return rows.name, laid_out_cpp(lines, indent)
 
 
 def _channels(plan: Plan, adjoint: Adjoint, home: Home) -> list[str]:

@@ -61,7 +61,7 @@ def input_type(plan: Plan, name: str) -> str:
 
 def _input(plan: Plan, given: Input) -> Argument:
     name, kind, count = kernel_name(given.name), input_type(plan, given.name), len(given.axes)
-    share = f"H // {given.name}.shape[{given.axes.index('h')}]" if "h" in given.axes else "1"
+    share = heads_per_element(given.name, given.axes, without="1")
     return Argument(
         field=f"Input<{kind}> {name}",
         packed=[
@@ -74,6 +74,11 @@ def _input(plan: Plan, given: Input) -> Argument:
         integers=(f"*{given.name}.stride()", share),
         axes=count,
     )
+
+
+def heads_per_element(name: str, axes: tuple[str, ...], without: str) -> str:
+    """Python for how many heads in a row read the same element; `without` an axis of heads."""
+    return f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else without
 
 
 def _scalar(name: str, kind: str, value: str, short: bool = False) -> Argument:

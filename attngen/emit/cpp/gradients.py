@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from attngen.emit import landings
 from attngen.emit.cpp import adjoints
-from attngen.emit.cpp.arguments import DTYPES
+from attngen.emit.cpp.arguments import DTYPES, heads_per_element
 from attngen.emit.cpp.landings import Landings, element_type
 from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.cpp.rows import key_names, multiplied, times
@@ -77,7 +77,7 @@ def _rounds(plan: Plan, of_pairs: list[Landing]) -> list[str]:
     for landing in of_pairs:
         name, axes = kernel_name(landing.read.input), plan.variant.input(landing.read.input).axes
         asked = f"{landing.name} is not None"
-        share = f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else "H"
+        share = heads_per_element(name, axes, without="H")
         lines += [] if "b" in axes else [f"batch_rounds = max(1, B) if {asked} else batch_rounds"]
         lines += [f"head_rounds = max(head_rounds, _head_rounds({share}, call.panel_heads) if {asked} else 1)"]
     return [*lines, "strides += [batch_rounds, head_rounds]" if of_pairs else "strides += [1, 1]"]
@@ -85,7 +85,7 @@ def _rounds(plan: Plan, of_pairs: list[Landing]) -> list[str]:
 
 def _element_numbers(plan: Plan, landing: Landing) -> str:
     name, axes = kernel_name(landing.read.input), plan.variant.input(landing.read.input).axes
-    share = f"H // {name}.shape[{axes.index('h')}]" if "h" in axes else "1"
+    share = heads_per_element(name, axes, without="1")
     empty = [0] * (len(axes) + 2)
     return f"{empty} if {landing.name} is None else [*{landing.name}.stride(), {share}, {landing.name}.numel()]"
 

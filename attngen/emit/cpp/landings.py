@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.landings import shape
-from attngen.emit.layout import laid_out_cpp
-from attngen.ir.expr import variables
+from attngen.emit.layout import deeper, laid_out_cpp
+from attngen.ir.expr import Expr, variables
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
@@ -16,8 +16,6 @@ from attngen.schedule.statements import needed
 
 BY_ROW = (Home.HEAD, Home.QUERY)
 """Homes whose sums belong to rows of queries."""
-DIAGONALS = "call.N + call.M + QUERY_TILE + KEY_TILE"
-"""Of a head, with those of tokens that do not exist."""
 
 
 @dataclass
@@ -78,16 +76,16 @@ class Landings:
         """The condition, what a loop over keys computes, and what becomes of the gradients of a row."""
         field = f"call.{landing.name}"
         condition = f"{field}.data" if landing.home is Home.PAIR else field
-        lines = self._pair_lines(landing)
+        lines = self._pair_lines(landing.value)
         lines.append(f"of_elements[x] = {_times(self.by_score, self.pairs.text(landing.value, exact=False))};")
         return condition, laid_out_cpp(lines, 10), laid_out_cpp(self._handed_over(landing), 8)
 
-    def _pair_lines(self, landing: Landing) -> list[str]:
-        """What a pair's gradient is computed from."""
+    def _pair_lines(self, *results: Expr) -> list[str]:
+        """What values of a pair are computed from."""
         tile = self.pairs.diagonals.score
-        found = [s for s in needed(tile.statements, landing.value) if s.level is Level.PAIR]
-        used = {name for expr in (landing.value, *(s.value for s in found)) for name in variables(expr)}
-        lines = ["[[maybe_unused]] const Index j = key_at<FULL>(x);"] if "j" in used else []
+        found = [s for s in needed(tile.statements, *results) if s.level is Level.PAIR]
+        used = {name for expr in (*results, *(s.value for s in found)) for name in variables(expr)}
+        lines = ["const Index j = key_at<FULL>(x);"] if "j" in used else []
         products = (product.name for product in self.plan.products)
         lines += [f"const float {name} = {name}_row[x];" for name in products if name in used]
         return [*lines, *map(self.pairs.line, found)]
@@ -114,19 +112,10 @@ class Landings:
                     f"float* of_diagonals = &space.{name}[QUERY_TILE - 1 - (r0 + r)];",
                     f"{each} of_diagonals[x] += of_elements[x];",
                 ]
-        tile = self.pairs.diagonals.score
         printer = KernelPrinter(self.plan, exact=True, kept=self.pairs.kept)
         index = printer.place(landing.read.input, landing.place, share=f"call.{name}.share")
-        found = [s for s in needed(tile.statements, *landing.place) if s.level is Level.PAIR]
-        used = {part for expr in (*landing.place, *(s.value for s in found)) for part in variables(expr)}
-        products = (product.name for product in self.plan.products)
-        body = [
-            *(["const Index j = key_at<FULL>(x);"] if "j" in used else []),
-            *(f"const float {product} = {product}_row[x];" for product in products if product in used),
-            *map(self.pairs.line, found),
-            f"sums.{name}[call.{name}.place({index})] += of_elements[x];",
-        ]
-        return [f"{each} {{", *(f"  {line}" for line in body), "}"]
+        added = f"sums.{name}[call.{name}.place({index})] += of_elements[x];"
+        return [f"{each} {{", *deeper([*self._pair_lines(*landing.place), added]), "}"]
 
 
 def element_type(plan: Plan, landing: Landing) -> str:

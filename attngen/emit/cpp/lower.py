@@ -9,11 +9,11 @@ from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
 from attngen.emit import landings, live, operators
-from attngen.emit.checks import data_lines, place
+from attngen.emit.checks import place
 from attngen.emit.cpp import gradients, rows, workspace
 from attngen.emit.cpp.arguments import Argument, arguments
 from attngen.emit.cpp.pairs import Pairs
-from attngen.emit.face import face, fault_text, host_lines
+from attngen.emit.face import Face, face, fault_text, host_lines
 from attngen.emit.layout import laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
 from attngen.emit.wide import wide_test
@@ -41,15 +41,12 @@ def generate(plan: Plan) -> tuple[str, str, str]:
     made = face(plan)
     called = [*(["_slots"] if plan.ordered else []), *landings.calls(plan)]
     called += ["_made_before"] if plan.listed is not None else []
-    imports = (
-        *IMPORTS,
-        *(["from collections import deque", "from collections.abc import Iterable"] * bool(plan.listed)),
-    )
+    imports = (*IMPORTS, *(LIST_IMPORTS if plan.listed is not None else ()))
     shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), imports, called)}
     values = {**shown, **lowering.source_values("few_rows", workspace.forward(forward))}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
-    own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values()}
+    own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values(made)}
     launcher = render("attngen.emit.cpp", "launcher.py", {**shown, **native, **own, "softmax": plan.softmax})
     return source, _backward(plan, shown), launcher
 
@@ -133,8 +130,8 @@ class _Lowering:
             "share": share.get(type(plan.normalization), "1"),
         }
 
-    def launcher_values(self) -> dict[str, object]:
-        seen = bool(data_lines(self.plan.variant))
+    def launcher_values(self, made: Face) -> dict[str, object]:
+        seen = bool(made.data)
         recalled = not self.plan.variant.inputs and self.plan.listed is None  # then no data are looked at
         return {
             "host_lines": laid_out(host_lines(self.plan.host), 4),

@@ -8,14 +8,12 @@ from attngen.emit.layout import deeper, laid_out_cpp
 from attngen.emit.render import render
 from attngen.ir.expr import Expr, Rechannel, Row, children
 from attngen.ir.printer import ATOM
+from attngen.schedule.adjoints import GRADIENTS
 from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import Product, RowPlan
+from attngen.schedule.products import Product, RowPlan, key_rows, query_rows
 from attngen.schedule.statements import Statement, Statements, needed
-
-GRADIENTS = ("dq", "dk")
-"""Rows that are gradients: of the row that a loop is at, which has its own pointer."""
 
 
 class RowPrinter(KernelPrinter):
@@ -30,7 +28,7 @@ class RowPrinter(KernelPrinter):
             row, channel = (expr, "c") if isinstance(expr, Row) else (expr.row, self.tight(expr.index, 12))
             assert isinstance(row, Row)
             name = row.name
-            if name in GRADIENTS:
+            if row in GRADIENTS.values():  # of the row that a loop is at, which has its own pointer
                 return f"row_gradient[{channel}]", ATOM
             return f"to_float({name}[row * call.{name}.token + {channel} * call.{name}.channel])", ATOM
         text, tightness = super().part(expr)
@@ -39,12 +37,12 @@ class RowPrinter(KernelPrinter):
 
 def query_names(plan: Plan) -> list[str]:
     """The rows of queries, each once."""
-    return list(dict.fromkeys(product.query.name for product in plan.products))
+    return [rows.name for rows in query_rows(plan.products)]
 
 
 def key_names(plan: Plan) -> list[str]:
     """The rows of keys, each once."""
-    return list(dict.fromkeys(product.key.name for product in plan.products))
+    return [rows.name for rows in key_rows(plan.products)]
 
 
 def multiplied_names(plan: Plan) -> list[str]:

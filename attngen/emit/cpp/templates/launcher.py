@@ -285,7 +285,11 @@ def _packed(
     # % endfor
     # % if listed
     prepared = None if list_number is None else _LISTS.get(list_number)
-    if prepared is None:
+    if prepared is not None:
+        # % for line in deeper_list_check
+        __line__
+        # % endfor
+    else:
         # % for line in list_again
         __line__
         # % endfor
@@ -294,9 +298,6 @@ def _packed(
         __line__
         # % endfor
         _LATEST.append(prepared)
-    # % for line in list_check
-    __line__
-    # % endfor
     tile_starts = prepared.starts.expand(B, H, -1, -1)
     # % if ordered
     query_order, key_order = _slots(prepared.query_order, B, H), _slots(prepared.key_order, B, H)
