@@ -144,7 +144,7 @@ def measured(
             calls["flex"] = call
     if backward:
         calls = {name: partial(_trained, call, (q, k, v)) for name, call in calls.items()}
-    _agree(subject, calls, 1e-4 if dtype == torch.float32 else 4e-2)
+    _agree(subject, calls, 1e-4 if dtype == torch.float32 else 6e-2 if backward else 4e-2)
     live = 1.0 if subject.mask is None else on_grid(subject.mask, sizes).double().mean().item()
     times = alternating(calls, rounds)
     work = per_pair * pairs * live
@@ -168,7 +168,10 @@ def _works(call: Call) -> bool:
 
 
 def _agree(subject: Subject, calls: dict[str, Call], most: float) -> None:
-    """Compare what contestants compute, as a norm: peers round scores to bfloat16, and single elements suffer."""
+    """Compare what contestants compute, as a norm: peers round scores to bfloat16, and single elements suffer.
+
+    Eager attention rounds their gradients too: those of `t5_bias` are 4.4 % off, attngen's and SDPA's less than 0.5 %.
+    """
     expected = calls["attngen"]().float()
     for name, call in calls.items():
         error = ((call().float() - expected).norm() / expected.norm()).item()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attngen.cli.bench_cpu import cpu
+from attngen.cli.bench_resources import resources
 from attngen.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def _bench() -> None:
 
 
 bench.command()(cpu)
+bench.command()(resources)
 
 
 @bench.command()

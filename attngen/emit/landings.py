@@ -36,14 +36,14 @@ AXES = {"b": 0, "h": 1, "i": 2, "j": 2, "c": 3}
 """The axes of sums along which elements are chosen by a name."""
 
 
-def values(plan: Plan) -> dict[str, object]:
-    """By the names that templates use."""
+def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
+    """By the names that templates use; `options` are what calls give last."""
     names = [landing.name for landing in plan.landings]
     trained = trained_inputs(plan)
     return {
         "landing_names": names,
         "landing_tuple": f"({', '.join(names)}{',' if len(names) == 1 else ''})",
-        "given_names": ", ".join(_given(plan)),
+        "given_names": ", ".join([*_given(plan), *options]),
         "input_count": len(trained),
         "landing_lines": [line for landing in plan.landings for line in _lines(plan, landing, trained)],
     }
@@ -75,7 +75,7 @@ def _given(plan: Plan) -> list[str]:
     inputs = [given.name for given in ordered_inputs(plan)]
     names = [kernel_name(name) for name in (*inputs, *(parameter.name for parameter in plan.variant.parameters))]
     count = len(inputs)
-    lists = ["_"] if plan.listed is not None else []
+    lists = ["list_number"] if plan.listed is not None else []
     return ["q", "k", "v", *names[:count], "offsets", "scale", "offset", *names[count:], *lists]
 
 

@@ -50,6 +50,8 @@ class _Broken:
             loop = self.text[node.elt.end_col_offset : node.end_col_offset].strip().removesuffix("]")
             inside = [*self.lines(node.elt, "", "", indent + len(STEP)), loop]
             return [f"{before}[", *(STEP + line for line in inside), f"]{after}"]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self.operand(node.operand, f"{before}-", after, indent)
         pieces = self.pieces(node)
         if len(pieces) == 1:
             return [flat]

@@ -21,6 +21,7 @@ from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Sequence
 
 SUPPORT = (
+    "_by_keys_first",
     "_nearest",
     "_not_zero",
     "_spans",
@@ -51,18 +52,25 @@ ENDS = {
 
 
 def values(
-    plan: Plan, face: Face, tile_sizes: str, imports: tuple[str, ...], calls: Iterable[str] = ()
+    plan: Plan,
+    face: Face,
+    tile_sizes: str,
+    imports: tuple[str, ...],
+    calls: Iterable[str] = (),
+    by_keys: bool = False,
 ) -> dict[str, object]:
     """What launchers show of a walk along a list.
 
     `tile_sizes` is Python for the queries and keys of a tile, `imports` what a launcher imports anyway, `calls` are
-    support functions that it calls itself.
+    support functions that it calls itself; `by_keys` tells whether kernels walk along query tiles as well.
     """
     if plan.listed is None:
         support = functions("attngen.emit.support", "live.py", calls)
         return {"listed": False, "ordered": False, "imports": _sorted(imports), "tensor_support": support}
     lister = _Lister(plan, plan.listed)
-    shown: dict[str, object] = {"listed": True, "imports": _sorted(imports, IMPORTS), "tensor_support": ""}
+    more = ("from functools import cached_property",) if by_keys else ()
+    shown: dict[str, object] = {"listed": True, "imports": _sorted(imports, IMPORTS, more), "tensor_support": ""}
+    shown["by_keys"] = by_keys
     shown |= {**face.values(), **lister.values(face), "tile_sizes": tile_sizes, **lister.calls(tile_sizes, face)}
     text = render("attngen.emit", "live_tiles.py", shown).rstrip()
     used = [name for name in SUPPORT if f"{name}(" in text]

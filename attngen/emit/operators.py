@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attngen.emit.checks import own_axes
 from attngen.emit.layout import laid_out
 from attngen.emit.python import size_name
-from attngen.emit.render import functions
+from attngen.emit.render import functions, render
 from attngen.ir.expr import Kind
 from attngen.ir.nodes import Input, Parameter
 from attngen.schedule.names import kernel_name
@@ -13,27 +15,34 @@ from attngen.schedule.plan import Plan
 
 IMPORTS = (
     "import hashlib",
-    "from collections.abc import Callable, Sequence",
+    "from collections.abc import Callable, Iterable",
     "from pathlib import Path",
     "from typing import Any",
 )
 """What a launcher imports for it."""
-TAKEN = frozenset("q k v y lse dy dlse stats offset offsets scale list_number trained wanted self".split())
+TAKEN = frozenset("q k v y lse dy dlse stats offset offsets scale list_number debug tune trained wanted self".split())
 """What schemas call their own."""
 SUPPORT = ("_digest", "_operator", "_autocast", "_is_differentiated", "_shaped_like")
 SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
 
 
-def values(plan: Plan) -> dict[str, object]:
-    """By the names that templates use."""
+def parts(values: Mapping[str, object]) -> dict[str, object]:
+    """The parts of launchers that are the same for all backends."""
+    names = ("attending", "of_calls", "registered")
+    return {name: render("attngen.emit", f"{name}.py", values).rstrip() for name in names}
+
+
+def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
+    """By the names that templates use; `options` are true or false, and come last."""
     inputs, parameters = ordered_inputs(plan), plan.variant.parameters
     trained = trained_inputs(plan)
     tensors = ["q", "k", "v", *(given.name for given in inputs), "offsets"]
     numbers = ["scale", "offset", *(p.name for p in parameters), *(["list_number"] if plan.listed is not None else [])]
+    numbers += options
     sizes = [size_name(axis) for axis in own_axes(plan.variant)]
     attend = f"y, {'lse' if plan.softmax else '_'}, _ = _attend({', '.join([*tensors, *numbers])})"
     return {
-        "schema": _schema(plan, inputs, parameters),
+        "schema": _schema(plan, inputs, parameters, options),
         "attend_lines": laid_out([attend], 4),
         "trained_count": 3 + len(trained),
         "tensor_count": len(tensors),
@@ -48,7 +57,7 @@ def values(plan: Plan) -> dict[str, object]:
         "own_sizes": "".join(f', sizes["{axis}"]' for axis in own_axes(plan.variant)),
         "own_sizes_text": " and the sizes of own axes" if sizes else "",
         "unpacked_sizes": "".join(f", {name}" for name in sizes),
-        "packed_parameters": _parameters(plan, inputs, parameters),
+        "packed_parameters": [*_parameters(plan, inputs, parameters), *(f"{option}: bool" for option in options)],
         "lse_shape": " [B, H, N]" if plan.softmax else " (none here)",
         "lse_size": "(B, H, N)" if plan.softmax else "0",
         "operators": functions("attngen.emit.support", "operators.py", [*SUPPORT, *(["_landed"] if trained else [])]),
@@ -65,12 +74,13 @@ def trained_inputs(plan: Plan) -> list[str]:
     return [given.name for given in ordered_inputs(plan) if given.kind is Kind.FLOAT]
 
 
-def _schema(plan: Plan, inputs: list[Input], parameters: tuple[Parameter, ...]) -> list[str]:
+def _schema(plan: Plan, inputs: list[Input], parameters: tuple[Parameter, ...], options: tuple[str, ...]) -> list[str]:
     """The arguments of the operator, in the language of torch."""
     tensors = ["Tensor q", "Tensor k", "Tensor v", *(f"Tensor {_free(given.name)}" for given in inputs)]
     numbers = ["float? scale", "SymInt? offset"]
     numbers += [f"{SCHEMA_TYPES[given.kind]} {_free(given.name)}" for given in parameters]
     numbers += ["SymInt? list_number"] if plan.listed is not None else []
+    numbers += [f"bool {option}" for option in options]
     lines = [f'TENSORS = "{", ".join([*tensors, "Tensor? offsets"])}"', f'NUMBERS = "{", ".join(numbers)}"']
     return laid_out(lines, 0)
 

@@ -46,5 +46,33 @@ GPU_SPACE = (
 )
 """What `tune=True` tries."""
 
+GPU_BY_QUERIES = (
+    Default(64, 2, Configuration(64, 64, 4, 2)),
+    Default(128, 2, Configuration(64, 64, 8, 2)),
+    Default(256, 2, Configuration(32, 32, 8, 1)),
+    Default(64, 4, Configuration(32, 32, 4, 2)),
+    Default(128, 4, Configuration(32, 32, 8, 1)),
+    Default(256, 4, Configuration(16, 16, 8, 1)),
+)
+"""Gradients of queries: where a walk along key tiles starts."""
+GPU_BY_KEYS = (
+    Default(64, 2, Configuration(64, 64, 8, 2)),
+    Default(128, 2, Configuration(32, 64, 8, 2)),
+    Default(256, 2, Configuration(32, 32, 8, 1)),
+    Default(64, 4, Configuration(32, 32, 8, 1)),
+    Default(128, 4, Configuration(32, 32, 8, 1)),
+    Default(256, 4, Configuration(16, 16, 8, 1)),
+)
+"""Gradients of keys and values, whose kernel sums two rows for each key: none of these spills registers on an H100."""
+GPU_BACKWARD_SPACE = (
+    Configuration(128, 64, 8, 2),
+    Configuration(64, 128, 8, 2),
+    Configuration(64, 64, 4, 2),
+    Configuration(64, 64, 8, 2),
+    Configuration(64, 32, 4, 2),
+    Configuration(32, 64, 4, 2),
+    Configuration(32, 32, 4, 2),
+)
+
 CPU_TILES = (64, 128)
 """Queries and keys per tile on a CPU: a tile of scores (32 KB) stays in the second-level cache."""

@@ -52,7 +52,9 @@ KERNEL_NAMES = frozenset(
     "diagonals tokens of_keys of_distances of_diagonals of_tile of_heads sum_of_products to_weights row_gradient to "
     "ONES MOST_COPIED dy_factors dy_pieces dy_rows slots owner live_rows groups strides wanted gradient asked made "
     "totals rounds copied of_elements by_sink results last sums sine cosine part_acc part_sums int32_t ELEMENT INDEX "
-    "k0 k1 tests test by_keys groups_now at_once round blocks "
+    "k0 k1 tests test by_keys groups_now at_once round blocks turned before halves apart first_head first_b first_h "
+    "fixed of_queries of_keys heads head head_step pair values elements query_tiles key_tiles query_starts "
+    "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug tune "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from attngen.analysis import algebra as al
-from attngen.analysis.bounds import Bounds, key_bounds
+from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
 from attngen.analysis.lists import List, rewritten
-from attngen.analysis.walk import Definition, Periodic, Range
+from attngen.analysis.walk import Definition, Periodic, Range, query_walk
 from attngen.errors import SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct, variables
@@ -39,7 +39,8 @@ class Plan:
     """A streaming kernel: per (batch row, head, query tile), a walk over key tiles that sums weighted values.
 
     `listed` is the walk over values of the host, if it is a list; `per_period` what a periodic walk computes in each.
-    `head` holds what is computed once per query tile, the ends of the walk included. `mask.result` is `TRUE`
+    `head` holds what is computed once per query tile, the ends of the walk included. `by_keys` is the walk of a key
+    tile over query tiles, unless walks are lists, and `by_keys_ends` what it computes for that. `mask.result` is `TRUE`
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
     What `normalization` holds is lowered, a sink in base two. `slopes` are the derivatives of the score itself, not in
@@ -55,6 +56,8 @@ class Plan:
     host: tuple[HostValue, ...]
     head: tuple[Statement, ...]
     per_period: tuple[Statement, ...]
+    by_keys: Range | None
+    by_keys_ends: tuple[Statement, ...]
     products: tuple[Product, ...]
     mask: Tile
     score: Tile
@@ -133,14 +136,14 @@ def plan(variant: nodes.Variant) -> Plan:
     mask = hoisting.hoisted(with_remainders(body.mask), exact=True)
     ends = _hoisted(() if isinstance(walk, List) else walk.definitions, hoisting)
     inner = _hoisted(walk.inner if isinstance(walk, Periodic) else (), hoisting)
+    by_keys = None if isinstance(walk, List) else query_walk(query_bounds(simple, body.mask))
+    columns = _hoisted(() if by_keys is None else by_keys.definitions, hoisting)
     listed = rewritten(walk, partial(hoisting.hoisted, exact=True)) if isinstance(walk, List) else None
     roots = [mask, *(value for _, value in ends)]
     for name, value in ends:
         exact.define(name, value, roots)
     masked = exact.lowered(mask, roots)
-    per_period = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
-    for name, value in inner:
-        per_period.define(name, value, [value for _, value in inner])
+    per_period, by_keys_ends = (_defined(each, exact) for each in (inner, columns))
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
@@ -154,7 +157,9 @@ def plan(variant: nodes.Variant) -> Plan:
         host=tuple(hoisting.values),
         head=tuple(statement for statement in statements if statement.level is Level.HEAD),
         mask=Tile(tuple(exact.statements), masked),
-        per_period=tuple(per_period.statements),
+        per_period=per_period,
+        by_keys=by_keys,
+        by_keys_ends=by_keys_ends,
         products=scored.products,
         score=Tile(scored.statements, scored.score),
         logit=body.logit,
@@ -168,6 +173,14 @@ def plan(variant: nodes.Variant) -> Plan:
 
 def _hoisted(definitions: tuple[Definition, ...], hoisting: Hoisting) -> list[tuple[str, Expr]]:
     return [(definition.name, hoisting.hoisted(definition.value, exact=True)) for definition in definitions]
+
+
+def _defined(definitions: list[tuple[str, Expr]], known: Sequence) -> tuple[Statement, ...]:
+    """Definitions that stand elsewhere than those before, over what is known."""
+    found = Sequence(known.namer, exact=True, known=dict(known.known), levels=dict(known.levels))
+    for name, value in definitions:
+        found.define(name, value, [value for _, value in definitions])
+    return tuple(found.statements)
 
 
 def _fault(variant: nodes.Variant) -> Expr:
@@ -192,6 +205,7 @@ def forward(plan: Plan) -> Plan:
     products = tuple(product.forward for product in plan.products)
     of_gradients = [statement.value for statement in dropped]
     of_gradients += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
+    of_gradients += [statement.value for statement in plan.by_keys_ends]
     of_gradients += [expr for row in plan.rows if row.adjoint is not None for expr in row.adjoint.exprs]
     head = tuple(statement for statement in plan.head if statement not in dropped)
     kept = [expr for tile in (plan.mask, score, plan.fault) for expr in tile.exprs]
@@ -199,7 +213,8 @@ def forward(plan: Plan) -> Plan:
     kept += [*extra, *(statement.value for statement in (*head, *plan.per_period))]
     idle = _names(of_gradients) - _names(kept)
     host = tuple(value for value in plan.host if value.name not in idle)
-    return replace(plan, host=host, head=head, score=score, products=products, slopes=(), extra_slopes=(), landings=())
+    without = replace(plan, by_keys=None, by_keys_ends=(), slopes=(), extra_slopes=(), landings=())
+    return replace(without, host=host, head=head, score=score, products=products)
 
 
 def _names(exprs: Iterable[Expr]) -> set[str]:

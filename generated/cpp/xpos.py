@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -161,15 +161,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     return y, lse, stats
 
 
-def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """The same without numbers."""
-    *given, trained = arguments
-    (B, H, N, _, _, E), q = _sized(*given[:3])[:6], given[0]
-    y = q.new_empty((B, H, N, E))
-    lse = q.new_empty((B, H, N), dtype=torch.float32)
-    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
-
-
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
@@ -190,6 +181,15 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
         for gradient, tensor, asked in zip(found, given, wanted, strict=False)
     )
+
+
+def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without numbers."""
+    *given, trained = arguments
+    (B, H, N, _, _, E), q = _sized(*given[:3])[:6], given[0]
+    y = q.new_empty((B, H, N, E))
+    lse = q.new_empty((B, H, N), dtype=torch.float32)
+    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
 
 
 def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
@@ -571,7 +571,7 @@ def _operator(
     library: torch.library.Library,
     name: str,
     schema: str,
-    key: str,
+    keys: Iterable[str],
     function: Callable[..., Any],
     shapes: Callable[..., Any] | None = None,
 ) -> Any:
@@ -581,12 +581,13 @@ def _operator(
 
     Args:
         schema: what follows the name.
-        key: for which tensors it is.
+        keys: for which tensors it is.
         shapes: what it gives to tensors without numbers; not needed where `function` is made of other operators.
     """
     if not hasattr(torch.ops.attngen, name):
         library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
-        library.impl(name, function, key)  # type: ignore[no-untyped-call]
+        for key in keys:
+            library.impl(name, function, key)  # type: ignore[no-untyped-call]
         if shapes is not None:
             torch.library.register_fake(f"attngen::{name}", shapes, lib=library)
     return getattr(torch.ops.attngen, name).default
@@ -616,17 +617,18 @@ def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tenso
 _NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")
 _NAME = f"xpos_{_digest(__file__, '.cpp', '_backward.cpp')}"
+_DEVICES = ["CPU"]
 _RESULT = "(Tensor y, Tensor lse, Tensor stats)"
 _GRADIENTS = ", ".join(["Tensor"] * 3)
 _FORWARD = _operator(
-    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", "CPU", _forward, _shapes
+    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", _DEVICES, _forward, _shapes
 )
 _BACKWARD = _operator(
     _LIBRARY,
     f"{_NAME}_backward",
     f"(Tensor dy, Tensor? dlse, Tensor y, Tensor stats, {TENSORS}, {NUMBERS}, bool[] wanted) -> ({_GRADIENTS})",
-    "CPU",
+    _DEVICES,
     _backward,
     _gradient_shapes,
 )
-_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", "CompositeImplicitAutograd", _attend)
+_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", ["CompositeImplicitAutograd"], _attend)

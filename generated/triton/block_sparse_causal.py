@@ -10,10 +10,14 @@ Needs torch and triton, and nothing else. Don't edit it: change the spec and com
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,8 +26,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Where to start, by head width and bytes per element; the last of its element size serves wider heads.
-DEFAULTS = [
+TENSORS = "Tensor q, Tensor k, Tensor v, Tensor layout, Tensor? offsets"
+NUMBERS = "float? scale, SymInt? offset, SymInt rows, SymInt cols, SymInt? list_number, bool debug, bool tune"
+# Where to start, by head width and bytes per element; the last of its element size serves wider heads. Gradients have
+# kernels of their own for queries and for keys.
+FORWARD = [
     (64, 2, (128, 64, 4, 3)),
     (128, 2, (128, 64, 8, 3)),
     (256, 2, (64, 32, 4, 2)),
@@ -31,11 +38,31 @@ DEFAULTS = [
     (128, 4, (32, 32, 4, 2)),
     (256, 4, (16, 32, 4, 1)),
 ]
+BY_QUERIES = [
+    (64, 2, (64, 64, 4, 2)),
+    (128, 2, (64, 64, 8, 2)),
+    (256, 2, (32, 32, 8, 1)),
+    (64, 4, (32, 32, 4, 2)),
+    (128, 4, (32, 32, 8, 1)),
+    (256, 4, (16, 16, 8, 1)),
+]
+BY_KEYS = [
+    (64, 2, (64, 64, 8, 2)),
+    (128, 2, (32, 64, 8, 2)),
+    (256, 2, (32, 32, 8, 1)),
+    (64, 4, (32, 32, 8, 1)),
+    (128, 4, (32, 32, 8, 1)),
+    (256, 4, (16, 16, 8, 1)),
+]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
     ({}, 8, 2),
     ({}, 8, 3),
     ({}, 4, 3),
+    ({}, 4, 2),
+]
+BACKWARD_SPACE = [
+    ({}, 8, 2),
     ({}, 4, 2),
 ]
 
@@ -145,12 +172,13 @@ def _visit(
 
 
 @triton.jit(do_not_specialize=["bucket"])
-def _forward(
+def _forward_kernel(
     q_ptr,
     k_ptr,
     v_ptr,
     y_ptr,
     lse_ptr,
+    stats_ptr,
     offsets_ptr,
     q_stride_b,
     q_stride_h,
@@ -325,12 +353,784 @@ def _forward(
     row = (b_far * H + h) * N + rows
     tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
     tl.store(lse_ptr + row, lse, mask=rows < N)
+    if stats_ptr is not None:
+        # What gradients need: what the scores of a row are relative to, and what its weights are multiplied by.
+        tl.store(stats_ptr + 2 * row, tl.where(total == 0.0, 0.0, top), mask=rows < N)
+        tl.store(
+            stats_ptr + 2 * row + 1,
+            tl.where(total == 0.0, 0.0, 1.0 / tl.where(total == 0.0, 1.0, total)),
+            mask=rows < N,
+        )
 
 
 _tuned = triton.autotune(
     configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
     key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
-)(_forward)
+)(_forward_kernel)
+
+
+@triton.jit
+def _centre(
+    dy_ptr,
+    y_ptr,
+    dlse_ptr,
+    delta_ptr,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    H,
+    N,
+    E: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+):
+    """delta: what gradients by the scores of a row are relative to, because weights are shares."""
+    tiles = tl.cdiv(N, QUERY_TILE)
+    program = tl.program_id(0)
+    b = tl.cast(program // tiles // H, tl.int64)
+    h = tl.cast(program // tiles % H, tl.int64)
+    rows = program % tiles * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    e = tl.arange(0, E_PADDED)[None, :]
+    inside = (rows < N)[:, None] & (e < E)
+    place = (b * H + h) * N + rows
+    y = tl.load(y_ptr + place[:, None] * E + e, mask=inside, other=0.0)
+    dy_head = dy_ptr + b * dy_stride_b + h * dy_stride_h
+    dy_rows = tl.cast(rows, tl.int64)[:, None] * dy_stride_n
+    dy = tl.load(dy_head + dy_rows + tl.cast(e, tl.int64) * dy_stride_e, mask=inside, other=0.0)
+    delta = tl.sum(tl.cast(dy, tl.float32) * tl.cast(y, tl.float32), 1)
+    if dlse_ptr is not None:
+        delta -= tl.load(dlse_ptr + place, mask=rows < N, other=0.0)
+    tl.store(delta_ptr + place, delta, mask=rows < N)
+
+
+@triton.jit
+def _query_tile(
+    tile,
+    q_head,
+    q_stride_n,
+    q_stride_d,
+    dy_head,
+    dy_stride_n,
+    dy_stride_e,
+    stats_head,
+    delta_head,
+    offset,
+    N,
+    M,
+    rows_,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+):
+    """What pairs need of a tile of queries, each value once for a row."""
+    rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    i = (rows + offset)[:, None]
+    c = tl.arange(0, D_PADDED)[None, :]
+    q = tl.load(
+        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
+        mask=(rows < N)[:, None] & (c < D),
+        other=0.0,
+    )
+    e = tl.arange(0, E_PADDED)[None, :]
+    dy = tl.load(
+        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
+        mask=(rows < N)[:, None] & (e < E),
+        other=0.0,
+    )
+    # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
+    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
+    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
+    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    query_div = _floor_div(i, rows_)
+    return rows, i, q, dy, base, share, delta, query_div
+
+
+@triton.jit
+def _key_tile(
+    key_tile,
+    k_head,
+    k_stride_n,
+    k_stride_d,
+    v_head,
+    v_stride_n,
+    v_stride_e,
+    M,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """Keys and values of a tile, across: a column for each key."""
+    keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    c = tl.arange(0, D_PADDED)[:, None]
+    k = tl.load(
+        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
+        mask=(keys < M)[None, :] & (c < D),
+        other=0.0,
+    )
+    e = tl.arange(0, E_PADDED)[:, None]
+    v = tl.load(
+        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
+        mask=(keys < M)[None, :] & (e < E),
+        other=0.0,
+    )
+    return keys, k, v
+
+
+@triton.jit
+def _differentiate(
+    rows,
+    i,
+    q,
+    dy,
+    base,
+    share,
+    delta,
+    query_div,
+    keys,
+    k,
+    v,
+    h,
+    b,
+    scale_,
+    scale_log2,
+    layout_ptr,
+    layout_stride_0,
+    layout_stride_1,
+    layout_stride_2,
+    layout_share,
+    size_kb,
+    size_qb,
+    cols: tl.constexpr,
+    N,
+    M,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    logit = scale_log2 * qk
+    live = (rows[:, None] < N) & (j < M)
+    if not FULL:
+        key_div = _floor_div(j, cols)
+        pair_layout = tl.cast(
+            tl.load(
+                layout_ptr
+                + tl.cast(h // layout_share, tl.int64) * layout_stride_0
+                + tl.cast(_inside(query_div, size_qb), tl.int64) * layout_stride_1
+                + tl.cast(_inside(key_div, size_kb), tl.int64) * layout_stride_2,
+                mask=(rows[:, None] < N) & (j < M),
+                other=0,
+            ),
+            tl.int1,
+        )
+        live = live & ((j <= i) & pair_layout)
+    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    by_score = by_score - delta[:, None]
+    by_score = by_score * weights
+    d_qk = tl.where(live, by_score * scale_, 0.0)
+    return live, weights, d_qk
+
+
+@triton.jit
+def _add_keys(
+    d_q,
+    rows,
+    i,
+    q,
+    dy,
+    base,
+    share,
+    delta,
+    query_div,
+    key_tile,
+    k_head,
+    k_stride_n,
+    k_stride_d,
+    v_head,
+    v_stride_n,
+    v_stride_e,
+    M,
+    h,
+    b,
+    scale_,
+    scale_log2,
+    layout_ptr,
+    layout_stride_0,
+    layout_stride_1,
+    layout_stride_2,
+    layout_share,
+    size_kb,
+    size_qb,
+    cols: tl.constexpr,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """One key tile: what its pairs add to the gradients of a query tile."""
+    keys, k, v = _key_tile(
+        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+    )
+    live, weights, d_qk = _differentiate(
+        rows,
+        i,
+        q,
+        dy,
+        base,
+        share,
+        delta,
+        query_div,
+        keys,
+        k,
+        v,
+        h,
+        b,
+        scale_,
+        scale_log2,
+        layout_ptr,
+        layout_stride_0,
+        layout_stride_1,
+        layout_stride_2,
+        layout_share,
+        size_kb,
+        size_qb,
+        cols,
+        N,
+        M,
+        UPCAST,
+        WIDE,
+        FULL,
+    )
+    d_q = _dot(d_qk.to(k.dtype), tl.trans(k), d_q, UPCAST)
+    return d_q
+
+
+@triton.jit(do_not_specialize=["bucket"])
+def _by_queries(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    dy_ptr,
+    stats_ptr,
+    delta_ptr,
+    offsets_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_share,
+    k_share,
+    v_share,
+    layout_ptr,
+    layout_stride_0,
+    layout_stride_1,
+    layout_stride_2,
+    layout_share,
+    scale_log2,
+    scale_,
+    size_kb,
+    size_qb,
+    tiles_ptr,
+    starts_ptr,
+    starts_stride_b,
+    starts_stride_h,
+    query_tiles_ptr,
+    query_starts_ptr,
+    query_starts_stride_b,
+    query_starts_stride_h,
+    offset,
+    B,
+    H,
+    N,
+    M,
+    bucket,
+    d_q_ptr,
+    rows_: tl.constexpr,
+    cols: tl.constexpr,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """The gradients of one query tile of one head: a walk over the key tiles that can be live."""
+    tiles = tl.cdiv(N, QUERY_TILE)
+    program = tl.program_id(0)
+    b = program // tiles // H
+    h = program // tiles % H
+    tile = tiles - 1 - program % tiles
+    if offsets_ptr is not None:
+        offset = tl.load(offsets_ptr + b)
+    b_far = tl.cast(b, tl.int64)
+    if WIDE:
+        offset = tl.cast(offset, tl.int64)
+        N = tl.cast(N, tl.int64)
+        M = tl.cast(M, tl.int64)
+        size_kb = tl.cast(size_kb, tl.int64)
+        size_qb = tl.cast(size_qb, tl.int64)
+    h_far = tl.cast(h, tl.int64)
+    if WIDE:
+        h = h_far
+    q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
+    dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h
+    stats_head = stats_ptr + (b_far * H + h_far) * N * 2
+    delta_head = delta_ptr + (b_far * H + h_far) * N
+    k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
+    v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    starts = starts_ptr + b_far * starts_stride_b + h_far * starts_stride_h + tile * 3
+    start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
+    rows, i, q, dy, base, share, delta, query_div = _query_tile(
+        tile,
+        q_head,
+        q_stride_n,
+        q_stride_d,
+        dy_head,
+        dy_stride_n,
+        dy_stride_e,
+        stats_head,
+        delta_head,
+        offset,
+        N,
+        M,
+        rows_,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        QUERY_TILE,
+    )
+    d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
+    for step in range(0, full_start - start):
+        key_tile = tl.load(tiles_ptr + start + step)
+        d_q = _add_keys(
+            d_q,
+            rows,
+            i,
+            q,
+            dy,
+            base,
+            share,
+            delta,
+            query_div,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            M,
+            h,
+            b,
+            scale_,
+            scale_log2,
+            layout_ptr,
+            layout_stride_0,
+            layout_stride_1,
+            layout_stride_2,
+            layout_share,
+            size_kb,
+            size_qb,
+            cols,
+            N,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            QUERY_TILE,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            False,
+        )
+    for step in range(full_start, full_stop):
+        key_tile = tl.load(tiles_ptr + step)
+        d_q = _add_keys(
+            d_q,
+            rows,
+            i,
+            q,
+            dy,
+            base,
+            share,
+            delta,
+            query_div,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            M,
+            h,
+            b,
+            scale_,
+            scale_log2,
+            layout_ptr,
+            layout_stride_0,
+            layout_stride_1,
+            layout_stride_2,
+            layout_share,
+            size_kb,
+            size_qb,
+            cols,
+            N,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            QUERY_TILE,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            True,
+        )
+
+    inside = rows < N
+    place = (b_far * H + h) * N + rows
+    c = tl.arange(0, D_PADDED)[None, :]
+    if d_q_ptr is not None:
+        d_q_row = d_q_ptr + place[:, None] * D + c
+        tl.store(d_q_row, d_q.to(d_q_ptr.dtype.element_ty), mask=inside[:, None] & (c < D))
+
+
+@triton.jit
+def _add_queries(
+    d_k,
+    dv,
+    keys,
+    k,
+    v,
+    tile,
+    q_head,
+    q_stride_n,
+    q_stride_d,
+    dy_head,
+    dy_stride_n,
+    dy_stride_e,
+    stats_head,
+    delta_head,
+    offset,
+    N,
+    M,
+    rows_: tl.constexpr,
+    h,
+    b,
+    scale_,
+    scale_log2,
+    layout_ptr,
+    layout_stride_0,
+    layout_stride_1,
+    layout_stride_2,
+    layout_share,
+    size_kb,
+    size_qb,
+    cols: tl.constexpr,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """One query tile: what its pairs add to the gradients of a key tile."""
+    rows, i, q, dy, base, share, delta, query_div = _query_tile(
+        tile,
+        q_head,
+        q_stride_n,
+        q_stride_d,
+        dy_head,
+        dy_stride_n,
+        dy_stride_e,
+        stats_head,
+        delta_head,
+        offset,
+        N,
+        M,
+        rows_,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        QUERY_TILE,
+    )
+    live, weights, d_qk = _differentiate(
+        rows,
+        i,
+        q,
+        dy,
+        base,
+        share,
+        delta,
+        query_div,
+        keys,
+        k,
+        v,
+        h,
+        b,
+        scale_,
+        scale_log2,
+        layout_ptr,
+        layout_stride_0,
+        layout_stride_1,
+        layout_stride_2,
+        layout_share,
+        size_kb,
+        size_qb,
+        cols,
+        N,
+        M,
+        UPCAST,
+        WIDE,
+        FULL,
+    )
+    d_k = _dot(tl.trans(d_qk.to(q.dtype)), q, d_k, UPCAST)
+    dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)
+    return d_k, dv
+
+
+@triton.jit(do_not_specialize=["bucket"])
+def _by_keys(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    dy_ptr,
+    stats_ptr,
+    delta_ptr,
+    offsets_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_share,
+    k_share,
+    v_share,
+    layout_ptr,
+    layout_stride_0,
+    layout_stride_1,
+    layout_stride_2,
+    layout_share,
+    scale_log2,
+    scale_,
+    size_kb,
+    size_qb,
+    tiles_ptr,
+    starts_ptr,
+    starts_stride_b,
+    starts_stride_h,
+    query_tiles_ptr,
+    query_starts_ptr,
+    query_starts_stride_b,
+    query_starts_stride_h,
+    offset,
+    B,
+    H,
+    N,
+    M,
+    bucket,
+    panel_heads,
+    d_k_ptr,
+    dv_ptr,
+    rows_: tl.constexpr,
+    cols: tl.constexpr,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """The gradients of one key tile of the heads that share it: for each, a walk over the query tiles that see it."""
+    tiles = tl.cdiv(M, KEY_TILE)
+    program = tl.program_id(0)
+    groups = H // panel_heads
+    b = program // tiles // groups
+    first_head = program // tiles % groups * panel_heads
+    key_tile = program % tiles
+    if offsets_ptr is not None:
+        offset = tl.load(offsets_ptr + b)
+    b_far = tl.cast(b, tl.int64)
+    if WIDE:
+        offset = tl.cast(offset, tl.int64)
+        N = tl.cast(N, tl.int64)
+        M = tl.cast(M, tl.int64)
+        size_kb = tl.cast(size_kb, tl.int64)
+        size_qb = tl.cast(size_qb, tl.int64)
+    h_far = tl.cast(first_head, tl.int64)
+    k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
+    v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    keys, k, v = _key_tile(
+        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+    )
+    d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
+    dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
+    k0 = key_tile * KEY_TILE
+    k1 = tl.minimum(k0 + KEY_TILE, M) - 1
+    for head in range(0, panel_heads):
+        h = first_head + head
+        h_far = tl.cast(h, tl.int64)
+        if WIDE:
+            h = h_far
+        q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
+        dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h
+        stats_head = stats_ptr + (b_far * H + h_far) * N * 2
+        delta_head = delta_ptr + (b_far * H + h_far) * N
+        starts = query_starts_ptr + b_far * query_starts_stride_b + h_far * query_starts_stride_h + key_tile * 3
+        start, full_start, full_stop = tl.load(starts), tl.load(starts + 1), tl.load(starts + 2)
+        for step in range(0, full_start - start):
+            tile = tl.load(query_tiles_ptr + start + step)
+            d_k, dv = _add_queries(
+                d_k,
+                dv,
+                keys,
+                k,
+                v,
+                tile,
+                q_head,
+                q_stride_n,
+                q_stride_d,
+                dy_head,
+                dy_stride_n,
+                dy_stride_e,
+                stats_head,
+                delta_head,
+                offset,
+                N,
+                M,
+                rows_,
+                h,
+                b,
+                scale_,
+                scale_log2,
+                layout_ptr,
+                layout_stride_0,
+                layout_stride_1,
+                layout_stride_2,
+                layout_share,
+                size_kb,
+                size_qb,
+                cols,
+                D,
+                E,
+                D_PADDED,
+                E_PADDED,
+                QUERY_TILE,
+                KEY_TILE,
+                UPCAST,
+                WIDE,
+                False,
+            )
+        for step in range(full_start, full_stop):
+            tile = tl.load(query_tiles_ptr + step)
+            d_k, dv = _add_queries(
+                d_k,
+                dv,
+                keys,
+                k,
+                v,
+                tile,
+                q_head,
+                q_stride_n,
+                q_stride_d,
+                dy_head,
+                dy_stride_n,
+                dy_stride_e,
+                stats_head,
+                delta_head,
+                offset,
+                N,
+                M,
+                rows_,
+                h,
+                b,
+                scale_,
+                scale_log2,
+                layout_ptr,
+                layout_stride_0,
+                layout_stride_1,
+                layout_stride_2,
+                layout_share,
+                size_kb,
+                size_qb,
+                cols,
+                D,
+                E,
+                D_PADDED,
+                E_PADDED,
+                QUERY_TILE,
+                KEY_TILE,
+                UPCAST,
+                WIDE,
+                True,
+            )
+
+    inside = keys < M
+    place = (b_far * groups + first_head // panel_heads) * M + keys
+    c = tl.arange(0, D_PADDED)[None, :]
+    e = tl.arange(0, E_PADDED)[None, :]
+    if d_k_ptr is not None:
+        d_k_row = d_k_ptr + place[:, None] * D + c
+        tl.store(d_k_row, d_k.to(d_k_ptr.dtype.element_ty), mask=inside[:, None] & (c < D))
+    if dv_ptr is not None:
+        dv_row = dv_ptr + place[:, None] * E + e
+        tl.store(dv_row, dv.to(dv_ptr.dtype.element_ty), mask=inside[:, None] & (e < E))
+
+
+_tuned_by_queries = triton.autotune(
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
+    key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
+)(_by_queries)
+_tuned_by_keys = triton.autotune(
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
+    key=["bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"],
+)(_by_keys)
 
 
 def block_sparse_causal(
@@ -366,7 +1166,7 @@ def block_sparse_causal(
         tune: search for the fastest numbers of warps and stages at the first call with lengths of this size.
 
     Returns:
-        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+        y: [B, H, N, E] in the dtype of q; with return_lse, also lse. Gradients go to q, k, v.
 
     Raises:
         ValueError: an argument does not fit.
@@ -374,44 +1174,88 @@ def block_sparse_causal(
     _tensor("block_sparse_causal", "q", q)
     _tensor("block_sparse_causal", "k", k)
     _tensor("block_sparse_causal", "v", v)
+    runs = q.device.type != "cpu" or not isinstance(_forward_kernel, triton.JITFunction)
+    _require(
+        runs, "block_sparse_causal: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
+    )
     _tensor("block_sparse_causal", "layout", layout, " (block_sparse.attn:11)")
     _number("block_sparse_causal", "rows", rows, int, "block_sparse.attn:9")
     _within("block_sparse_causal", "rows", rows, rows >= 1, "[1, inf)", "block_sparse.attn:9")
     _number("block_sparse_causal", "cols", cols, int, "block_sparse.attn:9")
     _within("block_sparse_causal", "cols", cols, cols >= 1, "[1, inf)", "block_sparse.attn:9")
-    _untrained("block_sparse_causal", q, k, v)
-    B, H, N, M, D, E = _sizes("block_sparse_causal", q, k, v)
     scale = _scale("block_sparse_causal", scale)
-    scale = 1 / math.sqrt(D) if scale is None else scale
-    offset = _offset("block_sparse_causal", *_first("block_sparse_causal", offset), B, M - N, q.device)
-    sizes = {"h": H}
-    _input("block_sparse_causal", "layout", layout, ("h", "qb", "kb"), "bool", sizes, q.device, "block_sparse.attn:11")
-    size_kb = sizes["kb"]
-    size_qb = sizes["qb"]
-    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
-    _require(
-        runs, "block_sparse_causal: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
-    )
-    layout = _not_empty(layout)
-    scale_log2 = 1.4426950408889634 * scale
-    # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
-    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    offset, offsets = _first("block_sparse_causal", offset)
+    list_number = None if prepared is None else prepared.number
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
+        q, k, v = _autocast(q, k, v)
+    y, lse, _ = _attend(q, k, v, layout, offsets, scale, offset, rows, cols, list_number, debug, tune)
+    return (y, lse) if return_lse else y
+
+
+def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
+    if _is_differentiated(given[:3]):
+        attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
+        return attended
+    return _FORWARD(*given, False)
+
+
+class _Attention(torch.autograd.Function):
+    """The kernel and its gradients. Kept for them: what is given, y, and two numbers for each of its rows."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        return _FORWARD(*given, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        y, lse, stats = output
+        ctx.mark_non_differentiable(stats)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:5], y, stats)
+        ctx.rest = inputs[5:]
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, dlse: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        *given, y, stats = ctx.saved_tensors
+        dy = torch.zeros_like(y) if dy is None else dy
+        wanted = ctx.needs_input_grad[:3]
+        gradients = _Gradients.apply if torch.is_grad_enabled() and not torch.compiler.is_compiling() else _BACKWARD
+        found = gradients(dy, dlse, y, stats, *given, *ctx.rest, [*wanted])
+        return *(each if asked else None for each, asked in zip(found, wanted, strict=True)), *[None] * 9
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients, whose own gradients nobody has derived."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, ...]:
+        return _BACKWARD(*given)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor | None) -> None:
+        raise NotImplementedError("block_sparse_causal: its gradients have no gradients themselves")
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y [B, H, N, E], log-sum-exp [B, H, N] and, where it is trained, stats [B, H, N, 2] for `_backward`."""
+    *given, trained = arguments
+    q, k, v, layout, offsets, scale, offset, rows_, cols, list_number, debug, tune = given
+    B, H, N, M, D, E, size_kb, size_qb = _sized(q, k, v, layout)
+    scale, offsets, offset, long_positions, layout, scale_log2, scale_, prepared = _filled(*given)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+    stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
-    if prepared is None:
-        prepared = _list_tiles(
-            q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, layout, cols, rows, size_kb, size_qb
-        )
-    _require(
-        _same_call(prepared.made_for, prepared.versions, (B, H, N, M, offset, layout, cols, rows, size_kb, size_qb)),
-        "block_sparse_causal: prepared was made for another call, or what it was made for has changed",
-    )
     tile_starts = prepared.starts.expand(B, H, -1, -1)
-    options = {} if tune else _default(D, E, q.element_size())
+    options = {} if tune else _default(FORWARD, D, E, q.element_size())
     options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
-    kernel = _tuned if tune else _forward
-    with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
+    kernel = _tuned if tune else _forward_kernel
+    with _on(q.device):
         if B * H * N > 0:
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
                 q,
@@ -419,7 +1263,8 @@ def block_sparse_causal(
                 v,
                 y,
                 lse,
-                offset if isinstance(offset, Tensor) else None,
+                stats if trained else None,
+                offsets,
                 *q.stride(),
                 *k.stride(),
                 *v.stride(),
@@ -439,25 +1284,226 @@ def block_sparse_causal(
                 tile_starts.stride(0),
                 tile_starts.stride(1),
                 fault,
-                0 if isinstance(offset, Tensor) else offset,
+                offset,
                 B,
                 H,
                 N,
                 M,
                 triton.next_power_of_2(max(N, M, 1)),
-                rows,
+                rows_,
                 cols,
                 D=D,
                 E=E,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
-                WIDE=reach + H + abs(cols) + abs(rows) >= 2**30,
+                WIDE=long_positions,
                 **options,
             )
     _no_fault("block_sparse_causal", fault, "reads layout outside of an axis", debug)
-    return (y, lse) if return_lse else y
+    return y, lse, stats
 
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
+    dy, dlse, y, stats, *given, wanted = arguments
+    q, k, v, layout, offsets, scale, offset, rows_, cols, list_number, debug, tune = given
+    B, H, N, M, D, E, size_kb, size_qb = _sized(q, k, v, layout)
+    scale, offsets, offset, long_positions, layout, scale_log2, scale_, prepared = _filled(*given)
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    query_tile_starts = prepared.by_keys[1].expand(B, H, -1, -1)
+    panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
+    groups = H // panel_heads
+    dq = (
+        torch.empty((B, H, N, D), dtype=q.dtype if q.shape[1] == H else torch.float32, device=q.device)
+        if wanted[0]
+        else None
+    )
+    dk = (
+        torch.empty((B, groups, M, D), dtype=k.dtype if k.shape[1] == groups else torch.float32, device=q.device)
+        if wanted[1]
+        else None
+    )
+    dv = (
+        torch.empty((B, groups, M, E), dtype=v.dtype if v.shape[1] == groups else torch.float32, device=q.device)
+        if wanted[2]
+        else None
+    )
+    fixed = {"QUERY_TILE": prepared.sizes[0], "KEY_TILE": prepared.sizes[1]}
+    of_queries, of_keys = ({**_default(table, D, E, q.element_size()), **fixed} for table in (BY_QUERIES, BY_KEYS))
+    with _on(q.device):
+        delta = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+        if B * H * N > 0:
+            _centre[(triton.cdiv(N, 32) * B * H,)](
+                dy,
+                y,
+                None if dlse is None else dlse.contiguous(),
+                delta,
+                *dy.stride(),
+                H,
+                N,
+                E=E,
+                E_PADDED=max(16, triton.next_power_of_2(E)),
+                QUERY_TILE=32,
+            )
+        common: dict[str, Any] = {
+            "q_ptr": q,
+            "k_ptr": k,
+            "v_ptr": v,
+            "dy_ptr": dy,
+            "stats_ptr": stats,
+            "delta_ptr": delta,
+            "offsets_ptr": offsets,
+            "q_stride_b": q.stride(0),
+            "q_stride_h": q.stride(1),
+            "q_stride_n": q.stride(2),
+            "q_stride_d": q.stride(3),
+            "k_stride_b": k.stride(0),
+            "k_stride_h": k.stride(1),
+            "k_stride_n": k.stride(2),
+            "k_stride_d": k.stride(3),
+            "v_stride_b": v.stride(0),
+            "v_stride_h": v.stride(1),
+            "v_stride_n": v.stride(2),
+            "v_stride_e": v.stride(3),
+            "dy_stride_b": dy.stride(0),
+            "dy_stride_h": dy.stride(1),
+            "dy_stride_n": dy.stride(2),
+            "dy_stride_e": dy.stride(3),
+            "q_share": H // q.shape[1],
+            "k_share": H // k.shape[1],
+            "v_share": H // v.shape[1],
+            "layout_ptr": layout.view(torch.uint8),
+            "layout_stride_0": layout.stride(0),
+            "layout_stride_1": layout.stride(1),
+            "layout_stride_2": layout.stride(2),
+            "layout_share": H // layout.shape[0],
+            "scale_log2": scale_log2,
+            "scale_": scale_,
+            "size_kb": size_kb,
+            "size_qb": size_qb,
+            "tiles_ptr": prepared.tiles,
+            "starts_ptr": tile_starts,
+            "starts_stride_b": tile_starts.stride(0),
+            "starts_stride_h": tile_starts.stride(1),
+            "query_tiles_ptr": prepared.by_keys[0],
+            "query_starts_ptr": query_tile_starts,
+            "query_starts_stride_b": query_tile_starts.stride(0),
+            "query_starts_stride_h": query_tile_starts.stride(1),
+            "offset": offset,
+            "B": B,
+            "H": H,
+            "N": N,
+            "M": M,
+            "bucket": triton.next_power_of_2(max(N, M, 1)),
+            "rows_": rows_,
+            "cols": cols,
+            "D": D,
+            "E": E,
+            "D_PADDED": max(16, triton.next_power_of_2(D)),
+            "E_PADDED": max(16, triton.next_power_of_2(E)),
+            "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
+            "WIDE": long_positions,
+        }
+        if B * H * N > 0 and (dq is not None):
+            by_queries = _tuned_by_queries if tune else _by_queries
+            by_queries[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+                **common,
+                d_q_ptr=dq,
+                **(fixed if tune else of_queries),
+            )
+        if B * M > 0 and (dk is not None or dv is not None):
+            by_keys = _tuned_by_keys if tune else _by_keys
+            by_keys[lambda meta: (triton.cdiv(M, meta["KEY_TILE"]) * B * groups,)](
+                **common,
+                panel_heads=panel_heads,
+                d_k_ptr=dk,
+                dv_ptr=dv,
+                **(fixed if tune else of_keys),
+            )
+    found = [
+        None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)
+    ]
+    return tuple(
+        (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
+        for gradient, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without numbers."""
+    *given, trained = arguments
+    (B, H, N, _, _, E), q = _sized(*given[:4])[:6], given[0]
+    y = q.new_empty((B, H, N, E))
+    lse = q.new_empty((B, H, N), dtype=torch.float32)
+    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+
+
+def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    """The same without numbers."""
+    given, wanted = arguments[4:], arguments[-1]
+    return _shaped_like(given[:3], wanted)
+
+
+def _summed(total: Tensor, rows: Tensor) -> Tensor:
+    """The sum over the heads that read the same row."""
+    B, heads, tokens, width = rows.shape
+    return total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
+
+
+def _sized(q: Tensor, k: Tensor, v: Tensor, layout: Tensor) -> tuple[int, ...]:
+    """B, H, N, M, D, E and the sizes of own axes, where all shapes fit."""
+    B, H, N, M, D, E = _sizes("block_sparse_causal", q, k, v)
+    sizes = {"h": H}
+    _input("block_sparse_causal", "layout", layout, ("h", "qb", "kb"), "bool", sizes, q.device, "block_sparse.attn:11")
+    return B, H, N, M, D, E, sizes["kb"], sizes["qb"]
+
+
+def _filled(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: Tensor,
+    offsets: Tensor | None,
+    scale: float | None,
+    offset: int | None,
+    rows: int,
+    cols: int,
+    list_number: int | None,
+    debug: bool,
+    tune: bool,
+) -> tuple[Any, ...]:
+    """What kernels take of a call, where all that is given fits."""
+    B, H, N, M, D, E, size_kb, size_qb = _sized(q, k, v, layout)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("block_sparse_causal", offset, offsets, B, M - N, q.device)
+    layout = _not_empty(layout)
+    scale_log2 = 1.4426950408889634 * scale
+    scale_ = scale
+    prepared = None if list_number is None else _LISTS.get(list_number)
+    if prepared is not None:
+        _require(
+            _same_call(
+                prepared.made_for, prepared.versions, (B, H, N, M, offset, layout, cols, rows, size_kb, size_qb)
+            ),
+            "block_sparse_causal: prepared was made for another call, or what it was made for has changed",
+        )
+    else:
+        prepared = _made_before(_LATEST, (B, H, N, M, offset, layout, cols, rows, size_kb, size_qb))
+    if prepared is None:
+        prepared = _list_tiles(
+            q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, layout, cols, rows, size_kb, size_qb
+        )
+        _LATEST.append(prepared)
+    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    long_positions = reach + H + abs(cols) + abs(rows) >= 2**30
+    offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
+    return scale, offsets, offset, long_positions, layout, scale_log2, scale_, prepared
+
+
+_LATEST: deque[LiveTiles] = deque(maxlen=4)
+"""The last lists that were made: a backward pass and the next layer often walk the tiles of the call before."""
 
 TileTest = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Of tiles by batch row, head, query tile and key tile: can a pair be live, and are all of them?"""
@@ -480,6 +1526,11 @@ class LiveTiles:
     made_for: tuple[object, ...]
     versions: tuple[int, ...]
     number: int = field(default_factory=itertools.count().__next__)
+
+    @cached_property
+    def by_keys(self) -> tuple[Tensor, Tensor]:
+        """The same for key tiles: the query tiles that visit each, and where these begin, as in `starts`."""
+        return _by_keys_first(self.tiles, self.starts, -(-self.made_for[3] // self.sizes[1]))
 
     def __post_init__(self) -> None:
         _LISTS[self.number] = self
@@ -674,6 +1725,24 @@ def _closer(
     return possible, always
 
 
+def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int) -> tuple[Tensor, Tensor]:
+    """Lists of key tiles for each query tile as lists of query tiles for each key tile, partial ones first.
+
+    Nothing here waits for the device.
+    """
+    heads, query_tiles = starts.shape[0] * starts.shape[1], starts.shape[2]
+    ends = starts.reshape(-1, 3)
+    owners = torch.arange(len(ends), device=tiles.device)
+    owners = torch.repeat_interleave(owners, ends[:, 2] - ends[:, 0], output_size=len(tiles))
+    full = torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]
+    places = (owners // max(query_tiles, 1) * key_tiles + tiles) * 2 + full
+    places, order = torch.sort(places, stable=True)
+    edges = torch.searchsorted(places, torch.arange(2 * heads * key_tiles + 1, device=tiles.device))
+    by_keys = torch.stack([edges[0:-1:2], edges[1::2], edges[2::2]], -1)
+    queries = (owners % max(query_tiles, 1))[order]
+    return queries.int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
+
+
 def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
     """How often each tensor was written to; 0 for what is no tensor."""
     return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
@@ -682,14 +1751,16 @@ def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
 def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
     """Whether a call gives what the tiles were made for.
 
-    On the CPU by value; on a GPU, where looking waits for the device, the same tensors, not written to since.
+    By value; on a GPU, where looking waits for the device, that is not needed for the same memory, not written to
+    since.
     """
     if len(made_for) != len(given) or _versions(made_for) != versions:
         return False
     for old, new in zip(made_for, given, strict=True):
         if isinstance(old, Tensor) and isinstance(new, Tensor):
             alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
-            if not (old is new or (alike and torch.equal(old, new))):
+            same = old.is_cuda and old.data_ptr() == new.data_ptr() and old.stride() == new.stride()
+            if not (old is new or (alike and (same or torch.equal(old, new)))):
                 return False
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False
@@ -701,15 +1772,20 @@ def _kept(given: tuple[object, ...]) -> tuple[object, ...]:
     return tuple(x.detach().clone() if isinstance(x, Tensor) and x.device.type == "cpu" else x for x in given)
 
 
+def _made_before(lists: Iterable[Any], given: tuple[object, ...]) -> Any:
+    """The list among some that was made for a call like this one, or `None`."""
+    return next((known for known in tuple(lists) if _same_call(known.made_for, known.versions, given)), None)
+
+
 def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
-    """Queries and keys of a tile."""
-    default = _default(D, E, size)
+    """Queries and keys of a tile, for all kernels: those of a list."""
+    default = _default(BY_QUERIES, D, E, size)
     return default["QUERY_TILE"], default["KEY_TILE"]
 
 
-def _default(D: int, E: int, size: int) -> dict[str, int]:
+def _default(table: list[tuple[int, int, tuple[int, int, int, int]]], D: int, E: int, size: int) -> dict[str, int]:
     """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
-    listed = [entry for entry in DEFAULTS if entry[1] == size]
+    listed = [entry for entry in table if entry[1] == size]
     _, _, (queries, keys, warps, stages) = next((e for e in listed if e[0] >= max(D, E)), listed[-1])
     return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
 
@@ -762,12 +1838,6 @@ def _tensor(name: str, label: str, given: object, where: str = "") -> None:
     """A tensor, and nothing else."""
     if not isinstance(given, Tensor):
         raise ValueError(f"{name}: {label} is a {type(given).__name__}, not a tensor{where}")
-
-
-def _untrained(name: str, *given: Tensor) -> None:
-    """Gradients are not lost in silence."""
-    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-    _require(not training, f"{name}: there is no backward pass on this device yet; call it under torch.no_grad()")
 
 
 def _scale(name: str, scale: float | None) -> float | None:
@@ -862,3 +1932,85 @@ def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:
         _require(not fault.item(), f"{name}: a pair {what}")
+
+
+def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Where kernels are launched."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _digest(file: str, *beside: str) -> str:
+    """Twelve hexadecimal digits of a generated file and of those beside it, whose names end as `beside` says.
+
+    One that is not there is needed for gradients alone.
+    """
+    path = Path(file)
+    paths = [path, *(path.with_name(path.stem + end) for end in beside)]
+    texts = [each.read_bytes() for each in paths if each.exists()]
+    return hashlib.sha256(bytes(1).join(texts)).hexdigest()[:12]
+
+
+def _operator(
+    library: torch.library.Library,
+    name: str,
+    schema: str,
+    keys: Iterable[str],
+    function: Callable[..., Any],
+    shapes: Callable[..., Any] | None = None,
+) -> Any:
+    """An operator `attngen::<name>`, unless a copy of this file has made it.
+
+    Its name must hold a hash of what it does: of two operators of one name, torch keeps the last.
+
+    Args:
+        schema: what follows the name.
+        keys: for which tensors it is.
+        shapes: what it gives to tensors without numbers; not needed where `function` is made of other operators.
+    """
+    if not hasattr(torch.ops.attngen, name):
+        library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
+        for key in keys:
+            library.impl(name, function, key)  # type: ignore[no-untyped-call]
+        if shapes is not None:
+            torch.library.register_fake(f"attngen::{name}", shapes, lib=library)
+    return getattr(torch.ops.attngen, name).default
+
+
+def _is_differentiated(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether derivatives by any of them are asked for, also in forward mode, which must not lose them in silence."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0
+
+
+def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows in the dtype of `torch.autocast`; float64 stays what it is."""
+    dtype = torch.get_autocast_dtype(q.device.type)
+    return (q, k, v) if torch.float64 in (q.dtype, k.dtype, v.dtype) else (q.to(dtype), k.to(dtype), v.to(dtype))
+
+
+def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:
+    """Room for the gradients that are wanted, and nothing for the others."""
+    return tuple(
+        torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else tensor.new_empty(0)
+        for tensor, asked in zip(tensors, wanted, strict=True)
+    )
+
+
+_LIBRARY = torch.library.Library("attngen", "FRAGMENT")
+_NAME = f"block_sparse_causal_{_digest(__file__)}"
+_DEVICES = ["CPU", "CUDA"]
+_RESULT = "(Tensor y, Tensor lse, Tensor stats)"
+_GRADIENTS = ", ".join(["Tensor"] * 3)
+_FORWARD = _operator(
+    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", _DEVICES, _forward, _shapes
+)
+_BACKWARD = _operator(
+    _LIBRARY,
+    f"{_NAME}_backward",
+    f"(Tensor dy, Tensor? dlse, Tensor y, Tensor stats, {TENSORS}, {NUMBERS}, bool[] wanted) -> ({_GRADIENTS})",
+    _DEVICES,
+    _backward,
+    _gradient_shapes,
+)
+_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", ["CompositeImplicitAutograd"], _attend)

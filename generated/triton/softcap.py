@@ -10,21 +10,44 @@ Needs torch and triton, and nothing else. Don't edit it: change the spec and com
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-# Where to start, by head width and bytes per element; the last of its element size serves wider heads.
-DEFAULTS = [
+TENSORS = "Tensor q, Tensor k, Tensor v, Tensor? offsets"
+NUMBERS = "float? scale, SymInt? offset, float cap, bool tune"
+# Where to start, by head width and bytes per element; the last of its element size serves wider heads. Gradients have
+# kernels of their own for queries and for keys.
+FORWARD = [
     (64, 2, (128, 64, 4, 3)),
     (128, 2, (128, 64, 8, 3)),
     (256, 2, (64, 32, 4, 2)),
     (64, 4, (64, 32, 4, 2)),
     (128, 4, (32, 32, 4, 2)),
     (256, 4, (16, 32, 4, 1)),
+]
+BY_QUERIES = [
+    (64, 2, (64, 64, 4, 2)),
+    (128, 2, (64, 64, 8, 2)),
+    (256, 2, (32, 32, 8, 1)),
+    (64, 4, (32, 32, 4, 2)),
+    (128, 4, (32, 32, 8, 1)),
+    (256, 4, (16, 16, 8, 1)),
+]
+BY_KEYS = [
+    (64, 2, (64, 64, 8, 2)),
+    (128, 2, (32, 64, 8, 2)),
+    (256, 2, (32, 32, 8, 1)),
+    (64, 4, (32, 32, 8, 1)),
+    (128, 4, (32, 32, 8, 1)),
+    (256, 4, (16, 16, 8, 1)),
 ]
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
@@ -35,6 +58,15 @@ SPACE = [
     ({"QUERY_TILE": 64, "KEY_TILE": 128}, 4, 3),
     ({"QUERY_TILE": 64, "KEY_TILE": 64}, 4, 3),
     ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
+]
+BACKWARD_SPACE = [
+    ({"QUERY_TILE": 128, "KEY_TILE": 64}, 8, 2),
+    ({"QUERY_TILE": 64, "KEY_TILE": 128}, 8, 2),
+    ({"QUERY_TILE": 64, "KEY_TILE": 64}, 4, 2),
+    ({"QUERY_TILE": 64, "KEY_TILE": 64}, 8, 2),
+    ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 64}, 4, 2),
     ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
 ]
 
@@ -122,12 +154,13 @@ def _visit(
 
 
 @triton.jit(do_not_specialize=["bucket"])
-def _forward(
+def _forward_kernel(
     q_ptr,
     k_ptr,
     v_ptr,
     y_ptr,
     lse_ptr,
+    stats_ptr,
     offsets_ptr,
     q_stride_b,
     q_stride_h,
@@ -263,12 +296,614 @@ def _forward(
     row = (b_far * H + h) * N + rows
     tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
     tl.store(lse_ptr + row, lse, mask=rows < N)
+    if stats_ptr is not None:
+        # What gradients need: what the scores of a row are relative to, and what its weights are multiplied by.
+        tl.store(stats_ptr + 2 * row, tl.where(total == 0.0, 0.0, top), mask=rows < N)
+        tl.store(
+            stats_ptr + 2 * row + 1,
+            tl.where(total == 0.0, 0.0, 1.0 / tl.where(total == 0.0, 1.0, total)),
+            mask=rows < N,
+        )
 
 
 _tuned = triton.autotune(
     configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
     key=["bucket", "D", "E", "WIDE"],
-)(_forward)
+)(_forward_kernel)
+
+
+@triton.jit
+def _centre(
+    dy_ptr,
+    y_ptr,
+    dlse_ptr,
+    delta_ptr,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    H,
+    N,
+    E: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+):
+    """delta: what gradients by the scores of a row are relative to, because weights are shares."""
+    tiles = tl.cdiv(N, QUERY_TILE)
+    program = tl.program_id(0)
+    b = tl.cast(program // tiles // H, tl.int64)
+    h = tl.cast(program // tiles % H, tl.int64)
+    rows = program % tiles * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    e = tl.arange(0, E_PADDED)[None, :]
+    inside = (rows < N)[:, None] & (e < E)
+    place = (b * H + h) * N + rows
+    y = tl.load(y_ptr + place[:, None] * E + e, mask=inside, other=0.0)
+    dy_head = dy_ptr + b * dy_stride_b + h * dy_stride_h
+    dy_rows = tl.cast(rows, tl.int64)[:, None] * dy_stride_n
+    dy = tl.load(dy_head + dy_rows + tl.cast(e, tl.int64) * dy_stride_e, mask=inside, other=0.0)
+    delta = tl.sum(tl.cast(dy, tl.float32) * tl.cast(y, tl.float32), 1)
+    if dlse_ptr is not None:
+        delta -= tl.load(dlse_ptr + place, mask=rows < N, other=0.0)
+    tl.store(delta_ptr + place, delta, mask=rows < N)
+
+
+@triton.jit
+def _query_tile(
+    tile,
+    q_head,
+    q_stride_n,
+    q_stride_d,
+    dy_head,
+    dy_stride_n,
+    dy_stride_e,
+    stats_head,
+    delta_head,
+    offset,
+    N,
+    M,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+):
+    """What pairs need of a tile of queries, each value once for a row."""
+    rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    i = (rows + offset)[:, None]
+    c = tl.arange(0, D_PADDED)[None, :]
+    q = tl.load(
+        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
+        mask=(rows < N)[:, None] & (c < D),
+        other=0.0,
+    )
+    e = tl.arange(0, E_PADDED)[None, :]
+    dy = tl.load(
+        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
+        mask=(rows < N)[:, None] & (e < E),
+        other=0.0,
+    )
+    # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
+    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
+    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
+    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    return rows, i, q, dy, base, share, delta
+
+
+@triton.jit
+def _key_tile(
+    key_tile,
+    k_head,
+    k_stride_n,
+    k_stride_d,
+    v_head,
+    v_stride_n,
+    v_stride_e,
+    M,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """Keys and values of a tile, across: a column for each key."""
+    keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    c = tl.arange(0, D_PADDED)[:, None]
+    k = tl.load(
+        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
+        mask=(keys < M)[None, :] & (c < D),
+        other=0.0,
+    )
+    e = tl.arange(0, E_PADDED)[:, None]
+    v = tl.load(
+        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
+        mask=(keys < M)[None, :] & (e < E),
+        other=0.0,
+    )
+    return keys, k, v
+
+
+@triton.jit
+def _differentiate(
+    rows,
+    i,
+    q,
+    dy,
+    base,
+    share,
+    delta,
+    keys,
+    k,
+    v,
+    cap,
+    cap_log2,
+    scale_over_cap,
+    N,
+    M,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    pair_tanh = _tanh(scale_over_cap * qk)
+    slope_by_qk = cap * (1.0 - pair_tanh * pair_tanh) * scale_over_cap
+    logit = cap_log2 * pair_tanh
+    live = (rows[:, None] < N) & (j < M)
+    if not FULL:
+        live = live & (j <= i)
+    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    by_score = by_score - delta[:, None]
+    by_score = by_score * weights
+    d_qk = tl.where(live, by_score * slope_by_qk, 0.0)
+    return live, weights, d_qk
+
+
+@triton.jit
+def _add_keys(
+    d_q,
+    rows,
+    i,
+    q,
+    dy,
+    base,
+    share,
+    delta,
+    key_tile,
+    k_head,
+    k_stride_n,
+    k_stride_d,
+    v_head,
+    v_stride_n,
+    v_stride_e,
+    M,
+    cap,
+    cap_log2,
+    scale_over_cap,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """One key tile: what its pairs add to the gradients of a query tile."""
+    keys, k, v = _key_tile(
+        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+    )
+    live, weights, d_qk = _differentiate(
+        rows, i, q, dy, base, share, delta, keys, k, v, cap, cap_log2, scale_over_cap, N, M, UPCAST, WIDE, FULL
+    )
+    d_q = _dot(d_qk.to(k.dtype), tl.trans(k), d_q, UPCAST)
+    return d_q
+
+
+@triton.jit(do_not_specialize=["bucket"])
+def _by_queries(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    dy_ptr,
+    stats_ptr,
+    delta_ptr,
+    offsets_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_share,
+    k_share,
+    v_share,
+    cap_log2,
+    scale_over_cap,
+    cap,
+    offset,
+    B,
+    H,
+    N,
+    M,
+    bucket,
+    d_q_ptr,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """The gradients of one query tile of one head: a walk over the key tiles that can be live."""
+    tiles = tl.cdiv(N, QUERY_TILE)
+    program = tl.program_id(0)
+    b = program // tiles // H
+    h = program // tiles % H
+    tile = tiles - 1 - program % tiles
+    if offsets_ptr is not None:
+        offset = tl.load(offsets_ptr + b)
+    b_far = tl.cast(b, tl.int64)
+    if WIDE:
+        offset = tl.cast(offset, tl.int64)
+        N = tl.cast(N, tl.int64)
+        M = tl.cast(M, tl.int64)
+    h_far = tl.cast(h, tl.int64)
+    q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
+    dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h
+    stats_head = stats_ptr + (b_far * H + h_far) * N * 2
+    delta_head = delta_ptr + (b_far * H + h_far) * N
+    k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
+    v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    q0 = tile * QUERY_TILE + offset
+    q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
+    live_stop = tl.minimum(q1 + 1, M)
+    start = 0
+    stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
+    full_start = 0
+    full_stop = tl.maximum(_floor_div(tl.minimum(q0 + 1, M), KEY_TILE), 0)
+    rows, i, q, dy, base, share, delta = _query_tile(
+        tile,
+        q_head,
+        q_stride_n,
+        q_stride_d,
+        dy_head,
+        dy_stride_n,
+        dy_stride_e,
+        stats_head,
+        delta_head,
+        offset,
+        N,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        QUERY_TILE,
+    )
+    d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
+    for step in range(0, stop - start - (full_stop - full_start)):
+        key_tile = start + step
+        key_tile += tl.where(key_tile >= full_start, full_stop - full_start, 0)
+        d_q = _add_keys(
+            d_q,
+            rows,
+            i,
+            q,
+            dy,
+            base,
+            share,
+            delta,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            M,
+            cap,
+            cap_log2,
+            scale_over_cap,
+            N,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            QUERY_TILE,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            False,
+        )
+    for key_tile in range(full_start, full_stop):
+        d_q = _add_keys(
+            d_q,
+            rows,
+            i,
+            q,
+            dy,
+            base,
+            share,
+            delta,
+            key_tile,
+            k_head,
+            k_stride_n,
+            k_stride_d,
+            v_head,
+            v_stride_n,
+            v_stride_e,
+            M,
+            cap,
+            cap_log2,
+            scale_over_cap,
+            N,
+            D,
+            E,
+            D_PADDED,
+            E_PADDED,
+            QUERY_TILE,
+            KEY_TILE,
+            UPCAST,
+            WIDE,
+            True,
+        )
+
+    inside = rows < N
+    place = (b_far * H + h) * N + rows
+    c = tl.arange(0, D_PADDED)[None, :]
+    if d_q_ptr is not None:
+        d_q_row = d_q_ptr + place[:, None] * D + c
+        tl.store(d_q_row, d_q.to(d_q_ptr.dtype.element_ty), mask=inside[:, None] & (c < D))
+
+
+@triton.jit
+def _add_queries(
+    d_k,
+    dv,
+    keys,
+    k,
+    v,
+    tile,
+    q_head,
+    q_stride_n,
+    q_stride_d,
+    dy_head,
+    dy_stride_n,
+    dy_stride_e,
+    stats_head,
+    delta_head,
+    offset,
+    N,
+    M,
+    cap,
+    cap_log2,
+    scale_over_cap,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
+):
+    """One query tile: what its pairs add to the gradients of a key tile."""
+    rows, i, q, dy, base, share, delta = _query_tile(
+        tile,
+        q_head,
+        q_stride_n,
+        q_stride_d,
+        dy_head,
+        dy_stride_n,
+        dy_stride_e,
+        stats_head,
+        delta_head,
+        offset,
+        N,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        QUERY_TILE,
+    )
+    live, weights, d_qk = _differentiate(
+        rows, i, q, dy, base, share, delta, keys, k, v, cap, cap_log2, scale_over_cap, N, M, UPCAST, WIDE, FULL
+    )
+    d_k = _dot(tl.trans(d_qk.to(q.dtype)), q, d_k, UPCAST)
+    dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)
+    return d_k, dv
+
+
+@triton.jit(do_not_specialize=["bucket"])
+def _by_keys(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    dy_ptr,
+    stats_ptr,
+    delta_ptr,
+    offsets_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_share,
+    k_share,
+    v_share,
+    cap_log2,
+    scale_over_cap,
+    cap,
+    offset,
+    B,
+    H,
+    N,
+    M,
+    bucket,
+    panel_heads,
+    d_k_ptr,
+    dv_ptr,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    UPCAST: tl.constexpr,
+    WIDE: tl.constexpr,
+    QUERY_TILE: tl.constexpr,
+    KEY_TILE: tl.constexpr,
+):
+    """The gradients of one key tile of the heads that share it: for each, a walk over the query tiles that see it."""
+    tiles = tl.cdiv(M, KEY_TILE)
+    program = tl.program_id(0)
+    groups = H // panel_heads
+    b = program // tiles // groups
+    first_head = program // tiles % groups * panel_heads
+    key_tile = program % tiles
+    if offsets_ptr is not None:
+        offset = tl.load(offsets_ptr + b)
+    b_far = tl.cast(b, tl.int64)
+    if WIDE:
+        offset = tl.cast(offset, tl.int64)
+        N = tl.cast(N, tl.int64)
+        M = tl.cast(M, tl.int64)
+    h_far = tl.cast(first_head, tl.int64)
+    k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
+    v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
+    keys, k, v = _key_tile(
+        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+    )
+    d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
+    dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
+    k0 = key_tile * KEY_TILE
+    k1 = tl.minimum(k0 + KEY_TILE, M) - 1
+    for head in range(0, panel_heads):
+        h = first_head + head
+        h_far = tl.cast(h, tl.int64)
+        q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
+        dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h
+        stats_head = stats_ptr + (b_far * H + h_far) * N * 2
+        delta_head = delta_ptr + (b_far * H + h_far) * N
+        live_start = tl.maximum(offset, k0) - offset
+        start = _floor_div(live_start, QUERY_TILE)
+        stop = tl.maximum(tl.where(live_start < N, _floor_div(N + QUERY_TILE - 1, QUERY_TILE), 0), start)
+        full_start = _floor_div(tl.maximum(offset, k1) + QUERY_TILE - offset - 1, QUERY_TILE)
+        full_stop = tl.maximum(_floor_div(N, QUERY_TILE), full_start)
+        for step in range(0, stop - start - (full_stop - full_start)):
+            tile = start + step
+            tile += tl.where(tile >= full_start, full_stop - full_start, 0)
+            d_k, dv = _add_queries(
+                d_k,
+                dv,
+                keys,
+                k,
+                v,
+                tile,
+                q_head,
+                q_stride_n,
+                q_stride_d,
+                dy_head,
+                dy_stride_n,
+                dy_stride_e,
+                stats_head,
+                delta_head,
+                offset,
+                N,
+                M,
+                cap,
+                cap_log2,
+                scale_over_cap,
+                D,
+                E,
+                D_PADDED,
+                E_PADDED,
+                QUERY_TILE,
+                KEY_TILE,
+                UPCAST,
+                WIDE,
+                False,
+            )
+        for tile in range(full_start, full_stop):
+            d_k, dv = _add_queries(
+                d_k,
+                dv,
+                keys,
+                k,
+                v,
+                tile,
+                q_head,
+                q_stride_n,
+                q_stride_d,
+                dy_head,
+                dy_stride_n,
+                dy_stride_e,
+                stats_head,
+                delta_head,
+                offset,
+                N,
+                M,
+                cap,
+                cap_log2,
+                scale_over_cap,
+                D,
+                E,
+                D_PADDED,
+                E_PADDED,
+                QUERY_TILE,
+                KEY_TILE,
+                UPCAST,
+                WIDE,
+                True,
+            )
+
+    inside = keys < M
+    place = (b_far * groups + first_head // panel_heads) * M + keys
+    c = tl.arange(0, D_PADDED)[None, :]
+    e = tl.arange(0, E_PADDED)[None, :]
+    if d_k_ptr is not None:
+        d_k_row = d_k_ptr + place[:, None] * D + c
+        tl.store(d_k_row, d_k.to(d_k_ptr.dtype.element_ty), mask=inside[:, None] & (c < D))
+    if dv_ptr is not None:
+        dv_row = dv_ptr + place[:, None] * E + e
+        tl.store(dv_row, dv.to(dv_ptr.dtype.element_ty), mask=inside[:, None] & (e < E))
+
+
+_tuned_by_queries = triton.autotune(
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
+    key=["bucket", "D", "E", "WIDE"],
+)(_by_queries)
+_tuned_by_keys = triton.autotune(
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
+    key=["bucket", "D", "E", "WIDE"],
+)(_by_keys)
 
 
 def softcap(
@@ -296,7 +931,7 @@ def softcap(
         tune: search for the fastest tile sizes at the first call with lengths of this size.
 
     Returns:
-        y: [B, H, N, E] in the dtype of q; with return_lse, also lse.
+        y: [B, H, N, E] in the dtype of q; with return_lse, also lse. Gradients go to q, k, v.
 
     Raises:
         ValueError: an argument does not fit.
@@ -304,24 +939,79 @@ def softcap(
     _tensor("softcap", "q", q)
     _tensor("softcap", "k", k)
     _tensor("softcap", "v", v)
+    runs = q.device.type != "cpu" or not isinstance(_forward_kernel, triton.JITFunction)
+    _require(runs, "softcap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
     _number("softcap", "cap", cap, float, "softcap.attn:2")
     _within("softcap", "cap", cap, cap > 0.0, "(0, inf)", "softcap.attn:2")
     cap = float(cap)
-    _untrained("softcap", q, k, v)
-    B, H, N, M, D, E = _sizes("softcap", q, k, v)
     scale = _scale("softcap", scale)
-    scale = 1 / math.sqrt(D) if scale is None else scale
-    offset = _offset("softcap", *_first("softcap", offset), B, M - N, q.device)
-    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
-    _require(runs, "softcap: q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU")
-    cap_log2 = 1.4426950408889634 * cap
-    scale_over_cap = scale / cap
-    # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
-    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    offset, offsets = _first("softcap", offset)
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
+        q, k, v = _autocast(q, k, v)
+    y, lse, _ = _attend(q, k, v, offsets, scale, offset, cap, tune)
+    return (y, lse) if return_lse else y
+
+
+def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
+    if _is_differentiated(given[:3]):
+        attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
+        return attended
+    return _FORWARD(*given, False)
+
+
+class _Attention(torch.autograd.Function):
+    """The kernel and its gradients. Kept for them: what is given, y, and two numbers for each of its rows."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        return _FORWARD(*given, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        y, lse, stats = output
+        ctx.mark_non_differentiable(stats)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:4], y, stats)
+        ctx.rest = inputs[4:]
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, dlse: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        *given, y, stats = ctx.saved_tensors
+        dy = torch.zeros_like(y) if dy is None else dy
+        wanted = ctx.needs_input_grad[:3]
+        gradients = _Gradients.apply if torch.is_grad_enabled() and not torch.compiler.is_compiling() else _BACKWARD
+        found = gradients(dy, dlse, y, stats, *given, *ctx.rest, [*wanted])
+        return *(each if asked else None for each, asked in zip(found, wanted, strict=True)), *[None] * 5
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients, whose own gradients nobody has derived."""
+
+    @staticmethod
+    def forward(*given: Any) -> tuple[Tensor, ...]:
+        return _BACKWARD(*given)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor | None) -> None:
+        raise NotImplementedError("softcap: its gradients have no gradients themselves")
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y [B, H, N, E], log-sum-exp [B, H, N] and, where it is trained, stats [B, H, N, 2] for `_backward`."""
+    *given, trained = arguments
+    q, k, v, offsets, scale, offset, cap, tune = given
+    B, H, N, M, D, E = _sized(q, k, v)
+    scale, offsets, offset, long_positions, cap_log2, scale_over_cap, cap = _filled(*given)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
-    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
-    with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
+    stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
+    kernel, options = (_tuned, {}) if tune else (_forward_kernel, _default(FORWARD, D, E, q.element_size()))
+    with _on(q.device):
         if B * H * N > 0:
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
                 q,
@@ -329,7 +1019,8 @@ def softcap(
                 v,
                 y,
                 lse,
-                offset if isinstance(offset, Tensor) else None,
+                stats if trained else None,
+                offsets,
                 *q.stride(),
                 *k.stride(),
                 *v.stride(),
@@ -338,7 +1029,7 @@ def softcap(
                 H // v.shape[1],
                 cap_log2,
                 scale_over_cap,
-                0 if isinstance(offset, Tensor) else offset,
+                offset,
                 B,
                 H,
                 N,
@@ -349,15 +1040,173 @@ def softcap(
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
-                WIDE=reach >= 2**30,
+                WIDE=long_positions,
                 **options,
             )
-    return (y, lse) if return_lse else y
+    return y, lse, stats
 
 
-def _default(D: int, E: int, size: int) -> dict[str, int]:
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
+    dy, dlse, y, stats, *given, wanted = arguments
+    q, k, v, offsets, scale, offset, cap, tune = given
+    B, H, N, M, D, E = _sized(q, k, v)
+    scale, offsets, offset, long_positions, cap_log2, scale_over_cap, cap = _filled(*given)
+    panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
+    groups = H // panel_heads
+    dq = (
+        torch.empty((B, H, N, D), dtype=q.dtype if q.shape[1] == H else torch.float32, device=q.device)
+        if wanted[0]
+        else None
+    )
+    dk = (
+        torch.empty((B, groups, M, D), dtype=k.dtype if k.shape[1] == groups else torch.float32, device=q.device)
+        if wanted[1]
+        else None
+    )
+    dv = (
+        torch.empty((B, groups, M, E), dtype=v.dtype if v.shape[1] == groups else torch.float32, device=q.device)
+        if wanted[2]
+        else None
+    )
+    fixed: dict[str, int] = {}
+    of_queries, of_keys = ({**_default(table, D, E, q.element_size()), **fixed} for table in (BY_QUERIES, BY_KEYS))
+    with _on(q.device):
+        delta = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+        if B * H * N > 0:
+            _centre[(triton.cdiv(N, 32) * B * H,)](
+                dy,
+                y,
+                None if dlse is None else dlse.contiguous(),
+                delta,
+                *dy.stride(),
+                H,
+                N,
+                E=E,
+                E_PADDED=max(16, triton.next_power_of_2(E)),
+                QUERY_TILE=32,
+            )
+        common: dict[str, Any] = {
+            "q_ptr": q,
+            "k_ptr": k,
+            "v_ptr": v,
+            "dy_ptr": dy,
+            "stats_ptr": stats,
+            "delta_ptr": delta,
+            "offsets_ptr": offsets,
+            "q_stride_b": q.stride(0),
+            "q_stride_h": q.stride(1),
+            "q_stride_n": q.stride(2),
+            "q_stride_d": q.stride(3),
+            "k_stride_b": k.stride(0),
+            "k_stride_h": k.stride(1),
+            "k_stride_n": k.stride(2),
+            "k_stride_d": k.stride(3),
+            "v_stride_b": v.stride(0),
+            "v_stride_h": v.stride(1),
+            "v_stride_n": v.stride(2),
+            "v_stride_e": v.stride(3),
+            "dy_stride_b": dy.stride(0),
+            "dy_stride_h": dy.stride(1),
+            "dy_stride_n": dy.stride(2),
+            "dy_stride_e": dy.stride(3),
+            "q_share": H // q.shape[1],
+            "k_share": H // k.shape[1],
+            "v_share": H // v.shape[1],
+            "cap_log2": cap_log2,
+            "scale_over_cap": scale_over_cap,
+            "cap": cap,
+            "offset": offset,
+            "B": B,
+            "H": H,
+            "N": N,
+            "M": M,
+            "bucket": triton.next_power_of_2(max(N, M, 1)),
+            "D": D,
+            "E": E,
+            "D_PADDED": max(16, triton.next_power_of_2(D)),
+            "E_PADDED": max(16, triton.next_power_of_2(E)),
+            "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
+            "WIDE": long_positions,
+        }
+        if B * H * N > 0 and (dq is not None):
+            by_queries = _tuned_by_queries if tune else _by_queries
+            by_queries[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+                **common,
+                d_q_ptr=dq,
+                **(fixed if tune else of_queries),
+            )
+        if B * M > 0 and (dk is not None or dv is not None):
+            by_keys = _tuned_by_keys if tune else _by_keys
+            by_keys[lambda meta: (triton.cdiv(M, meta["KEY_TILE"]) * B * groups,)](
+                **common,
+                panel_heads=panel_heads,
+                d_k_ptr=dk,
+                dv_ptr=dv,
+                **(fixed if tune else of_keys),
+            )
+    found = [
+        None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)
+    ]
+    return tuple(
+        (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
+        for gradient, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without numbers."""
+    *given, trained = arguments
+    (B, H, N, _, _, E), q = _sized(*given[:3])[:6], given[0]
+    y = q.new_empty((B, H, N, E))
+    lse = q.new_empty((B, H, N), dtype=torch.float32)
+    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
+
+
+def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    """The same without numbers."""
+    given, wanted = arguments[4:], arguments[-1]
+    return _shaped_like(given[:3], wanted)
+
+
+def _summed(total: Tensor, rows: Tensor) -> Tensor:
+    """The sum over the heads that read the same row."""
+    B, heads, tokens, width = rows.shape
+    return total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
+
+
+def _sized(q: Tensor, k: Tensor, v: Tensor) -> tuple[int, ...]:
+    """B, H, N, M, D, E, where all shapes fit."""
+    B, H, N, M, D, E = _sizes("softcap", q, k, v)
+    return B, H, N, M, D, E
+
+
+def _filled(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    offsets: Tensor | None,
+    scale: float | None,
+    offset: int | None,
+    cap: float,
+    tune: bool,
+) -> tuple[Any, ...]:
+    """What kernels take of a call, where all that is given fits."""
+    B, H, N, M, D, E = _sized(q, k, v)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("softcap", offset, offsets, B, M - N, q.device)
+    cap_log2 = 1.4426950408889634 * cap
+    scale_over_cap = scale / cap
+    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    long_positions = reach >= 2**30
+    offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
+    return scale, offsets, offset, long_positions, cap_log2, scale_over_cap, cap
+
+
+def _default(table: list[tuple[int, int, tuple[int, int, int, int]]], D: int, E: int, size: int) -> dict[str, int]:
     """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
-    listed = [entry for entry in DEFAULTS if entry[1] == size]
+    listed = [entry for entry in table if entry[1] == size]
     _, _, (queries, keys, warps, stages) = next((e for e in listed if e[0] >= max(D, E)), listed[-1])
     return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
 
@@ -412,12 +1261,6 @@ def _tensor(name: str, label: str, given: object, where: str = "") -> None:
         raise ValueError(f"{name}: {label} is a {type(given).__name__}, not a tensor{where}")
 
 
-def _untrained(name: str, *given: Tensor) -> None:
-    """Gradients are not lost in silence."""
-    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-    _require(not training, f"{name}: there is no backward pass on this device yet; call it under torch.no_grad()")
-
-
 def _scale(name: str, scale: float | None) -> float | None:
     """A finite number, or none."""
     if scale is None:
@@ -469,3 +1312,85 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
     """A parameter in its range."""
     if not holds:
         raise ValueError(f"{name}: {label} is {value}, not in {wanted} ({place})")
+
+
+def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Where kernels are launched."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _digest(file: str, *beside: str) -> str:
+    """Twelve hexadecimal digits of a generated file and of those beside it, whose names end as `beside` says.
+
+    One that is not there is needed for gradients alone.
+    """
+    path = Path(file)
+    paths = [path, *(path.with_name(path.stem + end) for end in beside)]
+    texts = [each.read_bytes() for each in paths if each.exists()]
+    return hashlib.sha256(bytes(1).join(texts)).hexdigest()[:12]
+
+
+def _operator(
+    library: torch.library.Library,
+    name: str,
+    schema: str,
+    keys: Iterable[str],
+    function: Callable[..., Any],
+    shapes: Callable[..., Any] | None = None,
+) -> Any:
+    """An operator `attngen::<name>`, unless a copy of this file has made it.
+
+    Its name must hold a hash of what it does: of two operators of one name, torch keeps the last.
+
+    Args:
+        schema: what follows the name.
+        keys: for which tensors it is.
+        shapes: what it gives to tensors without numbers; not needed where `function` is made of other operators.
+    """
+    if not hasattr(torch.ops.attngen, name):
+        library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
+        for key in keys:
+            library.impl(name, function, key)  # type: ignore[no-untyped-call]
+        if shapes is not None:
+            torch.library.register_fake(f"attngen::{name}", shapes, lib=library)
+    return getattr(torch.ops.attngen, name).default
+
+
+def _is_differentiated(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether derivatives by any of them are asked for, also in forward mode, which must not lose them in silence."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0
+
+
+def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows in the dtype of `torch.autocast`; float64 stays what it is."""
+    dtype = torch.get_autocast_dtype(q.device.type)
+    return (q, k, v) if torch.float64 in (q.dtype, k.dtype, v.dtype) else (q.to(dtype), k.to(dtype), v.to(dtype))
+
+
+def _shaped_like(tensors: tuple[Tensor, ...], wanted: list[bool]) -> tuple[Tensor, ...]:
+    """Room for the gradients that are wanted, and nothing for the others."""
+    return tuple(
+        torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else tensor.new_empty(0)
+        for tensor, asked in zip(tensors, wanted, strict=True)
+    )
+
+
+_LIBRARY = torch.library.Library("attngen", "FRAGMENT")
+_NAME = f"softcap_{_digest(__file__)}"
+_DEVICES = ["CPU", "CUDA"]
+_RESULT = "(Tensor y, Tensor lse, Tensor stats)"
+_GRADIENTS = ", ".join(["Tensor"] * 3)
+_FORWARD = _operator(
+    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", _DEVICES, _forward, _shapes
+)
+_BACKWARD = _operator(
+    _LIBRARY,
+    f"{_NAME}_backward",
+    f"(Tensor dy, Tensor? dlse, Tensor y, Tensor stats, {TENSORS}, {NUMBERS}, bool[] wanted) -> ({_GRADIENTS})",
+    _DEVICES,
+    _backward,
+    _gradient_shapes,
+)
+_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", ["CompositeImplicitAutograd"], _attend)

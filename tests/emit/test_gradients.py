@@ -1,4 +1,4 @@
-"""Backward kernels in C++ against autograd through the interpreter."""
+"""Backward kernels against autograd through the interpreter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from oracle import Call
 import attngen
 
 EXAMPLES = settings().max_examples
-LIMITS = Limits(tokens=300, pairs=10_000, batch=2, heads=(1, 2, 4), channels=48)
+LIMITS = {
+    "cpp": Limits(tokens=300, pairs=10_000, batch=2, heads=(1, 2, 4), channels=48),
+    "triton": Limits(tokens=80, pairs=3_000, batch=2, heads=(1, 2, 4), channels=40),
+}
+BACKENDS = tuple(LIMITS)
 DEEP = EXAMPLES >= 1000
 FORMS = "squared_relu summed bias".split()
 """What no spec shows (`tests/specs` tests them all): compiling every variant takes minutes."""
@@ -66,58 +70,76 @@ OWN = {"norms": Case(NORMS), **OF_INPUTS}
 TESTED = {**CASES, **OWN} if DEEP else {**{name: CASES[name] for name in FORMS}, **OWN}
 
 
-def is_tested(name: str, call: Call) -> bool:
+def is_tested(name: str, backend: str, call: Call) -> bool:
     """Compiling takes minutes: half precision, and inputs in any but float32, are left to the deep profile."""
-    return DEEP or call.q.dtype in ((torch.float32,) if name in OF_INPUTS else (torch.float32, torch.bfloat16))
+    return (
+        DEEP
+        or backend == "triton"
+        or call.q.dtype in ((torch.float32,) if name in OF_INPUTS else (torch.float32, torch.bfloat16))
+    )
 
 
-@pytest.mark.parametrize("name", TESTED)
-@settings(max_examples=EXAMPLES // 4)
-@given(data=st.data())
-def test_gradients(name: str, data: st.DataObject) -> None:
+def check(name: str, backend: str, data: st.DataObject) -> None:
     variant = attngen.load(TESTED[name].text)
-    call = data.draw(calls(TESTED[name], LIMITS).filter(lambda call: is_tested(name, call)))
+    call = data.draw(calls(TESTED[name], LIMITS[backend]).filter(lambda call: is_tested(name, backend, call)))
     seed, layout = data.draw(st.integers(0, 99)), data.draw(st.sampled_from(["contiguous", "sliced"]))
     dy, dlse = by_result(variant, call, seed)
     dy = laid_out(dy, layout)
-    kernel = attngen.build(variant, backend="cpp", **call.parameters)
+    kernel = attngen.build(variant, backend=backend, **call.parameters)
     found = gradients(kernel, call, dy, dlse)
     assert_gradients(wanted(variant, call, dy, dlse), found)
     again = gradients(kernel, call, dy, dlse)
     assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True)), "not the same twice"
 
 
-def assert_right(text: str, call: Call) -> attngen.Kernel:
+@pytest.mark.parametrize("name", TESTED)
+@settings(max_examples=EXAMPLES // 4)
+@given(data=st.data())
+def test_cpp(name: str, data: st.DataObject) -> None:
+    check(name, "cpp", data)
+
+
+@pytest.mark.parametrize("name", TESTED)
+@settings(max_examples=max(4, EXAMPLES // 8))
+@given(data=st.data())
+def test_triton(name: str, data: st.DataObject) -> None:
+    check(name, "triton", data)
+
+
+def assert_right(text: str, call: Call, backend: str) -> attngen.Kernel:
     """The gradients of a call, by a seeded gradient of its result."""
     variant = attngen.load(text)
     dy, dlse = by_result(variant, call, 1)
-    kernel = attngen.build(variant, backend="cpp", **call.parameters)
+    kernel = attngen.build(variant, backend=backend, **call.parameters)
     assert_gradients(wanted(variant, call, dy, dlse), gradients(kernel, call, dy, dlse))
     return kernel
 
 
-def seeded(tokens: int, heads: int = 2, keys: int | None = None) -> tuple[torch.Tensor, ...]:
+def seeded(tokens: int, heads: int = 2, keys: int | None = None, batch: int = 2) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(tokens)
-    q, k, v = (torch.randn(2, heads, n, 8, generator=generator) for n in (tokens, keys or tokens, keys or tokens))
+    q, k, v = (torch.randn(batch, heads, n, 8, generator=generator) for n in (tokens, keys or tokens, keys or tokens))
     return q, k, v
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scored", ["table[clamp(i - j, -3, 9) + 3]", "key[j] * query[i]", "table[min(i * j, 12)]"])
-def test_moved_tokens(scored: str) -> None:
+def test_moved_tokens(scored: str, backend: str) -> None:
     """Tokens are walked in another order, which is that of sums for queries, keys, distances and elements as well."""
-    inputs = {"table": torch.randn(13), "key": torch.randn(400), "query": torch.randn(400)}
+    tokens = 400
+    inputs = {"table": torch.randn(13), "key": torch.randn(tokens), "query": torch.randn(tokens)}
     used = {name: given for name, given in inputs.items() if name in scored}
     declared = {"table": "input table[m]: float", "key": "input key[j]: float", "query": "input query[i]: float"}
     text = (
         f"attention moved {{ {' '.join(declared[name] for name in used)} score scale * dot(q, k) + {scored}"
         " mask (i - j) mod 5 == 0 and 0 <= i - j < 300 }"
     )
-    q, k, v = seeded(400)
-    kernel = assert_right(text, Call(q, k, v, inputs=used))
+    q, k, v = seeded(tokens, heads=2 if backend == "cpp" else 1, batch=2 if backend == "cpp" else 1)
+    kernel = assert_right(text, Call(q, k, v, inputs=used), backend)
     costs = kernel.prepare(q, k, **used).tiles.costs
     assert min(costs) < costs[0]  # as tokens lie
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "text",
     [
@@ -130,24 +152,26 @@ def test_moved_tokens(scored: str) -> None:
         "attention a { input s[h]: float sink softplus(s[h]) }",
     ],
 )
-def test_inputs_of_heads(text: str) -> None:
+def test_inputs_of_heads(text: str, backend: str) -> None:
     """A product in a slope, no product at all, names like those of kernels, and inputs that are read twice."""
     q, k, v = seeded(70)
     inputs = {given.name: torch.rand(2) * 0.1 for given in attngen.load(text).inputs}
-    assert_right(text, Call(q, k, v, inputs=inputs))
+    assert_right(text, Call(q, k, v, inputs=inputs), backend)
 
 
-def test_nothing_to_differentiate() -> None:
-    kernel = attngen.build(CASES["bias"].text, backend="cpp")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_to_differentiate(backend: str) -> None:
+    kernel = attngen.build(CASES["bias"].text, backend=backend)
     q, k = (torch.randn(0, 2, n, 8, requires_grad=True) for n in (40, 45))
     bias = torch.randn(2, 40, 45, requires_grad=True)
     kernel(q, k, k, bias=bias).sum().backward()
     assert bias.grad is not None and not bias.grad.any()
 
 
-def test_rows_of_zeros_have_gradients() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_of_zeros_have_gradients(backend: str) -> None:
     """The length of a row has no slope at 0, and keys that nobody sees are often padding."""
-    kernel = attngen.build("attention a { score 8.0 * dot(l2norm(q), l2norm(k)) mask j < 30 }", backend="cpp")
+    kernel = attngen.build("attention a { score 8.0 * dot(l2norm(q), l2norm(k)) mask j < 30 }", backend=backend)
     q, k, v = seeded(45)
     k[:, :, 30:] = 0
     leaves = [rows.requires_grad_() for rows in (q, k, v)]
@@ -161,14 +185,15 @@ def test_blocks_of_few_rows(tokens: int) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):  # what a thread keeps is not zero any more
         q, k, v = (torch.randn(1, 4, tokens, 8, generator=generator).to(torch.bfloat16) for _ in "qkv")
-        assert_right("attention a { mask j <= i }", Call(q, k, v))
+        assert_right("attention a { mask j <= i }", Call(q, k, v), "cpp")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["by distances of moved tokens", "by data"])
-def test_batch_rows_whose_queries_stand_elsewhere(name: str) -> None:
+def test_batch_rows_whose_queries_stand_elsewhere(name: str, backend: str) -> None:
     q, k, v = seeded(5, keys=90)
     inputs = TESTED[name].inputs(torch.Generator().manual_seed(1), {"b": 2, "h": 2, "i": 5, "j": 90}, {})
-    assert_right(TESTED[name].text, Call(q, k, v, inputs=inputs, offset=torch.tensor([3, 60])))
+    assert_right(TESTED[name].text, Call(q, k, v, inputs=inputs, offset=torch.tensor([3, 60])), backend)
 
 
 @pytest.mark.parametrize("name", ["bias", "by pairs for all heads", "by rows"])

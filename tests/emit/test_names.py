@@ -106,7 +106,7 @@ def test_arguments_that_would_hide_a_name(name: str) -> None:
         assert caught.value.diagnostics[0].span.text == name
 
 
-@pytest.mark.parametrize("name", ["math", "triton", "_forward", "DEFAULTS", "max", "tuple"])
+@pytest.mark.parametrize("name", ["math", "triton", "_forward", "SPACE", "max", "tuple"])
 def test_attentions_that_would_hide_a_name(name: str) -> None:
     with pytest.raises(
         attngen.SpecError, match=rf"E0202.*`{name}` can't be the name of a generated function"
@@ -153,10 +153,17 @@ def _module_names(tree: ast.Module) -> set[str]:
 def test_kernels_bind_no_name_that_a_value_could_have() -> None:
     plain = attngen.load("attention plain { score dot(q, k) }")
     tree = ast.parse(attngen.compile(plain, "triton")["plain.py"])
-    kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in ("_visit", "_forward")]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    device = [node for node in functions if any("jit" in ast.unparse(each) for each in node.decorator_list)]
+    kernels = [node for node in device if node.name not in ("_dot", "_floor_div", "_floor_mod", "_inside")]
     nodes = [node for kernel in kernels for node in ast.walk(kernel)]
     bound = {node.arg for node in nodes if isinstance(node, ast.arg)}
     bound |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    launchers = [node for node in functions if node.name in ("_forward", "_backward", "_to_inputs")]
+    assert len(kernels) > 5 and len(launchers) == 2
+    assigned = [node for each in launchers for node in ast.walk(each) if isinstance(node, (ast.Assign, ast.For))]
+    targets = [target for node in assigned for target in getattr(node, "targets", [getattr(node, "target", None)])]
+    bound |= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
     assert {name for name in bound if kernel_name(name) == name} == set()
 
 

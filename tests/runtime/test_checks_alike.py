@@ -106,12 +106,8 @@ def test_parameters(way: str, parameters: dict[str, Any], message: str) -> None:
 def test_gradients_are_not_lost_in_silence(way: str, name: str) -> None:
     given = fitting()
     given[name] = given[name].clone().requires_grad_()
-    if way == "triton":
-        with pytest.raises(ValueError, match="far: there is no backward pass on this device yet"):
-            call(way, {}, given)
-    else:
-        call(way, {}, given).sum().backward()
-        assert given[name].grad is not None
+    call(way, {}, given).sum().backward()
+    assert given[name].grad is not None
     with torch.no_grad():
         assert not call(way, {}, given).requires_grad
 

@@ -16,37 +16,40 @@ from test_specs import SPECS, kernel, problems, tensors
 import attngen
 
 FEW = settings(max_examples=max(3, settings().max_examples // 12))
+LONGEST = {"cpp": 150, "triton": 40}
+"""Keys of a call; Triton is interpreted here."""
 
 
 @st.composite
-def calls(draw: st.DrawFn, name: str) -> Call:
+def calls(draw: st.DrawFn, name: str, longest: int) -> Call:
     """A call of the variant, where heads may share keys and values."""
-    problem, *arrays = draw(problems(name, 150))
+    problem, *arrays = draw(problems(name, longest))
     q, k, v = (torch.from_numpy(array).float() for array in arrays)
     shared = [heads for heads in (1, 2, 3, 4) if problem.H % heads == 0]
     k, v = (rows[:, : draw(st.sampled_from(shared))] for rows in (k, v))
     return Call(q, k, v, problem.parameters, tensors(problem.inputs, torch.float32), offset=problem.offset)
 
 
-def built(name: str, call: Call) -> attngen.Kernel:
-    return kernel(name, "cpp", tuple(sorted(call.parameters.items())))
+def built(name: str, backend: str, call: Call) -> attngen.Kernel:
+    return kernel(name, backend, tuple(sorted(call.parameters.items())))
 
 
+@pytest.mark.parametrize("backend", LONGEST)
 @pytest.mark.parametrize("name", SPECS)
 @FEW
 @given(data=st.data())
-def test_gradients(name: str, data: st.DataObject) -> None:
-    call = data.draw(calls(name))
+def test_gradients(name: str, backend: str, data: st.DataObject) -> None:
+    call = data.draw(calls(name, LONGEST[backend]))
     dy, dlse = by_result(SPECS[name], call, data.draw(st.integers(0, 99)))
-    found = gradients(built(name, call), call, dy, dlse)
+    found = gradients(built(name, backend, call), call, dy, dlse)
     assert_gradients(wanted(SPECS[name], call, dy, dlse), found)
-    again = gradients(built(name, call), call, dy, dlse)
+    again = gradients(built(name, backend, call), call, dy, dlse)
     assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True)), "not the same twice"
 
 
-def operator_of(made: attngen.Kernel) -> Any:
+def operator_of(made: attngen.Kernel, backend: str) -> Any:
     """The operator that a kernel is."""
-    module = sys.modules[made._function("cpp").__module__]
+    module = sys.modules[made._function(backend).__module__]
     return getattr(torch.ops.attngen, module._NAME).default
 
 
@@ -58,12 +61,13 @@ def arguments_of(operator: Any, call: Call) -> list[Any]:
     return [known.get(name, known.get(name.rstrip("_"))) for name in names]
 
 
+@pytest.mark.parametrize("backend", LONGEST)
 @pytest.mark.parametrize("name", SPECS)
 @settings(max_examples=1)
 @given(data=st.data())
-def test_the_operator(name: str, data: st.DataObject) -> None:
-    call = data.draw(calls(name))
-    operator = operator_of(built(name, call))
+def test_the_operator(name: str, backend: str, data: st.DataObject) -> None:
+    call = data.draw(calls(name, LONGEST[backend]))
+    operator = operator_of(built(name, backend, call), backend)
     for rows in (call.q, call.k, call.v):
         rows.requires_grad_()
     torch.library.opcheck(operator, tuple(arguments_of(operator, call)))

@@ -25,6 +25,7 @@ MODULES = "ctypes math os platform shlex shutil subprocess sys tempfile".split()
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "from array import array",
+    "from collections.abc import Sequence",
     "from contextlib import suppress",
     "from functools import cache",
     "from typing import NamedTuple",
@@ -45,9 +46,12 @@ def generate(plan: Plan) -> tuple[str, str, str]:
     shown = {**made.values(), **live.values(plan, made, str(CPU_TILES), imports, called)}
     values = {**shown, **lowering.source_values("few_rows", workspace.forward(forward))}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
-    native = {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
+    native = {"digested": "__file__, '.cpp', '_backward.cpp'", "devices": '["CPU"]'}
+    native |= {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
     own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values(made)}
-    launcher = render("attngen.emit.cpp", "launcher.py", {**shown, **native, **own, "softmax": plan.softmax})
+    shown_by_launcher = {**shown, **native, **own, "softmax": plan.softmax}
+    parts = operators.parts(shown_by_launcher)
+    launcher = render("attngen.emit.cpp", "launcher.py", {**shown_by_launcher, **parts})
     return source, _backward(plan, shown), launcher
 
 

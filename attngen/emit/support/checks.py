@@ -58,12 +58,6 @@ def _tensor(name: str, label: str, given: object, where: str = "") -> None:
         raise ValueError(f"{name}: {label} is a {type(given).__name__}, not a tensor{where}")
 
 
-def _untrained(name: str, *given: Tensor) -> None:
-    """Gradients are not lost in silence."""
-    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-    _require(not training, f"{name}: there is no backward pass on this device yet; call it under torch.no_grad()")
-
-
 def _scale(name: str, scale: float | None) -> float | None:
     """A finite number, or none."""
     if scale is None:

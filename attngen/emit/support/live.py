@@ -127,6 +127,24 @@ def _closer(
     return possible, always
 
 
+def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int) -> tuple[Tensor, Tensor]:
+    """Lists of key tiles for each query tile as lists of query tiles for each key tile, partial ones first.
+
+    Nothing here waits for the device.
+    """
+    heads, query_tiles = starts.shape[0] * starts.shape[1], starts.shape[2]
+    ends = starts.reshape(-1, 3)
+    owners = torch.arange(len(ends), device=tiles.device)
+    owners = torch.repeat_interleave(owners, ends[:, 2] - ends[:, 0], output_size=len(tiles))
+    full = torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]
+    places = (owners // max(query_tiles, 1) * key_tiles + tiles) * 2 + full
+    places, order = torch.sort(places, stable=True)
+    edges = torch.searchsorted(places, torch.arange(2 * heads * key_tiles + 1, device=tiles.device))
+    by_keys = torch.stack([edges[0:-1:2], edges[1::2], edges[2::2]], -1)
+    queries = (owners % max(query_tiles, 1))[order]
+    return queries.int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
+
+
 def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
     """How often each tensor was written to; 0 for what is no tensor."""
     return tuple(x._version if isinstance(x, Tensor) and not x.is_inference() else 0 for x in given)
@@ -135,14 +153,16 @@ def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
 def _same_call(made_for: tuple[object, ...], versions: tuple[int, ...], given: tuple[object, ...]) -> bool:
     """Whether a call gives what the tiles were made for.
 
-    On the CPU by value; on a GPU, where looking waits for the device, the same tensors, not written to since.
+    By value; on a GPU, where looking waits for the device, that is not needed for the same memory, not written to
+    since.
     """
     if len(made_for) != len(given) or _versions(made_for) != versions:
         return False
     for old, new in zip(made_for, given, strict=True):
         if isinstance(old, Tensor) and isinstance(new, Tensor):
             alike = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
-            if not (old is new or (alike and torch.equal(old, new))):
+            same = old.is_cuda and old.data_ptr() == new.data_ptr() and old.stride() == new.stride()
+            if not (old is new or (alike and (same or torch.equal(old, new)))):
                 return False
         elif isinstance(old, Tensor) or isinstance(new, Tensor) or old != new:
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def _operator(
     library: torch.library.Library,
     name: str,
     schema: str,
-    key: str,
+    keys: Iterable[str],
     function: Callable[..., Any],
     shapes: Callable[..., Any] | None = None,
 ) -> Any:
@@ -36,12 +36,13 @@ def _operator(
 
     Args:
         schema: what follows the name.
-        key: for which tensors it is.
+        keys: for which tensors it is.
         shapes: what it gives to tensors without numbers; not needed where `function` is made of other operators.
     """
     if not hasattr(torch.ops.attngen, name):
         library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
-        library.impl(name, function, key)  # type: ignore[no-untyped-call]
+        for key in keys:
+            library.impl(name, function, key)  # type: ignore[no-untyped-call]
         if shapes is not None:
             torch.library.register_fake(f"attngen::{name}", shapes, lib=library)
     return getattr(torch.ops.attngen, name).default

@@ -29,6 +29,13 @@ class LiveTiles:
     versions: tuple[int, ...]
     number: int = field(default_factory=itertools.count().__next__)
 
+    # % if by_keys
+    @cached_property
+    def by_keys(self) -> tuple[Tensor, Tensor]:
+        """The same for key tiles: the query tiles that visit each, and where these begin, as in `starts`."""
+        return _by_keys_first(self.tiles, self.starts, -(-self.made_for[3] // self.sizes[1]))
+
+    # % endif
     def __post_init__(self) -> None:
         _LISTS[self.number] = self
 

@@ -8,14 +8,15 @@ from attngen.analysis.lists import List
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
 from attngen.ir.nodes import AXIS_SIZES
+from attngen.schedule.homes import Home
 from attngen.schedule.host import HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, reads
-from attngen.schedule.products import RowPlan
 
+OF_ROWS = (Home.QUERY_ROWS, Home.KEY_ROWS)
 Argument = tuple[str, str]
-"""A name in the kernel, and the Python expression that is passed for it."""
+"""A name in the kernel, and the Python expression that is passed for it: launchers have the same names."""
 
 
 def kernel_arguments(plan: Plan) -> list[Argument]:
@@ -43,14 +44,16 @@ def _of_list(plan: Plan) -> list[Argument]:
     return found
 
 
-def row_arguments(plan: Plan, rows: RowPlan) -> list[Argument]:
-    """Arguments of the kernel that computes the rows of keys, without parameters."""
-    exprs = rows.exprs
+def row_arguments(plan: Plan, exprs: Iterable[Expr], of_queries: bool) -> list[Argument]:
+    """Arguments of a kernel that computes or differentiates rows, without parameters."""
+    exprs = list(exprs)
     found: list[Argument] = []
     for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
         found += _of_input(plan, name)
     found += _host_arguments(plan, exprs)
-    sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H", "N"}
+    sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)}
+    sizes &= {"B", "H", "M" if of_queries else "N"}
+    sizes |= {"M"} if of_queries and found else set()  # which indices are kept below
     return [*found, *((name, name) for name in (*sorted(sizes), *own_sizes(plan, exprs)))]
 
 
@@ -74,13 +77,16 @@ def visit_arguments(plan: Plan) -> list[str]:
     """What the visit of one key tile uses of all that."""
     exprs = [s.value for t in plan.tiles for s in t.at(Level.KEY, Level.PAIR)] + [t.result for t in plan.tiles]
     exprs += [expr for bridge in plan.bridges for expr in bridge.exprs]
+    return used_arguments(plan, exprs, ["rows", "fault_ptr"] if plan.checked else [])
+
+
+def used_arguments(plan: Plan, exprs: Iterable[Expr], more: Iterable[str] = (), made: Iterable[str] = ()) -> list[str]:
+    """What a function that computes `exprs` takes, and `more`, without what it has `made` itself."""
+    exprs = list(exprs)
     used = frozenset[str]().union(*map(variables, exprs))
     read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
     found: list[str] = [name for name in ("i", "b", "h", "query_anchor") if name in used]
-    if read:
-        found = list(dict.fromkeys([*found, "rows", "b", "h"]))
-    if plan.checked:
-        found = list(dict.fromkeys([*found, "rows", "fault_ptr"]))
+    found += [*(("rows", "b", "h") if read else ()), *more]
     local = [s.name for s in plan.head] + [s.name for tile in plan.tiles for s in tile.at(Level.QUERY)]
     tables = sorted(value.name for value in plan.host)
     found += [name for name in dict.fromkeys([*local, *tables]) if name in used]
@@ -88,12 +94,37 @@ def visit_arguments(plan: Plan) -> list[str]:
         found += [argument for argument, _ in _of_input(plan, name)]
     parameters = {part.name for part in _parts(exprs) if isinstance(part, Parameter)}
     sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H"}
-    return [*found, *sorted(sizes), *own_sizes(plan, exprs), *sorted(map(kernel_name, parameters))]
+    found += [*sorted(sizes), *own_sizes(plan, exprs), *sorted(map(kernel_name, parameters))]
+    return [name for name in dict.fromkeys(found) if name not in set(made)]
 
 
-def widened(plan: Plan) -> list[str]:
+def gradient_arguments(plan: Plan) -> list[Argument]:
+    """Arguments of the kernels of the backward pass beyond the fixed ones, without parameters."""
+    exprs = gradient_exprs(plan)
+    found: list[Argument] = []
+    for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
+        found += _of_input(plan, name)
+    found += [*_host_arguments(plan, exprs), *((name, name) for name in own_sizes(plan, exprs)), *_of_list(plan)]
+    if not isinstance(plan.walk, List):
+        return found
+    found += [("query_tiles_ptr", "prepared.by_keys[0]"), ("query_starts_ptr", "query_tile_starts")]
+    return [*found, *((f"query_starts_stride_{axis}", f"query_tile_starts.stride({k})") for k, axis in enumerate("bh"))]
+
+
+def gradient_exprs(plan: Plan) -> list[Expr]:
+    """All that kernels of the backward pass compute; rows come from others."""
+    values = [statement.value for statement in (*plan.head, *plan.per_period, *plan.by_keys_ends)]
+    values += [expr for tile in (plan.mask, plan.score, *plan.bridges) for expr in tile.exprs]
+    values += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
+    values += [
+        expr for landing in plan.landings if landing.home not in OF_ROWS for expr in (landing.value, *landing.place)
+    ]
+    return values if plan.once_per_row is None else [*values, plan.once_per_row]
+
+
+def widened(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
     """The ints that positions are computed from: all have 64 bits where one of them might need that."""
-    exprs = _all(plan)
+    exprs = _all(plan) if exprs is None else list(exprs)
     used = frozenset[str]().union(*map(variables, exprs)) & {"b", "h"}
     sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H"}
     return ["offset", "N", "M", *sorted(used), *sorted(sizes), *own_sizes(plan, exprs)]
@@ -104,8 +135,8 @@ def table_lines(plan: Plan) -> list[str]:
     lines = []
     for value in filter(_in_memory, plan.host):
         dtype = "int64" if value.value.kind is Kind.INT else "float64" if value.exact else "float32"
-        listed = value.name if value.per_head else f"[{value.name}]"
-        lines.append(f"{value.name} = torch.tensor({listed}, dtype=torch.{dtype}, device=q.device)")
+        listed = f"tuple({value.name})" if value.per_head else f"({value.name},)"
+        lines.append(f"{value.name} = _table({listed}, torch.{dtype}, q.device)")
     return lines
 
 
@@ -137,10 +168,10 @@ def _in_memory(value: HostValue) -> bool:
 def _of_input(plan: Plan, name: str) -> list[Argument]:
     given = plan.variant.input(name)
     inside = kernel_name(name)
-    found = [(f"{inside}_ptr", f"{name}.view(torch.uint8)" if given.kind is Kind.BOOL else name)]
-    found += [(f"{inside}_stride_{k}", f"{name}.stride({k})") for k in range(len(given.axes))]
+    found = [(f"{inside}_ptr", f"{inside}.view(torch.uint8)" if given.kind is Kind.BOOL else inside)]
+    found += [(f"{inside}_stride_{k}", f"{inside}.stride({k})") for k in range(len(given.axes))]
     if "h" in given.axes:
-        found.append((f"{inside}_share", f"H // {name}.shape[{given.axes.index('h')}]"))
+        found.append((f"{inside}_share", f"H // {inside}.shape[{given.axes.index('h')}]"))
     return found
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from attngen.analysis.lists import List
-from attngen.analysis.walk import PartialRun, Periodic
-from attngen.emit import live
-from attngen.emit.face import face, fault_text, host_lines
+from attngen.emit import landings, live, operators
+from attngen.emit.face import face, fault_text
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
-from attngen.emit.triton import rows
+from attngen.emit.triton import gradients, launcher, rows
 from attngen.emit.triton.reads import KernelPrinter
-from attngen.emit.wide import wide_test
+from attngen.emit.triton.walks import Loops
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, Kind, mentions
-from attngen.schedule.configuration import GPU_DEFAULTS, GPU_SPACE, Configuration
+from attngen.ir.expr import Expr, mentions
+from attngen.schedule.configuration import (
+    GPU_BACKWARD_SPACE,
+    GPU_BY_KEYS,
+    GPU_BY_QUERIES,
+    GPU_DEFAULTS,
+    GPU_SPACE,
+    Configuration,
+    Default,
+)
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, forward
@@ -35,26 +42,34 @@ SUPPORT = (
 
 
 def generate(plan: Plan) -> str:
-    """The generated file for a plan."""
-    return render("attngen.emit.triton", "streaming.py", _values(forward(plan)))
+    """The generated file for a plan that holds slopes."""
+    plan = gradients.without_moved_bands(plan)
+    short, made = forward(plan), face(plan, debug=True)
+    options = (*(["debug"] if made.debugged else []), "tune")
+    kernels = "\n\n\n".join([*launcher.row_kernels(plan), *gradients.kernels(plan)])
+    values = {**_values(short), **operators.values(plan, options), **launcher.values(plan, made, options)}
+    values |= {"digested": "__file__", "devices": '["CPU", "CUDA"]'}
+    values |= {"gradient_kernels": kernels, "jit_support": _jit_support(short, values, kernels)}
+    calls = [*landings.calls(plan), *(["_made_before"] if plan.listed is not None else [])]
+    imports = launcher.imports(plan, values)
+    values |= {**made.values(), **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", imports, calls, True)}
+    return render("attngen.emit.triton", "streaming.py", {**values, **operators.parts(values)})
 
 
 def _values(plan: Plan) -> dict[str, object]:
+    """What the forward kernel shows, by a plan for it alone."""
     constants = args.constants(plan)
     kernel_constants = [kernel_name(name) for name in constants]
     visit = args.visit_arguments(plan)
     arguments = args.kernel_arguments(plan)
-    made = face(plan, debug=True)
-    trained = [given.name for given in plan.variant.inputs if given.kind is Kind.FLOAT]
     of_rows, normalization = rows.values(plan), _normalization(plan)
-    values: dict[str, object] = {
-        "float_inputs": "".join(f", {name}" for name in trained),
-        "defaults": [f"({d.width}, {d.bytes}, {_tuple(d.configuration)})" for d in GPU_DEFAULTS],
+    return {
+        "tables": [(name, [_entry(default) for default in table]) for name, table in TABLES],
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "arguments": [name for name, _ in arguments],
         "passed": [value for _, value in arguments],
         "constants": kernel_constants,
-        "constants_passed": constants,
+        "constants_passed": kernel_constants,
         "widened": args.widened(plan),
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
@@ -62,15 +77,11 @@ def _values(plan: Plan) -> dict[str, object]:
         "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
-        **_runs(plan),
-        **_visits({**of_rows, **normalization}, plan.ordered, visit),
-        **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", ("import contextlib", "import math")),
-        "host_lines": laid_out(host_lines(plan.host) + args.table_lines(plan), 4),
-        "wide": wide_test(plan),
+        **_searched(plan),
+        "walk_lines": _loops(plan, {**of_rows, **normalization}, visit).lines(),
         "device_check": laid_out([_device_check(plan)], 4),
         "fault": fault_text(plan) if plan.checked else "",
     }
-    return {**made.values(), **values, "jit_support": _jit_support(plan, values)}
 
 
 def _device_check(plan: Plan) -> str:
@@ -132,13 +143,18 @@ def _normalization(plan: Plan) -> dict[str, object]:
     match plan.normalization:
         case nodes.Softmax():
             carried, result = ["acc", "top", "total"], ""
+            share = "tl.where(total == 0.0, 0.0, 1.0 / tl.where(total == 0.0, 1.0, total))"
         case nodes.Sum():
             mean = f"acc / (total + {extra})[:, None]"
             carried, result = ["acc", "total", "seen"], f"tl.where((seen > 0)[:, None], {mean}, 0.0)"
+            share = f"tl.where(seen > 0, 1.0 / (total + {extra}), 0.0)"
         case nodes.Count():
             carried, result = ["acc", "seen"], "acc / tl.maximum(seen, 1)[:, None]"
+            share = "1.0 / tl.maximum(seen, 1)"
         case nodes.Unnormalized():
-            carried, result = ["acc"], "acc"
+            carried, result, share = ["acc"], "acc", "tl.full([QUERY_TILE], 1.0, tl.float32)"
+    base = "tl.where(total == 0.0, 0.0, top)" if plan.softmax else "tl.zeros([QUERY_TILE], tl.float32)"
+    stats = [f"tl.store(stats_ptr + 2 * row{end}, {x}, mask=rows < N)" for end, x in (("", base), (" + 1", share))]
     return {
         "softmax": plan.softmax,
         "summed": "total" in carried,
@@ -147,6 +163,7 @@ def _normalization(plan: Plan) -> dict[str, object]:
         "carried_names": ", ".join(carried),
         "initial_lines": [line for name in carried[1:] for line in _initial(name, extra if plan.softmax else None)],
         "result": result,
+        "stats_lines": laid_out(stats, 8),
     }
 
 
@@ -168,47 +185,29 @@ def _initial(name: str, sink: str | None) -> list[str]:
     return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
 
 
-def _runs(plan: Plan) -> dict[str, object]:
-    """The loops over tiles that need the mask and over full ones: what is before, how often, and the tile of a step."""
+def _searched(plan: Plan) -> dict[str, object]:
+    """What `tune=True` searches."""
     if isinstance(plan.walk, List):
-        return {
-            "partial_runs": [([], "full_start - start", ["key_tile = tl.load(tiles_ptr + start + step)"])],
-            "full_runs": [("step", "full_start", "full_stop", ["key_tile = tl.load(tiles_ptr + step)"])],
-            "tile_ends_text": "",
-            "periodic": False,
-            "tuning_key": '"bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"',
-            "tuned_sizes": "numbers of warps and stages",
-            "space": list(dict.fromkeys(f"({{}}, {each.warps}, {each.stages})" for each in GPU_SPACE)),
-        }
-    if isinstance(plan.walk, Periodic):
-        before, count, steps = _partial(plan.walk.partial)
-        lines = [*laid_out([_line(plan, statement) for statement in plan.per_period], 8), *before]
-        runs = {"periodic": True, "period_lines": lines, "count": count, "steps": steps}
-        runs |= {"partial_runs": [], "full_runs": []}
+        spaces = [
+            list(dict.fromkeys(f"({{}}, {c.warps}, {c.stages})" for c in s)) for s in (GPU_SPACE, GPU_BACKWARD_SPACE)
+        ]
+        key, sizes = '"bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"', "numbers of warps and stages"
     else:
-        runs = {"periodic": False, "partial_runs": [_partial(run) for run in plan.walk.partial]}
-        runs["full_runs"] = [("key_tile", run.start, run.stop, []) for run in plan.walk.full]
-    return {
-        **runs,
-        "tile_ends_text": ": this tile holds the queries q0 to q1",
-        "tuning_key": '"bucket", "D", "E", "WIDE"',
-        "tuned_sizes": "tile sizes",
-        "space": [_choice(each) for each in GPU_SPACE],
-    }
+        spaces = [[_choice(each) for each in space] for space in (GPU_SPACE, GPU_BACKWARD_SPACE)]
+        key, sizes = '"bucket", "D", "E", "WIDE"', "tile sizes"
+    text = "" if isinstance(plan.walk, List) else ": this tile holds the queries q0 to q1"
+    shown = {"space": spaces[0], "backward_space": spaces[1], "tile_ends_text": text}
+    return {**shown, "tuning_key": key, "tuned_sizes": sizes}
 
 
-def _visits(shown: dict[str, object], ordered: bool, visit: list[str]) -> dict[str, object]:
-    """The calls that visit a tile, of a run and of one inside of a period; `shown` is what templates show of rows."""
+def _loops(plan: Plan, shown: dict[str, object], visit: list[str]) -> Loops:
+    """The walk of the forward kernel; `shown` is what templates show of rows."""
     keys = [f"{row}{end}" for row in _strings(shown["keys"]) for end in ("_head", "_stride_n", "_stride_d")]
     carried = _strings(shown["carried"])
-    given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if ordered else []), *keys]
+    given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if plan.ordered else []), *keys]
     given += ["v_head", "v_stride_n", "v_stride_e", *visit, "N", "M", "D", "E", "D_PADDED", "E_PADDED"]
-    calls = {
-        kind: f"{', '.join(carried)} = _visit({', '.join([*given, 'KEY_TILE', 'UPCAST', 'WIDE', full])})"
-        for kind, full in (("partial", "False"), ("full", "True"))
-    }
-    lines = {f"visit_{kind}": laid_out([call], 8) for kind, call in calls.items()}
-    return {**lines, **{f"visit_{kind}_of_period": laid_out([call], 12) for kind, call in calls.items()}}
+    call = f"{', '.join(carried)} = _visit({', '.join([*given, 'KEY_TILE', 'UPCAST', 'WIDE'])}, {{}})"
+    return Loops(plan.walk, call.format, tuple(_line(plan, statement) for statement in plan.per_period))
 
 
 def _strings(values: object) -> list[str]:
@@ -216,28 +215,23 @@ def _strings(values: object) -> list[str]:
     return list(map(str, values))
 
 
-def _partial(run: PartialRun) -> tuple[list[str], str, list[str]]:
-    """A run that steps over its holes."""
-    holes = [(hole, f"{hole.stop} - {hole.start}") for hole in run.holes]
-    count = f"{run.stop} - {run.start}" + "".join(f" - ({length})" for _, length in holes)
-    steps = [f"key_tile = {run.start} + step"]
-    steps += [f"key_tile += tl.where(key_tile >= {hole.start}, {length}, 0)" for hole, length in holes]
-    if len(count) < 80:
-        return [], count, steps
-    return laid_out([f"steps = {count}"], 4), "steps", steps
-
-
-def _jit_support(plan: Plan, values: dict[str, object]) -> str:
+def _jit_support(plan: Plan, values: dict[str, object], kernels: str) -> str:
     """The device functions that the kernels call, then the kernels that compute rows of keys."""
-    kernels = rows.kernels(plan)
+    of_keys = rows.kernels(plan)
     listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
-    shown = "\n".join([*listed, *kernels, str(values["result"])])
+    shown = "\n".join([*listed, *of_keys, kernels, str(values["result"])])
     used = [name for name in SUPPORT if f"{name}(" in shown]
-    return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", *used]), *kernels])
+    return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", *used]), *of_keys])
 
 
-def _tuple(configuration: Configuration) -> str:
-    return f"({configuration.query_tile}, {configuration.key_tile}, {configuration.warps}, {configuration.stages})"
+TABLES = (("FORWARD", GPU_DEFAULTS), ("BY_QUERIES", GPU_BY_QUERIES), ("BY_KEYS", GPU_BY_KEYS))
+
+
+def _entry(default: Default) -> str:
+    """Where to start, for heads and elements up to a size."""
+    start = default.configuration
+    sizes = f"({start.query_tile}, {start.key_tile}, {start.warps}, {start.stages})"
+    return f"({default.width}, {default.bytes}, {sizes})"
 
 
 def _choice(configuration: Configuration) -> str:

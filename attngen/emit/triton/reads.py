@@ -9,7 +9,7 @@ from attngen.ir.printer import ATOM
 from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level, is_row_sum, level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import RowPlan
+from attngen.schedule.statements import Statements
 
 PAIR_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
 
@@ -37,6 +37,11 @@ class KernelPrinter(TritonPrinter):
         dtype = "int64" if given.kind is Kind.INT else "float64" if self.exact else "float32"
         return f"tl.cast({load}, tl.{dtype})"
 
+    def places(self, expr: Read) -> list[str]:
+        """The indices of what is read."""
+        axes = self.plan.variant.input(expr.input).axes
+        return [self._index(expr, k, axis) for k, axis in enumerate(axes)]
+
     def _term(self, expr: Read, k: int, axis: str) -> str:
         name = kernel_name(expr.input)
         return f"tl.cast({self._index(expr, k, axis)}, tl.int64) * {name}_stride_{k}"
@@ -61,7 +66,7 @@ class KernelPrinter(TritonPrinter):
 class RowPrinter(KernelPrinter):
     """Expressions of rows: of the queries of a tile, or of the keys of one."""
 
-    def __init__(self, plan: Plan, rows: RowPlan, exact: bool, keys: bool) -> None:
+    def __init__(self, plan: Plan, rows: Statements, exact: bool, keys: bool) -> None:
         super().__init__(plan, exact)
         self.levels = {statement.name: statement.level for statement in rows.statements}
         self.axes = KEY_ROWS if keys else QUERY_ROWS

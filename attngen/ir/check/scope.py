@@ -27,7 +27,8 @@ RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
 MODULE_NAMES = frozenset(
     "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess "
-    "sys tempfile suppress DEFAULTS SPACE FLAGS SPEC ImportError MemoryError bytes hasattr "
+    "sys tempfile suppress FORWARD BY_QUERIES BY_KEYS SPACE BACKWARD_SPACE FLAGS SPEC ImportError MemoryError bytes "
+    "lru_cache cached_property hasattr "
     "abs all any bool dict enumerate filter float int isinstance len list max min next "
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field itertools "

@@ -91,53 +91,7 @@ def __variant__(
     return __outputs__
 
 
-def _attend(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """y, log-sum-exp and, where gradients are asked for, stats; `TENSORS` and `NUMBERS` name what is given."""
-    if _is_differentiated(given[:__trained_count__]):
-        attended: tuple[Tensor, Tensor, Tensor] = _Attention.apply(*given)
-        return attended
-    return _FORWARD(*given, False)
-
-
-class _Attention(torch.autograd.Function):
-    """The kernel and its gradients. Kept for them: what is given, y, and two numbers for each of its rows."""
-
-    @staticmethod
-    def forward(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        return _FORWARD(*given, True)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        y, lse, stats = output
-        ctx.mark_non_differentiable(__not_differentiable__)
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs[:__tensor_count__], y, stats)
-        ctx.rest = inputs[__tensor_count__:]
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor | None, dlse: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        *given, y, stats = ctx.saved_tensors
-        dy = torch.zeros_like(y) if dy is None else dy
-        wanted = ctx.needs_input_grad[:__trained_count__]
-        gradients = _Gradients.apply if torch.is_grad_enabled() and not torch.compiler.is_compiling() else _BACKWARD
-        found = gradients(dy, dlse, y, stats, *given, *ctx.rest, [*wanted])
-        return *(each if asked else None for each, asked in zip(found, wanted, strict=True)), *[None] * __others_count__
-
-
-class _Gradients(torch.autograd.Function):
-    """Gradients, whose own gradients nobody has derived."""
-
-    @staticmethod
-    def forward(*given: Any) -> tuple[Tensor, ...]:
-        return _BACKWARD(*given)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *_: Tensor | None) -> None:
-        raise NotImplementedError("__variant__: its gradients have no gradients themselves")
+__attending__
 
 
 class _Call(NamedTuple):
@@ -173,15 +127,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     return y, lse, stats
 
 
-def _shapes(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """The same without numbers."""
-    *given, trained = arguments
-    (B, H, N, _, _, E), q = _sized(*given[:__sized_count__])[:6], given[0]
-    y = q.new_empty((B, H, N, E))
-    lse = q.new_empty(__lse_size__, dtype=torch.float32)
-    return y, lse, q.new_empty((B, H, N, 2) if trained else (0,), dtype=torch.float32)
-
-
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
     dy, dlse, y, stats, *given, wanted = arguments
@@ -214,46 +159,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     )
 
 
-# % if landing_names
-def _to_inputs(made: tuple[Tensor | None, ...], *given: Any) -> list[Tensor | None]:
-    """Gradients by inputs, from what is summed for heads, tokens and diagonals: each sum goes to its element."""
-    __given_names__ = given
-    __landing_tuple__ = made
-    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_names__)
-    scale = 1 / math.sqrt(D) if scale is None else scale
-    offset, device = _offset("__variant__", offset, offsets, B, M - N, q.device), q.device
-    first = offset[:, None, None, None] if isinstance(offset, Tensor) else offset
-    b = torch.arange(B, device=device)[:, None, None, None]
-    h = torch.arange(H, device=device)[:, None, None]
-    rows = torch.arange(N, device=device)[:, None]
-    c = torch.arange(D, device=device)
-    totals: list[Tensor | None] = [None] * __input_count__
-    # % for line in landing_lines
-    __line__
-    # % endfor
-    return totals
-
-
-# % endif
-def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
-    """The same without numbers."""
-    given, wanted = arguments[4:], arguments[-1]
-    return _shaped_like(given[:__trained_count__], wanted)
-
-
-def _summed(total: Tensor, rows: Tensor) -> Tensor:
-    """The sum over the heads that read the same row."""
-    B, heads, tokens, width = rows.shape
-    return total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
-
-
-def _sized(__sized_parameters__) -> tuple[int, ...]:
-    """B, H, N, M, D, E__own_sizes_text__, where all shapes fit."""
-    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    # % for line in shapes
-    __line__
-    # % endfor
-    return B, H, N, M, D, E__own_sizes__
+__of_calls__
 
 
 def _packed(
@@ -415,19 +321,4 @@ __operators__
 
 
 _NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
-_LIBRARY = torch.library.Library("attngen", "FRAGMENT")
-_NAME = f"__variant___{_digest(__file__, '.cpp', '_backward.cpp')}"
-_RESULT = "(Tensor y, Tensor lse, Tensor stats)"
-_GRADIENTS = ", ".join(["Tensor"] * __trained_count__)
-_FORWARD = _operator(
-    _LIBRARY, f"{_NAME}_forward", f"({TENSORS}, {NUMBERS}, bool trained) -> {_RESULT}", "CPU", _forward, _shapes
-)
-_BACKWARD = _operator(
-    _LIBRARY,
-    f"{_NAME}_backward",
-    f"(Tensor dy, Tensor? dlse, Tensor y, Tensor stats, {TENSORS}, {NUMBERS}, bool[] wanted) -> ({_GRADIENTS})",
-    "CPU",
-    _backward,
-    _gradient_shapes,
-)
-_operator(_LIBRARY, _NAME, f"({TENSORS}, {NUMBERS}) -> {_RESULT}", "CompositeImplicitAutograd", _attend)
+__registered__

@@ -19,15 +19,26 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Where to start, by head width and bytes per element; the last of its element size serves wider heads.
-DEFAULTS = [
-    # % for entry in defaults
+# % for line in schema
+__line__
+# % endfor
+# Where to start, by head width and bytes per element; the last of its element size serves wider heads. Gradients have
+# kernels of their own for queries and for keys.
+# % for table_name, entries in tables
+__table_name__ = [
+    # % for entry in entries
     __entry__,
     # % endfor
 ]
+# % endfor
 # What tune=True chooses from, once for each power of two of the lengths.
 SPACE = [
     # % for entry in space
+    __entry__,
+    # % endfor
+]
+BACKWARD_SPACE = [
+    # % for entry in backward_space
     __entry__,
     # % endfor
 ]
@@ -135,7 +146,7 @@ def _visit(
 
 
 @triton.jit(do_not_specialize=["bucket"])
-def _forward(
+def _forward_kernel(
     q_ptr,
     k_ptr,
     v_ptr,
@@ -143,6 +154,7 @@ def _forward(
     # % if softmax
     lse_ptr,
     # % endif
+    stats_ptr,
     offsets_ptr,
     q_stride_b,
     q_stride_h,
@@ -159,7 +171,7 @@ def _forward(
     q_share,
     k_share,
     v_share,
-    # % for row in key_arguments
+    # % for row, _ in key_passed
     __row__,
     # % endfor
     # % for argument in arguments
@@ -246,36 +258,9 @@ def _forward(
     __line__
     # % endfor
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    # % for before, count, steps in partial_runs
-    # % for line in before
+    # % for line in walk_lines
     __line__
     # % endfor
-    for step in range(0, __count__):
-        # % for line in steps + visit_partial
-        __line__
-        # % endfor
-    # % endfor
-    # % for counter, start, stop, steps in full_runs
-    for __counter__ in range(__start__, __stop__):
-        # % for line in steps + visit_full
-        __line__
-        # % endfor
-    # % endfor
-    # % if periodic
-    # The mask repeats: in each period a run of tiles, without those that the period before has visited.
-    for period in range(first_period, stop_period):
-        # % for line in period_lines
-        __line__
-        # % endfor
-        for step in range(0, __count__):
-            # % for line in steps + visit_partial_of_period
-            __line__
-            # % endfor
-        for key_tile in range(full_start, full_stop):
-            # % for line in visit_full_of_period
-            __line__
-            # % endfor
-    # % endif
 
     # % if softmax
     # A row that sees no key gives 0, and -inf as its log-sum-exp.
@@ -290,12 +275,28 @@ def _forward(
     # % if softmax
     tl.store(lse_ptr + row, lse, mask=rows < N)
     # % endif
+    if stats_ptr is not None:
+        # What gradients need: what the scores of a row are relative to, and what its weights are multiplied by.
+        # % for line in stats_lines
+        __line__
+        # % endfor
 
 
 _tuned = triton.autotune(
     configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
     key=[__tuning_key__],
-)(_forward)
+)(_forward_kernel)
+
+
+__gradient_kernels__
+
+
+# % for kernel in tuned_kernels
+_tuned___kernel__ = triton.autotune(
+    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
+    key=[__tuning_key__],
+)(___kernel__)
+# % endfor
 
 
 def __variant__(
@@ -344,7 +345,7 @@ def __variant__(
         tune: search for the fastest __tuned_sizes__ at the first call with lengths of this size.
 
     Returns:
-        y: [B, H, N, E] in the dtype of q__also_lse__.
+        y: [B, H, N, E] in the dtype of q__also_lse__. Gradients go to q, k, v__trained_text__.
 
     Raises:
         ValueError: an argument does not fit.
@@ -352,56 +353,56 @@ def __variant__(
     _tensor("__variant__", "q", q)
     _tensor("__variant__", "k", k)
     _tensor("__variant__", "v", v)
-    # % for line in typed
-    __line__
-    # % endfor
-    _untrained("__variant__", q, k, v__float_inputs__)
-    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    scale = _scale("__variant__", scale)
-    scale = 1 / math.sqrt(D) if scale is None else scale
-    offset = _offset("__variant__", *_first("__variant__", offset), B, M - N, q.device)
-    # % for line in shapes + axis_lines
-    __line__
-    # % endfor
-    runs = q.device.type != "cpu" or not isinstance(_forward, triton.JITFunction)
+    runs = q.device.type != "cpu" or not isinstance(_forward_kernel, triton.JITFunction)
     # % for line in device_check
     __line__
     # % endfor
-    # % for line in checks
+    # % for line in typed
     __line__
     # % endfor
-    # % for line in host_lines
-    __line__
-    # % endfor
-    # The largest position decides whether the kernel needs 64 bits; offsets on a GPU are not looked at.
-    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
-    # % if softmax
-    lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+    scale = _scale("__variant__", scale)
+    offset, offsets = _first("__variant__", offset)
+    # % if listed
+    list_number = None if prepared is None else prepared.number
     # % endif
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
+        q, k, v = _autocast(q, k, v)
+    # % for line in attend_lines
+    __line__
+    # % endfor
+    return __outputs__
+
+
+__attending__
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y [B, H, N, E], log-sum-exp__lse_shape__ and, where it is trained, stats [B, H, N, 2] for `_backward`."""
+    *given, trained = arguments
+    __given_names__ = given
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_names__)
+    # % for line in filled_call
+    __line__
+    # % endfor
+    y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
+    lse = torch.empty(__lse_size__, dtype=torch.float32, device=q.device)
+    stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     # % if fault
     fault = torch.zeros(1, dtype=torch.int32, device=q.device)
     # % endif
     # % if listed
-    if prepared is None:
-        # % for line in list_call
-        __line__
-        # % endfor
-    # % for line in list_check
-    __line__
-    # % endfor
     tile_starts = prepared.starts.expand(B, H, -1, -1)
     # % if ordered
     query_order = None if prepared.query_order is None else prepared.query_order.expand(B, H, -1)
     key_order = None if prepared.key_order is None else prepared.key_order.expand(B, H, -1)
     # % endif
-    options = {} if tune else _default(D, E, q.element_size())
+    options = {} if tune else _default(FORWARD, D, E, q.element_size())
     options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
-    kernel = _tuned if tune else _forward
+    kernel = _tuned if tune else _forward_kernel
     # % else
-    kernel, options = (_tuned, {}) if tune else (_forward, _default(D, E, q.element_size()))
+    kernel, options = (_tuned, {}) if tune else (_forward_kernel, _default(FORWARD, D, E, q.element_size()))
     # % endif
-    with torch.cuda.device(q.device) if q.is_cuda else contextlib.nullcontext():
+    with _on(q.device):
         if B * H * N > 0:
             # % for line in row_launches
             __line__
@@ -414,20 +415,21 @@ def __variant__(
                 # % if softmax
                 lse,
                 # % endif
-                offset if isinstance(offset, Tensor) else None,
+                stats if trained else None,
+                offsets,
                 *q.stride(),
                 *k.stride(),
                 *v.stride(),
                 H // q.shape[1],
                 H // k.shape[1],
                 H // v.shape[1],
-                # % for argument in key_passed
+                # % for _, argument in key_passed
                 __argument__,
                 # % endfor
                 # % for argument in passed
                 __argument__,
                 # % endfor
-                0 if isinstance(offset, Tensor) else offset,
+                offset,
                 B,
                 H,
                 N,
@@ -441,31 +443,194 @@ def __variant__(
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
-                WIDE=__wide__,
+                WIDE=long_positions,
                 **options,
             )
     # % if fault
     _no_fault("__variant__", fault, "__fault__", debug)
     # % endif
-    return __outputs__
+    return y, lse, stats
+
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Attention` that are wanted; `dy` and `dlse` are those by its results."""
+    dy, dlse, y, stats, *given, wanted = arguments
+    __given_names__ = given
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_names__)
+    # % for line in filled_again
+    __line__
+    # % endfor
+    # % if listed
+    tile_starts = prepared.starts.expand(B, H, -1, -1)
+    query_tile_starts = prepared.by_keys[1].expand(B, H, -1, -1)
+    # % if ordered
+    query_order = None if prepared.query_order is None else prepared.query_order.expand(B, H, -1)
+    key_order = None if prepared.key_order is None else prepared.key_order.expand(B, H, -1)
+    # % endif
+    # % endif
+    panel_heads = __panel_heads__
+    groups = H // panel_heads
+    # % for line in made
+    __line__
+    # % endfor
+    # % if listed
+    fixed = {"QUERY_TILE": prepared.sizes[0], "KEY_TILE": prepared.sizes[1]}
+    # % else
+    fixed: dict[str, int] = {}
+    # % endif
+    of_queries, of_keys = ({**_default(table, D, E, q.element_size()), **fixed} for table in (BY_QUERIES, BY_KEYS))
+    with _on(q.device):
+        # % for line in gradient_row_launches
+        __line__
+        # % endfor
+        # % if centred
+        delta = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
+        if B * H * N > 0:
+            _centre[(triton.cdiv(N, 32) * B * H,)](
+                dy,
+                y,
+                # % if softmax
+                None if dlse is None else dlse.contiguous(),
+                # % endif
+                delta,
+                *dy.stride(),
+                H,
+                N,
+                E=E,
+                E_PADDED=max(16, triton.next_power_of_2(E)),
+                QUERY_TILE=32,
+            )
+        # % endif
+        common: dict[str, Any] = {
+            # % for entry in gradient_passed
+            __entry__,
+            # % endfor
+        }
+        # % if query_asked
+        if B * H * N > 0 and (__query_asked__):
+            by_queries = _tuned_by_queries if tune else _by_queries
+            by_queries[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+                **common,
+                # % for output, given in query_passed
+                __output___ptr=__given__,
+                # % endfor
+                **(fixed if tune else of_queries),
+            )
+        # % endif
+        if B * M > 0 and (__key_asked__):
+            by_keys = _tuned_by_keys if tune else _by_keys
+            by_keys[lambda meta: (triton.cdiv(M, meta["KEY_TILE"]) * B * groups,)](
+                **common,
+                panel_heads=panel_heads,
+                # % for output, given in key_outputs_passed
+                __output___ptr=__given__,
+                # % endfor
+                **(fixed if tune else of_keys),
+            )
+        # % for line in element_launches + return_launches
+        __line__
+        # % endfor
+    found = [
+        None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)
+    ]
+    # % if landing_names
+    found += _to_inputs(__landing_tuple__, *given)
+    # % endif
+    return tuple(
+        (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
+        for gradient, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+__of_calls__
+
+
+def _filled(
+    # % for parameter in packed_parameters
+    __parameter__,
+    # % endfor
+    # % if data_lines
+    seen_before: bool = False,
+    # % endif
+) -> tuple[Any, ...]:
+    """What kernels take of a call, where all that is given fits__seen_text__."""
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_arguments__)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    offset = _offset("__variant__", offset, offsets, B, M - N, q.device)
+    # % for line in filled
+    __line__
+    # % endfor
+    # % if data_lines
+    if not seen_before:
+        # % for line in data_lines
+        __line__
+        # % endfor
+    # % endif
+    # % for line in rules
+    __line__
+    # % endfor
+    # % for line in host_lines
+    __line__
+    # % endfor
+    # % if listed
+    prepared = None if list_number is None else _LISTS.get(list_number)
+    if prepared is not None:
+        # % for line in deeper_list_check
+        __line__
+        # % endfor
+    else:
+        # % for line in list_again
+        __line__
+        # % endfor
+    if prepared is None:
+        # % for line in list_call
+        __line__
+        # % endfor
+        _LATEST.append(prepared)
+    # % endif
+    # % for line in table_lines
+    __line__
+    # % endfor
+    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
+    long_positions = __wide__
+    offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
+    return __filled_values__
 
 
 # % if listed
+_LATEST: deque[LiveTiles] = deque(maxlen=4)
+"""The last lists that were made: a backward pass and the next layer often walk the tiles of the call before."""
+
 __live_tiles__
 
 
 def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
-    """Queries and keys of a tile."""
-    default = _default(D, E, size)
+    """Queries and keys of a tile, for all kernels: those of a list."""
+    default = _default(BY_QUERIES, D, E, size)
     return default["QUERY_TILE"], default["KEY_TILE"]
 
 
 # % endif
-def _default(D: int, E: int, size: int) -> dict[str, int]:
+# % if tensor_support
+__tensor_support__
+
+
+# % endif
+def _default(table: list[tuple[int, int, tuple[int, int, int, int]]], D: int, E: int, size: int) -> dict[str, int]:
     """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
-    listed = [entry for entry in DEFAULTS if entry[1] == size]
+    listed = [entry for entry in table if entry[1] == size]
     _, _, (queries, keys, warps, stages) = next((e for e in listed if e[0] >= max(D, E)), listed[-1])
     return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
 
 
 __support__
+
+
+__launching__
+
+
+__operators__
+
+
+__registered__

@@ -1,0 +1,44 @@
+"""What launchers of Triton kernels do beside launching. Copied into generated files by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Where kernels are launched."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+@lru_cache(maxsize=1000)
+def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers of the host as a tensor; it is kept, for copying it to a GPU waits for the device."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def _gathered(
+    given: Tensor, lengths: tuple[int, int, int, int], query_tile: int, pairs_of: Callable[..., None]
+) -> Tensor:
+    """The gradient by `given`, whose elements many pairs read; float64, and the same to the last bit each time.
+
+    `pairs_of(values, elements, b, h, row, tiles)` computes, for some query tiles, the gradient of each pair and the
+    element that it belongs to; `index_put_` adds them in one order.
+    """
+    B, H, N, M = lengths
+    total = torch.zeros(given.numel(), dtype=torch.float64, device=given.device)
+    rows = max(1, 2**22 // max(M, 1) // query_tile) * query_tile
+    for b in range(B):
+        for h in range(H):
+            for row in range(0, N, rows):
+                tiles = -(-min(rows, N - row) // query_tile)
+                values = torch.zeros(tiles * query_tile * M, dtype=torch.float32, device=given.device)
+                elements = torch.zeros(tiles * query_tile * M, dtype=torch.int64, device=given.device)
+                pairs_of(values, elements, b, h, row, tiles)
+                total.index_put_((elements,), values.double(), accumulate=True)
+    return total.view(given.shape)
