@@ -29,9 +29,14 @@ def given(tokens: int = 24, trained: bool = True) -> list[Tensor]:
     return [torch.randn(shape, generator=generator).requires_grad_(trained) for shape in shapes]
 
 
+@pytest.fixture(params=["cpp", "triton"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def kernel() -> attngen.Kernel:
-    return attngen.build(ALIBI, backend="cpp")
+def kernel(backend: str) -> attngen.Kernel:
+    return attngen.build(ALIBI, backend=backend)
 
 
 @pytest.fixture
@@ -63,10 +68,10 @@ def test_compiled_without_breaks_and_once_for_all_lengths(attend: Callable[..., 
 
 
 @pytest.mark.usefixtures("fresh_dynamo")
-def test_compiled_with_a_list_of_tiles() -> None:
-    kernel = attngen.build(PACKED, backend="cpp")
+def test_compiled_with_a_list_of_tiles(backend: str) -> None:
+    kernel = attngen.build(PACKED, backend=backend)
     compiled = torch.compile(lambda *rows, **options: kernel(*rows, **options), fullgraph=True, backend="aot_eager")
-    for tokens in (150, 190, 230):
+    for tokens in (150, 190, 230) if backend == "cpp" else (40, 70, 100):
         *leaves, _ = given(tokens)
         doc = torch.arange(tokens).div(60, rounding_mode="floor").expand(2, -1)
         prepared = kernel.prepare(*leaves[:2], doc=doc)
@@ -154,8 +159,8 @@ def test_copies(kernel: attngen.Kernel) -> None:
         assert (other.parameters, other.backend) == (kernel.parameters, kernel.backend)
 
 
-def test_a_pickle_in_another_process(tmp_path: Path) -> None:
-    kernel = attngen.build("attention near(w: int) { mask 0 <= i - j < w }", backend="cpp", w=5)
+def test_a_pickle_in_another_process(tmp_path: Path, backend: str) -> None:
+    kernel = attngen.build("attention near(w: int) { mask 0 <= i - j < w }", backend=backend, w=5)
     rows = torch.randn(1, 2, 9, 8)
     torch.save((pickle.dumps(kernel), rows, kernel(rows, rows, rows)), tmp_path / "kernel.pt")
     code = (
@@ -186,7 +191,7 @@ def test_the_backward_pass_is_compiled_when_it_is_needed(monkeypatch: pytest.Mon
 
 def test_operators_are_named_by_what_they_do(kernel: attngen.Kernel) -> None:
     kernel(*given()[:3], slope=given()[3])
-    other = attngen.build(ALIBI.replace("- slope", "+ slope"), backend="cpp")
+    other = attngen.build(ALIBI.replace("- slope", "+ slope"), backend=kernel.backend)
     other(*given()[:3], slope=given()[3])
     names: list[Any] = [each for each in dir(torch.ops.attngen) if each.startswith("alibi_")]
     assert len({name.split("_")[1] for name in names}) >= 2
@@ -206,19 +211,19 @@ def test_what_is_remembered_of_a_call_is_how_its_tensors_lie() -> None:
         kernel(q, k[..., :8], v)
 
 
-def test_defaults_of_torch_do_not_matter() -> None:
+def test_defaults_of_torch_do_not_matter(backend: str) -> None:
     """Neither the default device nor the default dtype are those of the tensors that are given."""
     leaves = given()
     slope, doc = leaves[3], torch.arange(24).div(9, rounding_mode="floor").expand(2, -1)
     alibi = attngen.build(
-        "attention a { score scale * dot(q, k) - alibi_slope(h) * (i - j) mask j <= i }", backend="cpp"
+        "attention a { score scale * dot(q, k) - alibi_slope(h) * (i - j) mask j <= i }", backend=backend
     )
-    packed = attngen.build(PACKED, backend="cpp")
+    packed = attngen.build(PACKED, backend=backend)
 
     def every() -> list[Tensor]:
         kernels = [lambda *x: alibi(*x), lambda *x: packed(*x, doc=doc)]
         found = [each for kernel in kernels for each in gradients(kernel, leaves[:3])]
-        return [*found, *gradients(lambda *x: attngen.build(ALIBI, backend="cpp")(*x, slope=slope), leaves[:3])]
+        return [*found, *gradients(lambda *x: attngen.build(ALIBI, backend=backend)(*x, slope=slope), leaves[:3])]
 
     wanted = every()
     torch.set_default_device("meta")

@@ -1,0 +1,89 @@
+"""Launchers of GPU kernels wait for nothing, so that calls can be recorded as CUDA graphs.
+
+They run here with tensors that have no numbers: whatever would look at one raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from by_hand.draws import DRAWS
+from test_specs import SPECS, tensors
+from torch import Tensor
+
+import attngen
+from attngen.runtime.module import import_files
+
+SIZES = {"B": 2, "H": 4, "N": 48, "M": 48, "D": 16}
+
+
+class Launches:
+    """In place of kernels: they are launched, and nothing happens."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __getitem__(self, grid: object) -> Any:
+        return self.launched
+
+    def launched(self, *_: object, **__: object) -> None:
+        self.count += 1
+
+
+def without_kernels(name: str) -> tuple[ModuleType, Launches]:
+    """The module of a variant, whose kernels do nothing."""
+    module, launches = import_files(attngen.compile(SPECS[name], "triton"), name), Launches()
+    for label, value in vars(module).items():
+        if hasattr(value, "arg_names") or label.startswith("_tuned"):
+            setattr(module, label, launches)
+    module._on = lambda _: contextlib.nullcontext()  # type: ignore[attr-defined]
+    module._no_fault = lambda *_: None  # type: ignore[attr-defined]  # an assertion on the device
+    if hasattr(module, "LiveTiles"):
+        module._list_tiles = lambda *_: live_tiles(module)  # type: ignore[attr-defined]
+    return module, launches
+
+
+def live_tiles(module: ModuleType) -> Any:
+    """A list, whose making does wait: calls that are recorded are given one."""
+    orders = {"query_order": None, "key_order": None, "costs": (0.0,)}
+    return module.LiveTiles(
+        tiles=torch.zeros(4, dtype=torch.int32, device="meta"),
+        starts=torch.zeros(1, 1, 2, 3, dtype=torch.int64, device="meta"),
+        sizes=(32, 32),
+        made_for=(2, 4, 48, 48),
+        versions=(0, 0, 0, 0),
+        **{label: value for label, value in orders.items() if label in module.LiveTiles.__dataclass_fields__},
+    )
+
+
+def arguments(module: ModuleType, rows: tuple[Tensor, ...], known: dict[str, Any]) -> list[Any]:
+    """What the operators of a module take."""
+    schema = getattr(torch.ops.attngen, module._NAME).default._schema
+    names = [argument.name for argument in schema.arguments]
+    given = {**dict(zip("qkv", rows, strict=True)), **known, "debug": False, "tune": False}
+    return [given.get(each, given.get(each.rstrip("_"))) for each in names]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_nothing_waits(name: str) -> None:
+    parameters, inputs = DRAWS[name](np.random.default_rng(0), SIZES)
+    module, launches = without_kernels(name)
+    q, k, v = (torch.empty(2, 4, 48, 16, device="meta") for _ in "qkv")
+    known = {label: each.to("meta") for label, each in tensors(inputs, torch.float32).items()}
+    given = arguments(module, (q, k, v), known | parameters)
+    y, _, stats = module._forward(*given, True)
+    trained = sum(isinstance(each, Tensor) and each.is_floating_point() for each in given)
+    found = module._backward(torch.empty_like(y), None, y, stats, *given, [True] * trained)
+    assert launches.count >= 3
+    assert [each.shape for each in found[:3]] == [q.shape, k.shape, v.shape]
+
+
+@pytest.mark.parametrize("look", [Tensor.item, Tensor.tolist, Tensor.nonzero, bool])
+def test_looking_would_be_seen(look: Any) -> None:
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        look(torch.empty(1, device="meta"))
