@@ -40,6 +40,9 @@ LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
 TRITON = "attngen/emit/triton/templates/streaming.py"
+BY_KEYS = "attngen/emit/triton/templates/by_keys.py"
+BY_DIAGONALS = "attngen/emit/triton/templates/by_diagonals.py"
+PAIRS = "attngen/emit/triton/templates/differentiated_pairs.py"
 FAULTS = [
     Fault("off by one in a bound", "attngen/analysis/solve.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
     Fault("hull rounded inward", "attngen/analysis/walk.py", "al.ceil_divide(last, tile)", "al.floor_divide(last, tile)", BOUNDS),
@@ -147,7 +150,7 @@ FAULTS = [
     Fault("gradients: full tiles left out", CPP_GRADIENTS, "for (int64_t step = partial; step < visits; ++step) visit<true>", "for (int64_t step = partial; step < partial; ++step) visit<true>", GRADIENTS),
     Fault("gradients: keys forget the first rows that see them", CPP_GRADIENTS, "{ std::min(seen_by[panel].first, r0), r0 + block_rows }", "{ r0, r0 + block_rows }", GRADIENTS),
     Fault("gradients: dead pairs have some", CPP_GRADIENTS, "if (!FULL) keep_live(__d___row, live, first, last, 0);", "", SPEC_GRADIENTS),
-    Fault("gradients: heads that share keys are not summed", LAUNCHER, "tokens, width).sum(2)", "tokens, width)[:, :, 0]", GRADIENTS),
+    Fault("gradients: heads that share keys are not summed", "attngen/emit/templates/of_calls.py", "tokens, width).sum(2)", "tokens, width)[:, :, 0]", GRADIENTS),
     Fault("gradients: one task sums for keys", CPP_BACKWARD, "    KeySums& found = sums[part];\n    for (int64_t slot = first;", "    KeySums& found = sums[0];\n    for (int64_t slot = first;", GRADIENTS),
     Fault("gradients: moved keys stay where they were walked", CPP_BACKWARD, "call.key_order ? key_order[slot] : slot, token", "slot, token", GRADIENTS),
     Fault("gradients: turned channels do not turn back", "attngen/emit/cpp/adjoints.py", 'channel = "c" if isinstance(leaf, Row) else printer.text(leaf.index)', 'channel = "c"', SPEC_GRADIENTS),
@@ -156,6 +159,25 @@ FAULTS = [
     Fault("gradients: heads add to the same elements at once", CPP_BACKWARD, "rounds[group / in_row % call.batch_rounds * call.head_rounds + group % in_row % call.head_rounds]", "rounds[0]", GRADIENTS),
     Fault("gradients: queries of all batch rows stand alike", "attngen/emit/landings.py", '({"b"} if "i" in found else set())', "set()", GRADIENTS),
     Fault("gradients: of elements, the last counts", "attngen/emit/support/operators.py", "sums.double(), accumulate=True)", "sums.double())", GRADIENTS),
+    Fault("Triton gradients: partial tiles taken for full", PAIRS, "if not FULL:", "if FULL:", GRADIENTS),
+    Fault("Triton gradients: delta is added", PAIRS, "by_score - delta[:, None]", "by_score + delta[:, None]", GRADIENTS),
+    Fault("Triton gradients: weights are not divided by their sum", PAIRS, "tl.exp2(logit - base[:, None]) * share[:, None]", "tl.exp2(logit - base[:, None])", GRADIENTS),
+    Fault("Triton gradients: the first of some heads counts for all", BY_KEYS, "h = first_head + head", "h = first_head", GRADIENTS),
+    Fault("Triton gradients: keys of a group stand elsewhere", BY_KEYS, "first_head // panel_heads) * M", "first_head) * M", GRADIENTS),
+    Fault("Triton gradients: diagonals end one too late", BY_DIAGONALS, "before = turned < KEY_TILE", "before = turned <= KEY_TILE", SPEC_GRADIENTS),
+    Fault("Triton gradients: the last tile of a diagonal is left out", BY_DIAGONALS, "tl.minimum(query_tiles, key_tiles + apart)", "tl.minimum(query_tiles, key_tiles + apart) - 1", SPEC_GRADIENTS),
+    Fault("Triton gradients: heads that share elements are one", "attngen/emit/triton/templates/by_pairs.py", "% heads * head_step", "% heads", GRADIENTS),
+    Fault("Triton gradients: what was added before is lost", "attngen/emit/triton/templates/by_pairs.py", "tl.load(total_ptr + place, mask=live, other=0.0) + __landing__", "__landing__", GRADIENTS),
+    Fault("Triton gradients: channels keep what belongs to others", "attngen/emit/triton/adjoints.py", "tl.where(c == to, moved, 0.0)", "tl.where(c == channel, moved, 0.0)", SPEC_GRADIENTS),
+    Fault("Triton gradients: of two products, the last counts", "attngen/emit/triton/templates/returned_rows.py", "total = tl.load(d__side___ptr + row + c, mask=inside, other=0.0)", "total = tl.zeros_like(d__side__)", SPEC_GRADIENTS),
+    Fault("Triton gradients: holes of a walk are visited", "attngen/emit/triton/walks.py", "{self.tile} += tl.where", "{self.tile} += 0 * tl.where", SPEC_GRADIENTS),
+    Fault("Triton gradients: lists that are turned round say partial for full", "attngen/emit/support/live.py", "key_tiles + tiles) * 2 + full", "key_tiles + tiles) * 2 + ~full", SPEC_GRADIENTS),
+    Fault("Triton gradients: log-sum-exp has the wrong sign", "attngen/emit/triton/templates/centred_rows.py", "delta -= tl.load", "delta += tl.load", GRADIENTS),
+    Fault("Triton gradients: a sink pulls the other way", "attngen/emit/triton/gradients.py", "by_sink = -tl.exp2", "by_sink = tl.exp2", GRADIENTS),
+    Fault("Triton gradients: rows of queries are anchored elsewhere", PAIRS, "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__ + __half_of_anchor__", "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__", SPEC_GRADIENTS),
+    Fault("launchers: lists are turned round on the host", "attngen/emit/support/live.py", "output_size=len(tiles)", "output_size=int(ends[-1, 2])", "tests/runtime/test_no_waiting.py"),
+    Fault("tiles of the CPU: rows are not turned", "attngen/emit/cpp/support/tiles.cpp", "      transpose(square);\n", "", GRADIENTS),
+    Fault("tiles of the CPU: the last columns are left out", "attngen/emit/cpp/support/tiles.cpp", "if (vectors == 3) continue;", "if (vectors >= 3) continue;", GRADIENTS),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),

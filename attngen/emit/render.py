@@ -22,7 +22,7 @@ from attngen.folders import cache_folder
 
 PLACEHOLDER = re.compile(r"__([a-z][a-z0-9]*(?:_[a-z0-9]+)*)__")
 COMMENT = {".py": "#", ".cpp": "//"}
-OWN_NAMES = frozenset({"future", "name", "file", "init", "next", "post_init", "attribute"})
+OWN_NAMES = frozenset({"future", "name", "file", "init", "next", "post_init", "attribute", "linux"})
 
 
 def render(package: str, template: str, values: Mapping[str, object]) -> str:

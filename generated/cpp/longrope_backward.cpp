@@ -24,6 +24,10 @@
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
+#if defined(__AMX_BF16__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #ifndef ELEMENT  // float, BFloat16 or Half; a library is compiled for each that is needed
 #define ELEMENT float
@@ -34,8 +38,6 @@
 
 namespace {
 
-constexpr int64_t QUERY_TILE = 64;
-constexpr int64_t KEY_TILE = 128;
 constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
 constexpr float NOTHING = -std::numeric_limits<float>::infinity();
 
@@ -47,6 +49,13 @@ struct BFloat16 {
 using Half = _Float16;
 using Element = ELEMENT;  // of q, k, v and y
 using Index = INDEX;      // of positions
+
+// Whether the CPU multiplies tiles of 16 rows of 16 pairs at once (AMX).
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+constexpr bool TILED = std::is_same_v<Element, BFloat16>;
+#else
+constexpr bool TILED = false;
+#endif
 
 inline float to_float(float x) { return x; }
 inline float to_float(Half x) { return static_cast<float>(x); }
@@ -72,6 +81,9 @@ void read_row(const T* row, int64_t step, int64_t count, float* target) {  // `s
   else
     for (int64_t c = 0; c < count; ++c) target[c] = to_float(row[c * step]);
 }
+
+constexpr int64_t QUERY_TILE = TILED ? 128 : 64;
+constexpr int64_t KEY_TILE = 128;
 
 // ---- vectors
 
@@ -99,6 +111,15 @@ inline void store(float* to, Floats x) { *reinterpret_cast<Floats*>(to) = x; }
 // One instruction, where the CPU has one.
 inline Floats multiply_add(Floats x, Floats y, Floats sum) { return x * y + sum; }
 
+// While this lives, numbers below 1e-38 are 0: some CPUs take a hundred times as long for what they make of them.
+struct NoDenormals {
+#if defined(__SSE2__)
+  const unsigned before = __builtin_ia32_stmxcsr();
+  NoDenormals() { __builtin_ia32_ldmxcsr(before | 0x8040); }
+  ~NoDenormals() { __builtin_ia32_ldmxcsr(before); }
+#endif
+};
+
 inline float sum_of(Floats x) {
   for (int half = LANES / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; ++lane) x[lane] += x[lane + half];
@@ -119,6 +140,133 @@ inline Floats exp2_of(Floats x) {
   return reinterpret_cast<Floats>(reinterpret_cast<Ints>(power) + (reinterpret_cast<Ints>(rounded) << 23));
 }
 
+// ---- pairs of bfloat16
+
+#if defined(__AVX512BF16__)
+// Two vectors, rounded: lane by lane, the first in the low half and the second in the high one.
+inline Pairs paired(Floats first, Floats second) {
+  typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+  const __m512bh rounded = _mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+  Halves halves[2];
+  std::memcpy(halves, &rounded, sizeof rounded);
+  return __builtin_convertvector(halves[0], Pairs) | __builtin_convertvector(halves[1], Pairs) << 16;
+}
+
+// Two vectors, rounded, one behind the other: pairs of neighbours.
+inline Pairs neighbours(const float* from) {
+  return reinterpret_cast<Pairs>(_mm512_cvtne2ps_pbh((__m512)load(from + LANES), (__m512)load(from)));
+}
+
+// 16 vectors of 16 pairs, the rows of a square, as its columns.
+inline void transpose(Pairs* square) {
+  Ints lanes;
+  for (int lane = 0; lane < LANES; ++lane) lanes[lane] = lane;
+#pragma GCC unroll 4
+  for (int step = LANES / 2; step > 0; step /= 2) {
+    const Ints upper = (lanes & step) != 0;
+    const auto low = reinterpret_cast<__m512i>(upper ? lanes - step + LANES : lanes);
+    const auto high = reinterpret_cast<__m512i>(upper ? lanes + LANES : lanes + step);
+#pragma GCC unroll 16
+    for (int row = 0; row < LANES; ++row) {
+      if (row & step) continue;
+      const auto first = reinterpret_cast<__m512i>(square[row]), second = reinterpret_cast<__m512i>(square[row + step]);
+      square[row] = reinterpret_cast<Pairs>(_mm512_permutex2var_epi32(first, low, second));
+      square[row + step] = reinterpret_cast<Pairs>(_mm512_permutex2var_epi32(first, high, second));
+    }
+  }
+}
+#endif
+
+// ---- products of the CPU's own tiles
+
+constexpr int64_t SIDE = 16;  // rows of a tile, and factors of a row
+
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+// Whether the system gives tiles to this process, which has to ask for them: their registers are large.
+inline bool has_tiles() {
+  constexpr int REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  static const bool given = TILED && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+  return given;
+}
+
+// What a thread has while it works with tiles, all of them of 16 rows.
+struct Tiles {
+  struct alignas(64) Shapes {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = { 64, 64, 64, 64, 64, 64, 64, 64 };
+    uint8_t rows[16] = { SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, SIDE };
+  };
+  Tiles() {
+    const Shapes shapes;
+    if (has_tiles()) _tile_loadconfig(&shapes);
+  }
+  ~Tiles() {
+    if (has_tiles()) _tile_release();
+  }
+};
+
+// sums += rows . panel over 16 `steps` factors, for 16 rows, `width` apart, and the first `vectors` times 16 columns.
+template <bool ADDED, typename T>
+inline void multiply_tiles(
+    int64_t steps, int64_t vectors, const T* rows, int64_t stride, const T* panel, float* sums, int64_t width) {
+  const int64_t bytes = width * sizeof *sums;
+  if (ADDED) {
+    _tile_loadd(0, sums, bytes);
+    if (vectors > 1) _tile_loadd(1, sums + SIDE, bytes);
+    if (vectors > 2) _tile_loadd(2, sums + 2 * SIDE, bytes);
+    if (vectors > 3) _tile_loadd(3, sums + 3 * SIDE, bytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t step = 0; step < steps; ++step) {
+    const T* columns = panel + step * SIDE * PANEL;
+    _tile_loadd(4, rows + step * SIDE, stride * sizeof *rows);
+    _tile_loadd(5, columns, PANEL * sizeof *rows);
+    _tile_dpbf16ps(0, 4, 5);
+    if (vectors == 1) continue;
+    _tile_loadd(6, columns + SIDE, PANEL * sizeof *rows);
+    _tile_dpbf16ps(1, 4, 6);
+    if (vectors == 2) continue;
+    _tile_loadd(5, columns + 2 * SIDE, PANEL * sizeof *rows);
+    _tile_dpbf16ps(2, 4, 5);
+    if (vectors == 3) continue;
+    _tile_loadd(6, columns + 3 * SIDE, PANEL * sizeof *rows);
+    _tile_dpbf16ps(3, 4, 6);
+  }
+  _tile_stored(0, sums, bytes);
+  if (vectors > 1) _tile_stored(1, sums + SIDE, bytes);
+  if (vectors > 2) _tile_stored(2, sums + 2 * SIDE, bytes);
+  if (vectors > 3) _tile_stored(3, sums + 3 * SIDE, bytes);
+}
+
+// The first `rows` rows of a tile of queries as rows of keys, QUERY_TILE pieces each; zeros stand for other queries.
+template <typename T>
+inline const T* as_rows_of_keys(const float* tile, int64_t rows, T* factors) {
+  for (int64_t r = 0; r < rows; r += 2 * SIDE)
+    for (int64_t x = 0; x < KEY_TILE; x += SIDE) {
+      Pairs square[SIDE];
+      for (int64_t pair = 0; pair < SIDE; ++pair) {
+        const float* row = tile + (r + 2 * pair) * KEY_TILE + x;
+        square[pair] = r + 2 * pair < rows ? paired(load(row), load(row + KEY_TILE)) : Pairs{};
+      }
+      transpose(square);
+      for (int64_t key = 0; key < SIDE; ++key)
+        std::memcpy(factors + (x + key) * (QUERY_TILE / 2) + r / 2, &square[key], sizeof square[key]);
+    }
+  return factors;
+}
+#else
+inline bool has_tiles() { return false; }
+struct Tiles {};
+template <bool ADDED, typename T>
+void multiply_tiles(int64_t, int64_t, const T*, int64_t, const T*, float*, int64_t);
+template <typename T>
+const T* as_rows_of_keys(const float*, int64_t, T*);
+#endif
+
 // ---- products of tiles
 
 // What a product multiplies: floats, or where the CPU can, pairs of bfloat16: of two channels, or of two tokens.
@@ -133,13 +281,14 @@ constexpr bool PAIRED = false;
 using Piece = std::conditional_t<PAIRED, BFloat16, float>;
 using Factor = std::conditional_t<PAIRED, uint32_t, float>;
 constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
-constexpr int64_t BLOCK = 6;               // query rows that a product handles side by side; at times one less
+constexpr int64_t HELD = 6;                   // rows whose sums are held in registers; at times one less
+constexpr int64_t BLOCK = TILED ? SIDE : HELD;  // query rows that are handled side by side
 
 constexpr int64_t rounded_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
 
 // How many of the rows that are left the next block takes: full blocks, and some with one row less.
-constexpr int64_t next_block(int64_t left) {
-  const int64_t blocks = (left + BLOCK - 1) / BLOCK;
+constexpr int64_t next_block(int64_t left, int64_t most = BLOCK) {
+  const int64_t blocks = (left + most - 1) / most;
   return (left + blocks - 1) / blocks;
 }
 
@@ -171,8 +320,7 @@ inline const Factor* as_factors(const float* rows, int64_t count, int64_t width,
     int64_t c = 0;
 #if defined(__AVX512BF16__)
     for (; c + 2 * LANES <= width; c += 2 * LANES) {
-      const float* from = rows + r * width + c;
-      const auto rounded = _mm512_cvtne2ps_pbh((__m512)load(from + LANES), (__m512)load(from));
+      const Pairs rounded = neighbours(rows + r * width + c);
       std::memcpy(pieces + r * step + c, &rounded, sizeof rounded);
     }
 #endif
@@ -181,10 +329,26 @@ inline const Factor* as_factors(const float* rows, int64_t count, int64_t width,
   return as_factors(pieces);
 }
 
-// Key x of a tile, D channels: panels of PANEL keys, in each of them one factor of all its keys after the other.
-inline void pack_key(const float* row, int64_t D, int64_t x, Piece* panels) {
+// How many keys or values, one row after the other, are packed together.
+constexpr int64_t TOGETHER = PAIRED ? LANES : 1;
+
+// Keys from x on, D channels: panels of PANEL keys, in each of them one factor of all its keys after the other.
+inline void pack_keys(const float* rows, int64_t D, int64_t x, Piece* panels) {
   Piece* panel = panels + x / PANEL * rounded_up(D, DEPTH) * PANEL + x % PANEL * DEPTH;
-  for (int64_t d = 0; d < D; ++d) assign(panel[d / DEPTH * DEPTH * PANEL + d % DEPTH], row[d]);
+  int64_t start = 0;
+#if defined(__AVX512BF16__)
+  if constexpr (PAIRED)
+    for (; start + 2 * LANES <= D; start += 2 * LANES) {
+      Pairs square[LANES];
+      for (int64_t row = 0; row < LANES; ++row) square[row] = neighbours(rows + row * D + start);
+      transpose(square);
+      for (int64_t pair = 0; pair < LANES; ++pair)
+        std::memcpy(panel + (start + 2 * pair) * PANEL, &square[pair], sizeof square[pair]);
+    }
+#endif
+  for (int64_t row = 0; row < TOGETHER; ++row)
+    for (int64_t d = start; d < D; ++d)
+      assign(panel[d / DEPTH * DEPTH * PANEL + row * DEPTH + d % DEPTH], rows[row * D + d]);
 }
 
 // Value x of a tile, E channels: panels of PANEL channels, in each of them one factor of all its channels after the
@@ -195,6 +359,25 @@ inline void pack_value(const float* row, int64_t E, int64_t x, Piece* panels) {
     const int64_t count = std::min(PANEL, E - first);
     for (int64_t e = 0; e < count; ++e) assign(panel[e * DEPTH], row[first + e]);
   }
+}
+
+// Values from x on.
+inline void pack_values(const float* rows, int64_t E, int64_t x, Piece* panels) {
+  int64_t first = 0;
+#if defined(__AVX512BF16__)
+  if constexpr (PAIRED)
+    for (; first + LANES <= E; first += LANES)
+      for (int64_t row = 0; row < TOGETHER; row += DEPTH) {
+        const Pairs both = paired(load(rows + row * E + first), load(rows + (row + 1) * E + first));
+        const int64_t panel = first / PANEL * PANEL * (KEY_TILE / DEPTH) + (x + row) / DEPTH * PANEL;
+        std::memcpy(panels + (panel + first % PANEL) * DEPTH, &both, sizeof both);
+      }
+#endif
+  for (int64_t row = 0; row < TOGETHER; ++row)
+    for (int64_t e = first; e < E; ++e) {
+      const int64_t panel = e / PANEL * PANEL * (KEY_TILE / DEPTH) + (x + row) / DEPTH * PANEL;
+      assign(panels[(panel + e % PANEL) * DEPTH + (x + row) % DEPTH], rows[row * E + e]);
+    }
 }
 
 // ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector. ACROSS: the rows are the
@@ -234,8 +417,27 @@ template <int ROWS>
 inline void score_rows(
     int64_t count, const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
     float* products) {
-  const auto block = count == BLOCK ? score_block<BLOCK> : score_block<BLOCK - 1>;
-  block(rows, panels, depth, first, last, factor, products);
+  if constexpr (TILED)
+    if (depth % SIDE == 0 && has_tiles()) {
+      alignas(64) float sums[SIDE * PANEL];
+      for (int64_t x = first; x < last; x += PANEL) {
+        const Factor* panel = panels + x * depth;
+        if (count == SIDE && factor == 1) {
+          multiply_tiles<false>(depth / SIDE, STRIP, rows, depth, panel, products + x, KEY_TILE);
+          continue;
+        }
+        multiply_tiles<false>(depth / SIDE, STRIP, rows, depth, panel, sums, PANEL);
+        for (int64_t r = 0; r < count; ++r)
+          for (int64_t lane = 0; lane < PANEL; lane += LANES)
+            store(products + r * KEY_TILE + x + lane, all(factor) * load(sums + r * PANEL + lane));
+      }
+      return;
+    }
+  for (int64_t r = 0, taken = 0; r < count; r += taken) {
+    taken = next_block(count - r, HELD);
+    const auto block = taken == HELD ? score_block<HELD> : score_block<HELD - 1>;
+    block(rows + r * depth, panels, depth, first, last, factor, products + r * KEY_TILE);
+  }
 }
 
 // acc = acc * rescale + weights . values, for one panel of channels. Rows beyond `count` are there for the block alone.
@@ -265,11 +467,43 @@ template <int ROWS, bool ACROSS = false>
         panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL, rescale, acc + e, width);
 }
 
+// The same with tiles, for at most 16 rows.
+inline void value_tiles(
+    int64_t count, const Factor* weights, int64_t stride, const Factor* panels, int64_t first, int64_t last,
+    const float* rescale, float* acc, int64_t width) {
+  if constexpr (TILED) {
+    alignas(64) float sums[SIDE * PANEL];
+    const int64_t steps = (last - first) / DEPTH / SIDE;
+    // Maxima change seldom; then sums go on where they stand.
+    const bool added = count == SIDE && std::all_of(rescale, rescale + SIDE, [](float each) { return each == 1; });
+    for (int64_t e = 0; e < width; e += PANEL) {
+      const int64_t channels = std::min(PANEL, width - e);
+      const Factor* panel = panels + e * (KEY_TILE / DEPTH) + first / DEPTH * PANEL;
+      if (added) {
+        multiply_tiles<true>(steps, channels / LANES, weights, stride, panel, acc + e, width);
+        continue;
+      }
+      multiply_tiles<false>(steps, channels / LANES, weights, stride, panel, sums, PANEL);
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t lane = 0; lane < channels; lane += LANES) {
+          float* target = acc + r * width + e + lane;
+          store(target, multiply_add(load(target), all(rescale[r]), load(sums + r * PANEL + lane)));
+        }
+    }
+  }
+}
+
 inline void add_values(
     int64_t count, const Factor* weights, const Factor* panels, int64_t first, int64_t last, const float* rescale,
     float* acc, int64_t width) {
-  const auto block = count == BLOCK ? value_block<BLOCK> : value_block<BLOCK - 1>;
-  block(count, weights + first / DEPTH, KEY_TILE / DEPTH, panels, first, last, rescale, acc, width);
+  weights += first / DEPTH;
+  constexpr int64_t apart = KEY_TILE / DEPTH;
+  if (TILED && has_tiles()) return value_tiles(count, weights, apart, panels, first, last, rescale, acc, width);
+  for (int64_t r = 0, taken = 0; r < count; r += taken) {
+    taken = next_block(count - r, HELD);
+    const auto block = taken == HELD ? value_block<HELD> : value_block<HELD - 1>;
+    block(taken, weights + r * apart, apart, panels, first, last, rescale + r, acc + r * width, width);
+  }
 }
 
 // ---- weights of a row
@@ -333,10 +567,12 @@ inline bool any_of(const bool* live, int64_t first) {
 
 // ---- sums over the queries of a tile
 
-constexpr float ONES[BLOCK] = {1, 1, 1, 1, 1, 1};
+constexpr float ONES[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Rows of a tile of queries as columns: as they are, or two queries together.
+// Rows of a tile of queries as columns: as they are, or two queries together; with tiles, as rows of keys.
 inline const Factor* as_columns(const float* tile, int64_t rows, Piece* pieces) {
+  if constexpr (TILED)
+    if (has_tiles()) return as_rows_of_keys(tile, rows, reinterpret_cast<Factor*>(pieces));
   if (!PAIRED) return reinterpret_cast<const Factor*>(tile);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t x = 0; x < KEY_TILE; ++x)
@@ -348,10 +584,18 @@ inline const Factor* as_columns(const float* tile, int64_t rows, Piece* pieces) 
 inline void add_across(
     const Factor* columns, const Factor* panels, int64_t first_x, int64_t last_x, int64_t first, int64_t last,
     float* acc, int64_t width) {
+  if (TILED && has_tiles()) {  // which take 32 queries at a time; those that see no key of the tile weigh nothing
+    constexpr int64_t apart = QUERY_TILE / DEPTH;
+    first = first / (2 * SIDE) * (2 * SIDE), last = rounded_up(last, 2 * SIDE);
+    for (int64_t x = first_x; x < last_x; x += SIDE)
+      value_tiles(
+          SIDE, columns + x * apart + first / DEPTH, apart, panels, first, last, ONES, acc + x * width, width);
+    return;
+  }
   int64_t count = 0;
   for (int64_t x = first_x; x < last_x; x += count) {
-    count = next_block(last_x - x);
-    const auto block = count == BLOCK ? value_block<BLOCK, true> : value_block<BLOCK - 1, true>;
+    count = next_block(last_x - x, HELD);
+    const auto block = count == HELD ? value_block<HELD, true> : value_block<HELD - 1, true>;
     block(count, columns + first / DEPTH * KEY_TILE + x, KEY_TILE, panels, first, last, ONES, acc + x * width, width);
   }
 }
@@ -362,9 +606,19 @@ inline void to_weights(float* scores, int64_t first, int64_t last, float base) {
 }
 
 inline float sum_of_products(const float* x, const float* y, int64_t count) {
-  float total = 0;
-  for (int64_t e = 0; e < count; ++e) total += x[e] * y[e];
+  Floats sums = {};
+  int64_t e = 0;
+  for (; e + LANES <= count; e += LANES) sums = multiply_add(load(x + e), load(y + e), sums);
+  float total = sum_of(sums);
+  for (; e < count; ++e) total += x[e] * y[e];
   return total;
+}
+
+// Rows of a tile of queries, packed like values.
+inline void pack_rows(const float* rows, int64_t count, int64_t width, Piece* panels) {
+  int64_t r = 0;
+  for (; r + TOGETHER <= count; r += TOGETHER) pack_values(rows + r * width, width, r, panels);
+  for (; r < count; ++r) pack_value(rows + r * width, width, r, panels);
 }
 
 // ---- functions of the language
@@ -589,7 +843,7 @@ struct Workspace {  // of one thread
         qk(BLOCK * KEY_TILE),
         d_q_turned((QUERY_TILE + BLOCK) * rounded_up(D, LANES)),
         d_qk((QUERY_TILE + 1) * KEY_TILE + BLOCK),
-        row(std::max(D, E)),
+        row(TOGETHER * std::max(D, E)),
         dy((QUERY_TILE + BLOCK) * E),
         delta(QUERY_TILE),
         base(QUERY_TILE),
@@ -700,12 +954,18 @@ struct QueryTile {
     if (space.owner[panel_slot] == panel_owner) return;
     const auto* k_turned = call.k_turned.of(b, h);
     const auto* v = call.v.of(b, h);
-    for (int64_t x = 0; x < KEY_TILE; ++x) {
-      read_row(k_turned + key_at<FULL>(x) * call.k_turned.token, call.k_turned.channel, D, &space.row[0]);
-      pack_key(&space.row[0], D, x, k_turned_panels);
-      pack_value(&space.row[0], D, x, k_turned_rows_panels);
-      read_row(v + key_at<FULL>(x) * call.v.token, call.v.channel, E, &space.row[0]);
-      pack_key(&space.row[0], E, x, v_panels);
+    for (int64_t x = 0; x < KEY_TILE; x += TOGETHER) {
+      for (int64_t r = 0; r < TOGETHER; ++r)
+        read_row(
+            k_turned + key_at<FULL>(x + r) * call.k_turned.token, call.k_turned.channel, D,
+            &space.row[r * D]);
+      pack_keys(&space.row[0], D, x, k_turned_panels);
+      pack_values(&space.row[0], D, x, k_turned_rows_panels);
+      for (int64_t r = 0; r < TOGETHER; ++r)
+        read_row(
+            v + key_at<FULL>(x + r) * call.v.token, call.v.channel, E,
+            &space.row[r * E]);
+      pack_keys(&space.row[0], E, x, v_panels);
     }
     space.owner[panel_slot] = panel_owner;
   }
@@ -775,6 +1035,10 @@ struct GradientTile : QueryTile {
 
   // The rows of dy, what scores are relative to, and no sums yet.
   void begin() {
+    if (TILED && rows < QUERY_TILE) {  // tiles multiply what stands behind the last row
+      std::fill_n(&space.dy_rows[0], KEY_TILE * rounded_up(E, PANEL), Piece{});
+      std::fill_n(&space.q_turned_rows[0], KEY_TILE * rounded_up(D, PANEL), Piece{});
+    }
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t place = (int64_t{b} * H + h) * N + row_at(r);
       float* dy = &space.dy[r * E];
@@ -785,9 +1049,9 @@ struct GradientTile : QueryTile {
       read_row(call.y.of(b, h) + row_at(r) * call.y.token, call.y.channel, E, &space.row[0]);
       space.delta[r] = sum_of_products(dy, &space.row[0], E);
       if (call.dlse) space.delta[r] -= share * call.dlse[place];
-      pack_value(dy, E, r, &space.dy_rows[0]);
-      pack_value(&space.q_turned[r * D], D, r, &space.q_turned_rows[0]);
     }
+    pack_rows(&space.dy[0], rows, E, &space.dy_rows[0]);
+    pack_rows(&space.q_turned[0], rows, D, &space.q_turned_rows[0]);
     dy_factors = as_factors(&space.dy[0], rows, E, &space.dy_pieces[0]);
     std::fill_n(&space.d_q_turned[0], (rows + BLOCK) * D_padded, 0.0f);
   }
@@ -935,6 +1199,8 @@ struct GradientTile : QueryTile {
 
 // True if an input was needed outside of its axes.
 bool differentiate_tile(const Call& call, Index b, Index h, int64_t tile, Workspace& space, KeySums& sums) {
+  [[maybe_unused]] const NoDenormals mode;
+  [[maybe_unused]] const Tiles tiles;
   GradientTile queries{ { call, space, b, h, tile }, sums };
   queries.load();
   queries.begin();

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernel_calls import Limits, calls, laid_out
 from kernel_variants import CASES, Case, Inputs, Sizes, normal
 from kernel_variants import given as given_inputs
-from oracle import Call
+from oracle import Call, assert_close, expected
 
 import attngen
 
@@ -186,6 +186,19 @@ def test_blocks_of_few_rows(tokens: int) -> None:
     for _ in range(2):  # what a thread keeps is not zero any more
         q, k, v = (torch.randn(1, 4, tokens, 8, generator=generator).to(torch.bfloat16) for _ in "qkv")
         assert_right("attention a { mask j <= i }", Call(q, k, v), "cpp")
+
+
+@pytest.mark.parametrize("width", [32, 64, 96, 128])
+@pytest.mark.parametrize("text", ["attention a { mask j <= i }", "attention a { score 0.1 * dot(q, k) * abs(i - j) }"])
+def test_widths_of_tiles(text: str, width: int) -> None:
+    """CPUs that multiply tiles of bfloat16 take channels by 32 and rows by 16, however many there are."""
+    generator = torch.Generator().manual_seed(width)
+    for queries, keys in ((64, 128), (77, 150), (9, 300), (129, 65)):
+        q = torch.randn(1, 4, queries, width, generator=generator).to(torch.bfloat16)
+        k, v = (torch.randn(1, 2, keys, width, generator=generator).to(torch.bfloat16) for _ in "kv")
+        call = Call(q, k, v[..., : width - 8])
+        kernel = assert_right(text, call, "cpp")
+        assert_close(expected(kernel.variant, call), *kernel(call.q, call.k, call.v, return_lse=True))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from rebuilt import rerun, specs_of, values_of
 
-PAIRS = Path(__file__).parent / "builds" / "pairs.h"
+HEADERS = Path(__file__).parent / "builds"
 BUILDS = {
     "portable": "-mno-avx",  # vectors of four floats
     "sixteen lanes": "-D__AVX512F__ -O1",
-    "pairs of bfloat16": f"-include {PAIRS} -O1",
+    "pairs of bfloat16": f"-include {HEADERS / 'pairs.h'} -U__AMX_BF16__ -O1",
+    "tiles of bfloat16": f"-include {HEADERS / 'tiles.h'} -O1",
+    "tiles that are refused": f"-include {HEADERS / 'no_tiles.h'} -O1",
 }
 FORMS = ["sliding", "averaged"]
 """A softmax and a mean."""
@@ -20,7 +22,9 @@ FORMS = ["sliding", "averaged"]
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_other_vectors(build: str, tmp_path: Path) -> None:
-    few = ["tests/emit/test_gradients.py::test_blocks_of_few_rows"]
+    gradients = "tests/emit/test_gradients.py"
+    few = [f"{gradients}::test_blocks_of_few_rows"]
+    few += [f"{gradients}::test_widths_of_tiles"] if "tiles" in build else []
     rerun([*values_of(*FORMS), *few], tmp_path, f'c++ "$@" {BUILDS[build]}')
 
 

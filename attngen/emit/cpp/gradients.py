@@ -9,7 +9,7 @@ from attngen.emit.cpp import adjoints
 from attngen.emit.cpp.arguments import DTYPES, heads_per_element
 from attngen.emit.cpp.landings import Landings, element_type
 from attngen.emit.cpp.pairs import Pairs
-from attngen.emit.cpp.rows import key_names, multiplied, times
+from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, times
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions
 from attngen.ir import nodes
@@ -114,8 +114,8 @@ class _Gradients:
             "counted": False,
             "centred": centred,
             "packed_rows": [
-                *((k, "D", [("pack_key", k, "D_factors * DEPTH"), ("pack_value", f"{k}_rows", ROWS)]) for k in keys),
-                ("v", "E", [("pack_key", "v", "rounded_up(E, DEPTH)")]),
+                *((k, "D", [("pack_keys", k, "D_factors * DEPTH"), ("pack_values", f"{k}_rows", ROWS)]) for k in keys),
+                ("v", "E", [("pack_keys", "v", "rounded_up(E, DEPTH)")]),
             ],
             "key_widths": f"{times(len(keys))}(rounded_up(call.D, DEPTH) + rounded_up(call.D, PANEL))",
             "by_score": by_score,
@@ -123,6 +123,7 @@ class _Gradients:
                 (f"d_{slope.name}", self._differential(slope)) for slope in plan.slopes if slope.of_product
             ],
             "product_sums": [(f"d_{name}", multiplied(p), p.key.name) for name, p in self.products.items()],
+            "packed_queries": multiplied_names(plan),
             "bridged_sums": [
                 (multiplied(p), p.query.name, p.bridge.name) for p in plan.products if p.bridge is not None
             ],

@@ -68,7 +68,7 @@ def _backward(plan: Plan, shown: dict[str, object]) -> str:
     return _rendered("gradients", ("query_tile", "gradient_tile", "whole_backward"), values)
 
 
-SUPPORT = ("numbers", "vectors", "multiply", "weights", "few_rows", "gradients")
+SUPPORT = ("numbers", "vectors", "pairs", "tiles", "multiply", "weights", "few_rows", "gradients")
 """Parts of C++ files that are the same in all."""
 
 
@@ -91,7 +91,9 @@ class _Lowering:
         plan = self.plan
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
-            "query_tile_rows": CPU_TILES[0],
+            # Sums for keys are read and written once for each query tile, which takes tiles longer than to make them;
+            # a list has the size that its launcher knows.
+            "query_tile_rows": str(CPU_TILES[0]) if plan.listed is not None else f"TILED ? 128 : {CPU_TILES[0]}",
             "key_tile_rows": CPU_TILES[1],
             "inputs": [argument for argument in self.arguments if argument.axes],
             "most_axes": max((argument.axes for argument in self.arguments), default=0),

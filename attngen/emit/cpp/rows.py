@@ -59,8 +59,8 @@ def values(plan: Plan, unpacked: list[str]) -> dict[str, object]:
         "queries": queries,
         "keys": keys,
         "packed_rows": [
-            *((name, "D", [("pack_key", name, "D_factors * DEPTH")]) for name in keys),
-            ("v", "E", [("pack_value", "v", "rounded_up(E, PANEL)")]),
+            *((name, "D", [("pack_keys", name, "D_factors * DEPTH")]) for name in keys),
+            ("v", "E", [("pack_values", "v", "rounded_up(E, PANEL)")]),
         ],
         "steady_queries": list(dict.fromkeys(p.query.name for p in plan.products if p.bridge is None)),
         "few_rows_test": " && ".join(["call.N <= FEW_ROWS", *(f"call.{name}.channel == 1" for name in (*keys, "v"))])

@@ -16,6 +16,7 @@ QUERY_SUMS = "(QUERY_TILE + BLOCK) * rounded_up(D, LANES)"
 QUERY_PIECES = "(QUERY_TILE + BLOCK) * rounded_up(D, DEPTH)"
 KEYS = "slots * KEY_TILE * rounded_up(D, DEPTH)"
 KEYS_ACROSS = "slots * KEY_TILE * rounded_up(D, PANEL)"
+ROWS = "TOGETHER * std::max(D, E)"
 BLOCK_PAIRS = "BLOCK * KEY_TILE"
 TILE_PAIRS = "(QUERY_TILE + 1) * KEY_TILE + BLOCK"
 LANDED = {Home.HEAD: "QUERY_TILE", Home.QUERY: "QUERY_TILE", Home.BAND: "QUERY_TILE + KEY_TILE"}
@@ -25,7 +26,7 @@ LANDED = {Home.HEAD: "QUERY_TILE", Home.QUERY: "QUERY_TILE", Home.BAND: "QUERY_T
 def forward(plan: Plan) -> dict[str, object]:
     """Of the forward pass, as templates show them."""
     floats, pieces = _shared(plan)
-    floats |= {"row": "std::max(D, E)", "scores": BLOCK_PAIRS, "acc": "(QUERY_TILE + BLOCK) * rounded_up(E, LANES)"}
+    floats |= {"row": ROWS, "scores": BLOCK_PAIRS, "acc": "(QUERY_TILE + BLOCK) * rounded_up(E, LANES)"}
     pieces |= {"v": "slots * KEY_TILE * rounded_up(E, PANEL)", "weights": BLOCK_PAIRS}
     return _shown(floats, pieces)
 
@@ -38,7 +39,7 @@ def backward(plan: Plan) -> dict[str, object]:
     floats |= {f"d_{slope.name}": TILE_PAIRS for slope in plan.slopes if slope.of_product}
     floats |= {bridge.name: "D" for bridge in plan.bridges}
     floats |= {each.name: LANDED[each.home] for each in plan.landings if _is_of_tile(plan, each)}
-    floats |= {"row": "std::max(D, E)", "dy": "(QUERY_TILE + BLOCK) * E", "delta": "QUERY_TILE", "base": "QUERY_TILE"}
+    floats |= {"row": ROWS, "dy": "(QUERY_TILE + BLOCK) * E", "delta": "QUERY_TILE", "base": "QUERY_TILE"}
     floats |= {"dp": BLOCK_PAIRS, "of_elements": "KEY_TILE", "scores": TILE_PAIRS}
     pieces |= {f"{name}_rows": KEYS_ACROSS for name in key_names(plan)}
     pieces |= {f"{name}_rows": "KEY_TILE * rounded_up(D, PANEL)" for name in rows}

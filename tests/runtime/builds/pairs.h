@@ -39,6 +39,18 @@ static inline __m512bh emulated_cvtne2ps(__m512 high, __m512 low) {
   return both;
 }
 
+static inline __m512i emulated_permutex2var(__m512i first, __m512i places, __m512i second) {
+  uint32_t from[32], to[16], wanted[16];
+  std::memcpy(from, &first, sizeof first);
+  std::memcpy(from + 16, &second, sizeof second);
+  std::memcpy(wanted, &places, sizeof places);
+  for (int lane = 0; lane < 16; ++lane) to[lane] = from[wanted[lane] % 32];
+  __m512i all;
+  std::memcpy(&all, to, sizeof all);
+  return all;
+}
+
+#define _mm512_permutex2var_epi32 emulated_permutex2var
 #define _mm512_dpbf16_ps emulated_dpbf16
 #define _mm512_cvtne2ps_pbh emulated_cvtne2ps
 #ifndef __AVX512BF16__

@@ -7,6 +7,13 @@ using Half = _Float16;
 using Element = ELEMENT;  // of q, k, v and y
 using Index = INDEX;      // of positions
 
+// Whether the CPU multiplies tiles of 16 rows of 16 pairs at once (AMX).
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+constexpr bool TILED = std::is_same_v<Element, BFloat16>;
+#else
+constexpr bool TILED = false;
+#endif
+
 inline float to_float(float x) { return x; }
 inline float to_float(Half x) { return static_cast<float>(x); }
 inline float to_float(BFloat16 x) {

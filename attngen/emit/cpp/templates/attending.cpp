@@ -118,6 +118,8 @@ struct Attending : QueryTile {
 
 // True if an input was needed outside of its axes.
 bool attend(const Call& call, Index b, Index h, int64_t tile, int64_t part_index, Workspace& space) {
+  [[maybe_unused]] const NoDenormals mode;
+  [[maybe_unused]] const Tiles tiles;
   Attending queries{ { call, space, b, h, tile }, part_index };
   queries.load();
   queries.begin();

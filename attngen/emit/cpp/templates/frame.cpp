@@ -22,6 +22,10 @@
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
+#if defined(__AMX_BF16__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #ifndef ELEMENT  // float, BFloat16 or Half; a library is compiled for each that is needed
 #define ELEMENT float
@@ -32,14 +36,19 @@
 
 namespace {
 
-constexpr int64_t QUERY_TILE = __query_tile_rows__;
-constexpr int64_t KEY_TILE = __key_tile_rows__;
 constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
 constexpr float NOTHING = -std::numeric_limits<float>::infinity();
 
 __numbers__
 
+constexpr int64_t QUERY_TILE = __query_tile_rows__;
+constexpr int64_t KEY_TILE = __key_tile_rows__;
+
 __vectors__
+
+__pairs__
+
+__tiles__
 
 __multiply__
 

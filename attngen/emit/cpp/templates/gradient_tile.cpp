@@ -10,6 +10,12 @@ struct GradientTile : QueryTile {
 
   // The rows of dy, what scores are relative to, and no sums yet.
   void begin() {
+    if (TILED && rows < QUERY_TILE) {  // tiles multiply what stands behind the last row
+      std::fill_n(&space.dy_rows[0], KEY_TILE * rounded_up(E, PANEL), Piece{});
+      // % for row in packed_queries
+      std::fill_n(&space.__row___rows[0], KEY_TILE * rounded_up(D, PANEL), Piece{});
+      // % endfor
+    }
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t place = (int64_t{b} * H + h) * N + row_at(r);
       float* dy = &space.dy[r * E];
@@ -34,11 +40,11 @@ struct GradientTile : QueryTile {
       if (call.__row__) call.__row__[place] = by_sink * __slope__;
       // % endfor
       // % endif
-      pack_value(dy, E, r, &space.dy_rows[0]);
-      // % for row in steady_queries
-      pack_value(&space.__row__[r * D], D, r, &space.__row___rows[0]);
-      // % endfor
     }
+    pack_rows(&space.dy[0], rows, E, &space.dy_rows[0]);
+    // % for row in steady_queries
+    pack_rows(&space.__row__[0], rows, D, &space.__row___rows[0]);
+    // % endfor
     dy_factors = as_factors(&space.dy[0], rows, E, &space.dy_pieces[0]);
     // % for row in queries
     std::fill_n(&space.d___row__[0], (rows + BLOCK) * D_padded, 0.0f);
@@ -54,8 +60,7 @@ struct GradientTile : QueryTile {
   void visit(int64_t key_tile) {
     turn_to<FULL>(key_tile);
     // % for row in bridges
-    for (int64_t r = 0; r < rows; ++r)
-      pack_value(&space.__row__[r * D], D, r, &space.__row___rows[0]);
+    pack_rows(&space.__row__[0], rows, D, &space.__row___rows[0]);
     std::fill_n(&space.d___row__[0], (rows + BLOCK) * D_padded, 0.0f);
     // % endfor
     clear<FULL>();
@@ -235,6 +240,8 @@ struct GradientTile : QueryTile {
 
 // True if an input was needed outside of its axes.
 bool differentiate_tile(const Call& call, Index b, Index h, int64_t tile, Workspace& space, KeySums& sums) {
+  [[maybe_unused]] const NoDenormals mode;
+  [[maybe_unused]] const Tiles tiles;
   GradientTile queries{ { call, space, b, h, tile }, sums };
   queries.load();
   queries.begin();

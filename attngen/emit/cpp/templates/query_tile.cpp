@@ -47,7 +47,7 @@ struct QueryTile {
   // The key tile that is visited now.
   int64_t first_key = 0, keys = 0;
   // % for row, width, taken in packed_rows
-  // % for pack_one, target, step in taken
+  // % for pack_rows, target, step in taken
   Piece* __target___panels = nullptr;
   // % endfor
   // % endfor
@@ -127,11 +127,14 @@ struct QueryTile {
     // % for row, width, taken in packed_rows
     const auto* __row__ = call.__row__.of(b, h);
     // % endfor
-    for (int64_t x = 0; x < KEY_TILE; ++x) {
+    for (int64_t x = 0; x < KEY_TILE; x += TOGETHER) {
       // % for row, width, taken in packed_rows
-      read_row(__row__ + key_at<FULL>(x) * call.__row__.token, call.__row__.channel, __width__, &space.row[0]);
-      // % for pack_one, target, step in taken
-      __pack_one__(&space.row[0], __width__, x, __target___panels);
+      for (int64_t r = 0; r < TOGETHER; ++r)
+        read_row(
+            __row__ + key_at<FULL>(x + r) * call.__row__.token, call.__row__.channel, __width__,
+            &space.row[r * __width__]);
+      // % for pack_rows, target, step in taken
+      __pack_rows__(&space.row[0], __width__, x, __target___panels);
       // % endfor
       // % endfor
     }
