@@ -39,7 +39,7 @@ CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
 LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
-TRITON = "attngen/emit/triton/templates/streaming.py"
+TRITON = "attngen/emit/triton/templates/forward.py"
 BY_KEYS = "attngen/emit/triton/templates/by_keys.py"
 BY_DIAGONALS = "attngen/emit/triton/templates/by_diagonals.py"
 PAIRS = "attngen/emit/triton/templates/differentiated_pairs.py"
@@ -173,7 +173,7 @@ FAULTS = [
     Fault("Triton gradients: holes of a walk are visited", "attngen/emit/triton/walks.py", "{self.tile} += tl.where", "{self.tile} += 0 * tl.where", SPEC_GRADIENTS),
     Fault("Triton gradients: lists that are turned round say partial for full", "attngen/emit/support/live.py", "key_tiles + tiles) * 2 + full", "key_tiles + tiles) * 2 + ~full", SPEC_GRADIENTS),
     Fault("Triton gradients: log-sum-exp has the wrong sign", "attngen/emit/triton/templates/centred_rows.py", "delta -= tl.load", "delta += tl.load", GRADIENTS),
-    Fault("Triton gradients: a sink pulls the other way", "attngen/emit/triton/gradients.py", "by_sink = -tl.exp2", "by_sink = tl.exp2", GRADIENTS),
+    Fault("Triton gradients: a sink pulls the other way", "attngen/emit/triton/sums.py", "by_sink = -tl.exp2", "by_sink = tl.exp2", GRADIENTS),
     Fault("Triton gradients: rows of queries are anchored elsewhere", PAIRS, "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__ + __half_of_anchor__", "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__", SPEC_GRADIENTS),
     Fault("launchers: lists are turned round on the host", "attngen/emit/support/live.py", "output_size=len(tiles)", "output_size=int(ends[-1, 2])", "tests/runtime/test_no_waiting.py"),
     Fault("tiles of the CPU: rows are not turned", "attngen/emit/cpp/support/tiles.cpp", "      transpose(square);\n", "", GRADIENTS),

@@ -9,10 +9,11 @@ from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton import gradients, launcher, rows
+from attngen.emit.triton.pair_lines import score_lines
 from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.triton.walks import Loops
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, mentions
+from attngen.ir.expr import Expr
 from attngen.schedule.configuration import (
     GPU_BACKWARD_SPACE,
     GPU_BY_KEYS,
@@ -47,13 +48,14 @@ def generate(plan: Plan) -> str:
     short, made = forward(plan), face(plan, debug=True)
     options = (*(["debug"] if made.debugged else []), "tune")
     kernels = "\n\n\n".join([*launcher.row_kernels(plan), *gradients.kernels(plan)])
-    values = {**_values(short), **operators.values(plan, options), **launcher.values(plan, made, options)}
-    values |= {"digested": "__file__", "devices": '["CPU", "CUDA"]'}
+    of_launcher = {**operators.values(plan, options), **launcher.values(plan, made, options)}
+    values = {**_values(short), **of_launcher, "digested": "__file__", "devices": '["CPU", "CUDA"]'}
     values |= {"gradient_kernels": kernels, "jit_support": _jit_support(short, values, kernels)}
     calls = [*landings.calls(plan), *(["_made_before"] if plan.listed is not None else [])]
     imports = launcher.imports(plan, values)
     values |= {**made.values(), **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", imports, calls, True)}
-    return render("attngen.emit.triton", "streaming.py", {**values, **operators.parts(values)})
+    values["forward_kernel"] = render("attngen.emit.triton", "forward.py", values).rstrip()
+    return render("attngen.emit.triton", "launcher.py", {**values, **operators.parts(values)})
 
 
 def _values(plan: Plan) -> dict[str, object]:
@@ -74,7 +76,9 @@ def _values(plan: Plan) -> dict[str, object]:
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
         **of_rows,
-        "score_lines": laid_out([*_score_lines(plan), *(_fault_lines(plan) if plan.checked else [])], 4),
+        "score_lines": laid_out(
+            [*score_lines(plan, "[acc.shape[0], KEY_TILE]"), *(_fault_lines(plan) if plan.checked else [])], 4
+        ),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
         **_searched(plan),
@@ -101,15 +105,10 @@ def _lines(plan: Plan, tiles: tuple[Tile, ...], *levels: Level) -> list[str]:
     return list(dict.fromkeys(_line(plan, s) for tile in tiles for s in tile.at(*levels)))
 
 
-def _score_lines(plan: Plan) -> list[str]:
-    score = _score(plan)
-    if not plan.softmax:
-        score = f"tl.exp2({score})" if plan.logit else score
-    return [*_lines(plan, (plan.score,), Level.KEY, Level.PAIR), f"{'logit' if plan.softmax else 'weights'} = {score}"]
-
-
 def _fault_lines(plan: Plan) -> list[str]:
     """Every visited pair is looked at, those of full tiles too; what the mask computes for pairs stands here."""
+    if not plan.checked:
+        return []
     bad = f"({_text(plan, plan.fault.result, True)}) & (rows[:, None] < N) & (j < M)"
     return [
         *_lines(plan, (plan.mask, plan.fault), Level.KEY, Level.PAIR),
@@ -123,18 +122,6 @@ def _mask_lines(plan: Plan) -> list[str]:
     lines = [] if plan.checked else _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
     dead = 'logit = tl.where(live, logit, float("-inf"))' if plan.softmax else "weights = tl.where(live, weights, 0.0)"
     return [*lines, f"live = {live}", dead]
-
-
-def _score(plan: Plan) -> str:
-    text = _text(plan, plan.score.result, False, 10)
-    tiles = [*(s.value for s in plan.score.at(Level.PAIR)), plan.score.result]
-    names = [product.name for product in plan.products]
-    # Where no product is in it, the text may be narrower than the tile.
-    return (
-        text
-        if any(mentions(expr, *names) for expr in tiles)
-        else f"tl.zeros([acc.shape[0], KEY_TILE], tl.float32) + {text}"
-    )
 
 
 def _normalization(plan: Plan) -> dict[str, object]:
