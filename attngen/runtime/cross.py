@@ -98,7 +98,8 @@ KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 TILED = {"forward": "FORWARD", "by_queries": "BY_QUERIES", "by_keys": "BY_KEYS"}
 """Where the sizes stand that kernels start with; those that walk pair by pair have those of `by_queries`."""
 SMALL = {"QUERY_TILE": 32, "KEY_TILE": 32, "num_warps": 4, "num_stages": 3}
-"""Those of kernels of rows and diagonals."""
+OF_ROWS = {**SMALL, "num_warps": 8}
+"""Those of kernels of diagonals, and of rows."""
 
 
 def _kernels(module: ModuleType, only: str) -> list[tuple[str, str]]:
@@ -118,7 +119,7 @@ def _options(module: ModuleType, label: str, width: int, size: int, given: Mappi
     """Sizes of tiles, warps and stages, as launchers choose them."""
     table = TILED.get("by_queries" if label.startswith("pairs_") else label)
     if table is None:
-        return SMALL
+        return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
     found: dict[str, int] = module._default(getattr(module, table), width, width, size)
     if hasattr(module, "_tile_sizes"):  # a list is the same for all kernels
         found["QUERY_TILE"], found["KEY_TILE"] = module._tile_sizes(width, width, size)

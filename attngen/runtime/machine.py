@@ -79,7 +79,8 @@ def cpu_name() -> str:
 def vectors() -> str:
     """The vector instructions that kernels are compiled to, the widest that there are."""
     flags = native._cpu().split()
-    known = [("avx512_bf16", "AVX-512 with bfloat16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON")]
+    known = [("amx_bf16", "AVX-512 with tiles of bfloat16 (AMX)")] if sys.platform == "linux" else []
+    known += [("avx512_bf16", "AVX-512 with bfloat16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON")]
     return next((name for flag, name in known if flag in flags), "vectors of four floats")
 
 

@@ -72,6 +72,7 @@ GPU_BACKWARD_SPACE = (
     Configuration(64, 32, 4, 2),
     Configuration(32, 64, 4, 2),
     Configuration(32, 32, 4, 2),
+    Configuration(32, 32, 8, 1),
 )
 
 CPU_TILES = (64, 128)

@@ -71,6 +71,7 @@ BACKWARD_SPACE = [
     ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
     ({"QUERY_TILE": 32, "KEY_TILE": 64}, 4, 2),
     ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 32}, 8, 1),
 ]
 
 
@@ -1358,6 +1359,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     D=D,
                     D_PADDED=max(16, triton.next_power_of_2(D)),
                     KEY_TILE=32,
+                    num_warps=8,
                 )
             kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
                 q,
@@ -1429,6 +1431,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 KEY_TILE=32,
+                num_warps=8,
             )
         q_turned = torch.empty((B, q.shape[1], N, D), dtype=q.dtype, device=q.device)
         if B * N > 0:
@@ -1448,6 +1451,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
                 QUERY_TILE=32,
+                num_warps=8,
             )
         delta = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
         if B * H * N > 0:
@@ -1543,6 +1547,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
                 QUERY_TILE=32,
+                num_warps=8,
             )
         if dk is not None and B * M > 0:
             _return_k_turned[(triton.cdiv(M, 32) * B * groups,)](
@@ -1559,6 +1564,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 KEY_TILE=32,
+                num_warps=8,
             )
     found = [
         None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)

@@ -67,6 +67,7 @@ BACKWARD_SPACE = [
     ({"QUERY_TILE": 64, "KEY_TILE": 32}, 4, 2),
     ({"QUERY_TILE": 32, "KEY_TILE": 64}, 4, 2),
     ({"QUERY_TILE": 32, "KEY_TILE": 32}, 4, 2),
+    ({"QUERY_TILE": 32, "KEY_TILE": 32}, 8, 1),
 ]
 
 
