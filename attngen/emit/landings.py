@@ -87,7 +87,10 @@ def _lines(plan: Plan, landing: Landing, trained: list[str]) -> list[str]:
     place = TensorPrinter(plan.variant).place(landing.read)
     used = {AXES[axis] for axis in _chosen_by(plan, landing.read)}
     rest = tuple(axis for axis in range(4) if axis not in used)
-    sums = f"{landing.name}.sum({rest}, keepdim=True, dtype=torch.float64)" if rest else landing.name
+    found = landing.name
+    if landing.home in (Home.QUERY_ROWS, Home.KEY_ROWS) and not landing.read.channels:
+        found += "[..., :1]"  # a row's share of what all of its channels read is the same at each
+    sums = f"{found}.sum({rest}, keepdim=True, dtype=torch.float64)" if rest else found
     lines = [line.format(name=landing.name) for line in POSITIONS[landing.home]]
     for k, index in enumerate(place):
         if len(index) > LONG:

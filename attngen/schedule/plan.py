@@ -123,9 +123,9 @@ def plan(variant: nodes.Variant) -> Plan:
         SpecError: it cannot be compiled yet.
     """
     problems = unsupported(variant)
-    if problems:
+    simple = variant if problems else simplify(variant)
+    if problems := problems or unsupported(simple):  # `q[0 mod D]` is `q[0]`
         raise SpecError(problems)
-    simple = simplify(variant)
     body = simple.pairwise
     bounds = key_bounds(simple, body.mask)
     fault = _fault(simple)

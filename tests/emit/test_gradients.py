@@ -160,6 +160,47 @@ def test_inputs_of_heads(text: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attention a { input z[j]: float score scale * dot(q, k * z[j]) }",
+        "attention a { input s[h]: float score scale * dot(q * s[h], k) mask j <= i }",
+        "attention a { input s[b]: float score scale * dot(l2norm(q + s[b]), k * s[b]) }",
+        "attention a { input f[c]: float input z[h, i]: float score scale * dot(q * f[c] * z[h, i], k) }",
+    ],
+)
+def test_inputs_of_rows(text: str, backend: str) -> None:
+    """Inputs that all channels of a row read, and those that each has of its own."""
+    q, k, v = seeded(41)
+    sizes = {"b": 2, "h": 2, "i": 41, "j": 41, "c": 8}
+    variant = attngen.load(text)
+    inputs = {given.name: torch.rand([sizes[axis] for axis in given.axes]) + 0.5 for given in variant.inputs}
+    assert_right(text, Call(q, k, v, inputs=inputs), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("mask", ["j <= i", "j <= i and p[h, j] > 0.5"])
+def test_an_input_that_no_score_reads(mask: str, backend: str) -> None:
+    q, k, v = seeded(20)
+    assert_right(
+        f"attention a {{ input p[h, j]: float mask {mask} }}", Call(q, k, v, inputs={"p": torch.rand(2, 20)}), backend
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("rows", "rate"),
+    [
+        ("q * g ^ (i * c), k * g ^ (-j * c)", 0.99),
+        ("q * exp(g * (h + 1) * i), k * exp(-(g * (h + 1) * j))", 0.01),
+    ],
+)
+def test_rates_that_the_host_computes(rows: str, rate: float, backend: str) -> None:
+    text = f"attention a(g: float in (0, 1]) {{ score scale * dot({rows}) mask j <= i }}"
+    assert_right(text, Call(*seeded(30, keys=37), {"g": rate}), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_to_differentiate(backend: str) -> None:
     kernel = attngen.build(CASES["bias"].text, backend=backend)
     q, k = (torch.randn(0, 2, n, 8, requires_grad=True) for n in (40, 45))

@@ -43,6 +43,11 @@ attention a {
   score first[0] + dot(q, k)
         ^^^^^^^^ E0402
 }""",
+    "one channel, once it is simplified": """
+attention a {
+  score scale * dot(q[0 mod D] * q, k)
+                ^^^^^^^^^^^^^^^^^^^^^^ E0402
+}""",
     "an index by a product": """
 attention a {
   input table[m]: float

@@ -51,8 +51,9 @@ class Heads:
 
     @property
     def _values(self) -> list[Expr]:
-        """What is computed for pairs and queries."""
-        return [*self.pairs.exprs, *(statement.value for statement in self.pairs.query_statements)]
+        """What is computed for pairs, queries and bridges."""
+        bridges = [expr for bridge in self.pairs.plan.bridges for expr in bridge.exprs]
+        return [*self.pairs.exprs, *(statement.value for statement in self.pairs.query_statements), *bridges]
 
     @property
     def _widened(self) -> list[str]:

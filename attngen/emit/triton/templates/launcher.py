@@ -303,6 +303,8 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     ]
     # % if landing_names
     found += _to_inputs(__landing_tuple__, *given)
+    # % elif input_count
+    found += [None] * __input_count__  # no score reads them
     # % endif
     return tuple(
         (torch.zeros_like(tensor) if gradient is None else gradient.to(tensor.dtype)) if asked else tensor.new_empty(0)
