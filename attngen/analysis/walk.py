@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds
-from attngen.analysis.segments import Segment, Segments, hull_of, parted
+from attngen.analysis.segments import Segment, Segments, Teeth, hull_of, parted
 from attngen.ir.evaluate import Environment, Number, Reader, evaluate
 from attngen.ir.expr import Apply, Expr, variable
 
@@ -77,22 +77,32 @@ class Periodic:
 def key_walk(bounds: Bounds) -> Range | Periodic:
     """The walk of a query tile [q0, q1] over key tiles."""
     if bounds.periodic:
-        return _periodic(bounds.hull[0], bounds.core)
+        return _periodic(bounds.hull[0], bounds.core, KEY_TILE)
     return _range(_without_teeth(bounds), parted(bounds.core)[0], KEY_TILE)
 
 
-def query_walk(bounds: Bounds) -> Range:
-    """The walk of a key tile [k0, k1] over query tiles, by the bounds of queries; teeth are not stepped along."""
+def query_walk(bounds: Bounds) -> Range | Periodic:
+    """The walk of a key tile [k0, k1] over query tiles, by the bounds of queries."""
+    if bounds.periodic:
+        return _periodic(_rows(bounds.hull)[0], _rows(bounds.core), QUERY_TILE)
+    return _range(_rows(_without_teeth(bounds)), _rows(parted(bounds.core)[0]), QUERY_TILE)
 
-    def rows(segments: Segments) -> Segments:
-        """Positions as rows of queries."""
-        return tuple(
-            Segment(al.subtract(segment.start, OFFSET), al.subtract(segment.stop, OFFSET))
-            for segment in segments
-            if segment.start is not None and segment.stop is not None
+
+def _rows(segments: Segments) -> Segments:
+    """Positions of queries as rows."""
+
+    def row(position: Expr) -> Expr:
+        return al.subtract(position, OFFSET)
+
+    return tuple(
+        Segment(
+            row(segment.start),
+            row(segment.stop),
+            tuple(Teeth(row(each.start), row(each.stop), each.period) for each in segment.teeth),
         )
-
-    return _range(rows(_without_teeth(bounds)), rows(parted(bounds.core)[0]), QUERY_TILE)
+        for segment in segments
+        if segment.start is not None and segment.stop is not None
+    )
 
 
 def _without_teeth(bounds: Bounds) -> Segments:
@@ -210,8 +220,8 @@ def _clipped(hole: Run, run: Run, suffix: str, definitions: list[Definition]) ->
     return clipped
 
 
-def _periodic(hull: Segment, core: Segments) -> Periodic:
-    """The walk along the teeth of a hull; full tiles lie in those of the core."""
+def _periodic(hull: Segment, core: Segments, tile: Expr) -> Periodic:
+    """The walk along the teeth of a hull, over tiles of a size; full tiles lie in those of the core."""
     definitions, inner = list[Definition](), list[Definition]()
     (teeth,) = hull.teeth
     assert hull.start is not None and hull.stop is not None
@@ -235,18 +245,18 @@ def _periodic(hull: Segment, core: Segments) -> Periodic:
     start, stop = _named("live_start", start, inner), _named("live_stop", stop, inner)
     earlier = _named("earlier_start", earlier[0], inner), _named("earlier_stop", earlier[1], inner)
     run, full = Run("start", "stop"), Run("full_start", "full_stop")
-    visited = al.choose(al.compare("<", *earlier), al.ceil_divide(earlier[1], KEY_TILE), al.ZERO)
-    inner.append(Definition(run.start, al.largest(al.floor_divide(start, KEY_TILE), visited)))
-    end = al.choose(al.compare("<", start, stop), al.ceil_divide(stop, KEY_TILE), al.ZERO)
+    visited = al.choose(al.compare("<", *earlier), al.ceil_divide(earlier[1], tile), al.ZERO)
+    inner.append(Definition(run.start, al.largest(al.floor_divide(start, tile), visited)))
+    end = al.choose(al.compare("<", start, stop), al.ceil_divide(stop, tile), al.ZERO)
     inner.append(Definition(run.stop, al.largest(end, variable(run.start))))
     repeats = bool(core) and [found.period for found in core[0].teeth] == [teeth.period]
-    inside = _inside(core[0], length) if repeats else (variable(run.stop), variable(run.stop))
+    inside = _inside(core[0], length, tile) if repeats else (variable(run.stop), variable(run.stop))
     inner.append(Definition(full.start, _between(inside[0], run.start, run.stop)))
     inner.append(Definition(full.stop, _between(inside[1], full.start, run.stop)))
     return Periodic(tuple(definitions), periods, tuple(inner), PartialRun(run.start, run.stop, (full,)), full)
 
 
-def _inside(core: Segment, length: Expr) -> tuple[Expr, Expr]:
+def _inside(core: Segment, length: Expr, tile: Expr) -> tuple[Expr, Expr]:
     """The tiles that lie in the tooth of a period; in all of them together, where teeth meet."""
     (teeth,) = core.teeth
     assert core.start is not None and core.stop is not None
@@ -254,7 +264,7 @@ def _inside(core: Segment, length: Expr) -> tuple[Expr, Expr]:
     meet = al.compare("<=", length, al.subtract(teeth.stop, teeth.start))
     start = al.choose(meet, core.start, al.largest(al.add(teeth.start, shift), core.start))
     stop = al.choose(meet, core.stop, al.smallest(al.add(teeth.stop, shift), core.stop))
-    return al.ceil_divide(start, KEY_TILE), al.floor_divide(stop, KEY_TILE)
+    return al.ceil_divide(start, tile), al.floor_divide(stop, tile)
 
 
 def _between(tile: Expr, low: str, high: str) -> Expr:

@@ -40,7 +40,8 @@ class Plan:
 
     `listed` is the walk over values of the host, if it is a list; `per_period` what a periodic walk computes in each.
     `head` holds what is computed once per query tile, the ends of the walk included. `by_keys` is the walk of a key
-    tile over query tiles, unless walks are lists, and `by_keys_ends` what it computes for that. `mask.result` is `TRUE`
+    tile over query tiles, unless walks are lists; `by_keys_ends` and `by_keys_period` are what it computes for that,
+    once and in each period. `mask.result` is `TRUE`
     where every pair is live. `products` are the dot products of rows, by the names that the score calls them.
     `score.result` is the base-two logarithm of the weight if `logit`, else the weight itself.
     What `normalization` holds is lowered, a sink in base two. `slopes` are the derivatives of the score itself, not in
@@ -56,8 +57,9 @@ class Plan:
     host: tuple[HostValue, ...]
     head: tuple[Statement, ...]
     per_period: tuple[Statement, ...]
-    by_keys: Range | None
+    by_keys: Range | Periodic | None
     by_keys_ends: tuple[Statement, ...]
+    by_keys_period: tuple[Statement, ...]
     products: tuple[Product, ...]
     mask: Tile
     score: Tile
@@ -138,12 +140,13 @@ def plan(variant: nodes.Variant) -> Plan:
     inner = _hoisted(walk.inner if isinstance(walk, Periodic) else (), hoisting)
     by_keys = None if isinstance(walk, List) else query_walk(query_bounds(simple, body.mask))
     columns = _hoisted(() if by_keys is None else by_keys.definitions, hoisting)
+    inner_columns = _hoisted(by_keys.inner if isinstance(by_keys, Periodic) else (), hoisting)
     listed = rewritten(walk, partial(hoisting.hoisted, exact=True)) if isinstance(walk, List) else None
     roots = [mask, *(value for _, value in ends)]
     for name, value in ends:
         exact.define(name, value, roots)
     masked = exact.lowered(mask, roots)
-    per_period, by_keys_ends = (_defined(each, exact) for each in (inner, columns))
+    per_period, by_keys_ends, by_keys_period = (_defined(each, exact) for each in (inner, columns, inner_columns))
     faults = Sequence(namer, exact=True, known=dict(exact.known), levels=dict(exact.levels))
     fault = hoisting.hoisted(fault, exact=True)
     faulty = faults.lowered(fault, [fault])
@@ -160,6 +163,7 @@ def plan(variant: nodes.Variant) -> Plan:
         per_period=per_period,
         by_keys=by_keys,
         by_keys_ends=by_keys_ends,
+        by_keys_period=by_keys_period,
         products=scored.products,
         score=Tile(scored.statements, scored.score),
         logit=body.logit,
@@ -205,7 +209,7 @@ def forward(plan: Plan) -> Plan:
     products = tuple(product.forward for product in plan.products)
     of_gradients = [statement.value for statement in dropped]
     of_gradients += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
-    of_gradients += [statement.value for statement in plan.by_keys_ends]
+    of_gradients += [statement.value for statement in (*plan.by_keys_ends, *plan.by_keys_period)]
     of_gradients += [expr for row in plan.rows if row.adjoint is not None for expr in row.adjoint.exprs]
     head = tuple(statement for statement in plan.head if statement not in dropped)
     kept = [expr for tile in (plan.mask, score, plan.fault) for expr in tile.exprs]
@@ -213,7 +217,7 @@ def forward(plan: Plan) -> Plan:
     kept += [*extra, *(statement.value for statement in (*head, *plan.per_period))]
     idle = _names(of_gradients) - _names(kept)
     host = tuple(value for value in plan.host if value.name not in idle)
-    without = replace(plan, by_keys=None, by_keys_ends=(), slopes=(), extra_slopes=(), landings=())
+    without = replace(plan, by_keys=None, by_keys_ends=(), by_keys_period=(), slopes=(), extra_slopes=(), landings=())
     return replace(without, host=host, head=head, score=score, products=products)
 
 

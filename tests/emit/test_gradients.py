@@ -13,6 +13,8 @@ from kernel_variants import given as given_inputs
 from oracle import Call, assert_close, expected
 
 import attngen
+from attngen.analysis.walk import Periodic
+from attngen.schedule.plan import plan
 
 EXAMPLES = settings().max_examples
 LIMITS = {
@@ -198,6 +200,18 @@ def test_an_input_that_no_score_reads(mask: str, backend: str) -> None:
 def test_rates_that_the_host_computes(rows: str, rate: float, backend: str) -> None:
     text = f"attention a(g: float in (0, 1]) {{ score scale * dot({rows}) mask j <= i }}"
     assert_right(text, Call(*seeded(30, keys=37), {"g": rate}), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("tokens", [40, 150])
+def test_masks_that_repeat(tokens: int, backend: str) -> None:
+    """Keys are walked period by period as well, where a period is longer than a tile or shorter."""
+    for text, block in (("(i - j) div w mod 2 == 0", 40), ("j <= i and (i - j) div w mod 3 == 0", 7)):
+        q, k, v = seeded(tokens, heads=1, keys=tokens + 9, batch=1)
+        variant = f"attention a(w: int in [1, inf)) {{ mask {text} }}"
+        call = Call(q, k, v, {"w": block}, offset=3)
+        kernel = assert_right(variant, call, backend)
+        assert isinstance(plan(kernel.variant).by_keys, Periodic)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

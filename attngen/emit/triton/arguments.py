@@ -113,7 +113,7 @@ def gradient_arguments(plan: Plan) -> list[Argument]:
 
 def gradient_exprs(plan: Plan) -> list[Expr]:
     """All that kernels of the backward pass compute; rows come from others."""
-    values = [statement.value for statement in (*plan.head, *plan.per_period, *plan.by_keys_ends)]
+    values = [statement.value for statement in (*plan.head, *plan.per_period, *plan.by_keys_ends, *plan.by_keys_period)]
     values += [expr for tile in (plan.mask, plan.score, *plan.bridges) for expr in tile.exprs]
     values += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
     values += [

@@ -42,7 +42,8 @@ class Heads:
     def query_walk_lines(self) -> list[str]:
         """What pairs need, and the ends of the walk of a key tile."""
         ends = self.pairs.plan.by_keys_ends
-        found = needed(self._of_pairs, *self._values, *(statement.value for statement in ends))
+        walked = (*ends, *self.pairs.plan.by_keys_period)
+        found = needed(self._of_pairs, *self._values, *(statement.value for statement in walked))
         return self._lines([*found, *ends])
 
     def pair_lines(self) -> list[str]:

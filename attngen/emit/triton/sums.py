@@ -86,7 +86,7 @@ class Sums:
 
     def _key_loops(self, call: str) -> list[str]:
         per_period = tuple(self.pairs.line(statement) for statement in self.plan.per_period)
-        return Loops(self.plan.walk, lambda full: call.format(full), per_period).lines()
+        return Loops(self.plan.walk, call.format, per_period).lines()
 
     def _sink_lines(self) -> list[str]:
         """What the sink of a row takes is lost to its keys."""
@@ -110,7 +110,8 @@ class Sums:
         listed = isinstance(self.plan.walk, List)
         walk = self.plan.walk if listed else self.plan.by_keys
         assert walk is not None
-        loops = Loops(walk, lambda full: call.format(full), (), "tile", "query_tiles_ptr", 8)
+        per_period = tuple(map(self.pairs.line, self.plan.by_keys_period))
+        loops = Loops(walk, call.format, per_period, "tile", "query_tiles_ptr", 8)
         stores = [*(_stored_rows(row.name, "D", "c") for row in rows), _stored_rows("v", "E", "e", "dv")]
         of_heads = [_stored(each.name, f"{each.name}_sum", "(b_far * H + h) * M + keys", "keys < M") for each in landed]
         return {
