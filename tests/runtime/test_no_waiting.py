@@ -36,8 +36,9 @@ class Launches:
 
 
 def without_kernels(name: str) -> tuple[ModuleType, Launches]:
-    """The module of a variant, whose kernels do nothing."""
-    module, launches = import_files(attngen.compile(SPECS[name], "triton"), name), Launches()
+    """The module of a variant, whose kernels do nothing; its operators are no others', for these are named by text."""
+    files = {file: f"{text}# without kernels\n" for file, text in attngen.compile(SPECS[name], "triton").items()}
+    module, launches = import_files(files, name), Launches()
     for label, value in vars(module).items():
         if hasattr(value, "arg_names") or label.startswith("_tuned"):
             setattr(module, label, launches)
