@@ -131,7 +131,7 @@ FAULTS = [
     Fault("debug: data on a GPU are never looked at", "attngen/emit/support/checks.py", 'if not (tensor.device.type == "cpu" or debug):', 'if tensor.device.type != "cpu":', "tests/emit/test_debug.py"),
     Fault("growing rows: shifts are dropped", "attngen/schedule/growth.py", "else _plus(query.shift, key.shift)", "else ZERO", "tests/emit/test_growing_rows.py"),
     Fault("growing rows: heads that share keys share their rows", "attngen/schedule/products.py", 'per_head = mentions(row, "h") or', "per_head = False and", "tests/emit/test_growing_rows.py"),
-    Fault("periods: two teeth visit the tile that they share", "attngen/analysis/walk.py", "al.largest(al.floor_divide(start, KEY_TILE), visited)", "al.floor_divide(start, KEY_TILE)", BOUNDS),
+    Fault("periods: two teeth visit the tile that they share", "attngen/analysis/walk.py", "al.largest(al.floor_divide(start, tile), visited)", "al.floor_divide(start, tile)", BOUNDS),
     Fault("periods: full tiles by a core of another period", "attngen/analysis/walk.py", "[found.period for found in core[0].teeth] == [teeth.period]", "bool(core[0].teeth)", BOUNDS),
     Fault("periods: teeth beside segments are in order", "attngen/analysis/walk.py", "(hull_of(bounds.hull),) if bounds.toothed else bounds.hull", "bounds.hull", BOUNDS),
     Fault("periods: a remainder is split the wrong way round", "attngen/analysis/solve.py", "for back in (period, al.ZERO))", "for back in (al.ZERO, period))", BOUNDS),
