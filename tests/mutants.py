@@ -197,7 +197,7 @@ def caught(fault: Fault, copy: Path) -> bool | None:
     command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     path.write_text(text, encoding="utf-8")
-    return done.returncode == 1
+    return done.returncode == 1 or done.returncode < 0  # a fault may end the process
 
 
 def main() -> None:

@@ -203,6 +203,14 @@ def test_rates_that_the_host_computes(rows: str, rate: float, backend: str) -> N
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("heads", [(4, 2, 2), (4, 2, 1), (2, 1, 2)])
+def test_heads_that_share_keys(heads: tuple[int, int, int], backend: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, count, 37, 8, generator=generator) for count in heads)
+    assert_right("attention a { mask j <= i }", Call(q, k, v), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("tokens", [40, 150])
 def test_masks_that_repeat(tokens: int, backend: str) -> None:
     """Keys are walked period by period as well, where a period is longer than a tile or shorter."""
