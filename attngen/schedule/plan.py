@@ -103,6 +103,17 @@ class Plan:
         return isinstance(self.normalization, (nodes.Sum, nodes.Count))
 
     @property
+    def centred(self) -> bool:
+        """Whether a gradient by a score is relative to the sum of those of its row, as where weights are shares."""
+        return isinstance(self.normalization, (nodes.Softmax, nodes.Sum))
+
+    @property
+    def smooth(self) -> tuple[Product, ...]:
+        """The products that the score depends on smoothly."""
+        found = {product.name: product for product in self.products}
+        return tuple(found[slope.name] for slope in self.slopes if slope.of_product)
+
+    @property
     def rows(self) -> tuple[RowPlan, ...]:
         """Both sides of every product."""
         return tuple(side for product in self.products for side in (product.query, product.key))

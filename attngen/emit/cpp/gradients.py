@@ -12,12 +12,10 @@ from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, times
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions
-from attngen.ir import nodes
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
-from attngen.schedule.products import Product
 from attngen.schedule.slopes import Slope
 
 ROWS = "rounded_up(D, PANEL)"
@@ -26,11 +24,6 @@ ROWS = "rounded_up(D, PANEL)"
 def values(plan: Plan, pairs: Pairs) -> dict[str, object]:
     """What they show beside what forward templates show."""
     return _Gradients(plan, pairs).values()
-
-
-def is_centred(plan: Plan) -> bool:
-    """Whether a gradient by a score is relative to the sum of those of its row, as where weights are shares."""
-    return isinstance(plan.normalization, (nodes.Softmax, nodes.Sum))
 
 
 def launcher_values(plan: Plan) -> dict[str, object]:
@@ -51,7 +44,7 @@ def launcher_values(plan: Plan) -> dict[str, object]:
     return {
         **landings.values(plan),
         "made": [line for each in made for line in laid_out([_zeros(*each)], 4)],
-        "gradient_rows": "dy, y" if is_centred(plan) else "dy",
+        "gradient_rows": "dy, y" if plan.centred else "dy",
         "backward_run": laid_out([f'_run(call, "backward", [{", ".join(outputs)}], strides)'], 4),
         "lse_tensor": "lse, " if plan.softmax else "",
         "head_rounds": functions("attngen.emit.support", "operators.py", ["_head_rounds"]) if of_pairs else "",
@@ -95,24 +88,17 @@ class _Gradients:
     plan: Plan
     pairs: Pairs
 
-    @property
-    def products(self) -> dict[str, Product]:
-        """The products that the score depends on smoothly, by name."""
-        found = {product.name: product for product in self.plan.products}
-        return {slope.name: found[slope.name] for slope in self.plan.slopes if slope.of_product}
-
     def values(self) -> dict[str, object]:
         plan = self.plan
-        centred = is_centred(plan)
         keys = key_names(plan)
         weight = "scores[x] * " if plan.logit else ""
-        by_score = f"{weight}(dp_row[x] - delta)" if centred else f"{weight}dp_row[x]"
+        by_score = f"{weight}(dp_row[x] - delta)" if plan.centred else f"{weight}dp_row[x]"
         sink = "" if plan.once_per_row is None else self.pairs.text(plan.once_per_row, exact=False)
         return {
             **Landings(plan, self.pairs, by_score).values(),
             "sink_lines": [f"const float by_sink = -exp2_of(all({sink} - space.base[r]))[0] * space.delta[r];"],
             "counted": False,
-            "centred": centred,
+            "centred": plan.centred,
             "packed_rows": [
                 *((k, "D", [("pack_keys", k, "D_factors * DEPTH"), ("pack_values", f"{k}_rows", ROWS)]) for k in keys),
                 ("v", "E", [("pack_keys", "v", "rounded_up(E, DEPTH)")]),
@@ -122,7 +108,7 @@ class _Gradients:
             "differentials": [
                 (f"d_{slope.name}", self._differential(slope)) for slope in plan.slopes if slope.of_product
             ],
-            "product_sums": [(f"d_{name}", multiplied(p), p.key.name) for name, p in self.products.items()],
+            "product_sums": [(f"d_{p.name}", multiplied(p), p.key.name) for p in plan.smooth],
             "packed_queries": multiplied_names(plan),
             "bridged_sums": [
                 (multiplied(p), p.query.name, p.bridge.name) for p in plan.products if p.bridge is not None

@@ -17,7 +17,6 @@ from attngen.emit.triton.heads import Heads
 from attngen.emit.triton.pair_lines import PairLines
 from attngen.emit.triton.pairs import Pairs
 from attngen.emit.triton.sums import Sums
-from attngen.ir import nodes
 from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.homes import Home
 from attngen.schedule.names import kernel_name
@@ -25,11 +24,6 @@ from attngen.schedule.plan import Plan
 from attngen.schedule.products import key_rows, query_rows
 
 SIZES = ("D", "E", "D_PADDED", "E_PADDED", "UPCAST", "WIDE", "QUERY_TILE", "KEY_TILE")
-
-
-def is_centred(plan: Plan) -> bool:
-    """Whether a gradient by a score is relative to the sum of those of its row, as where weights are shares."""
-    return isinstance(plan.normalization, (nodes.Softmax, nodes.Sum))
 
 
 def without_moved_bands(plan: Plan) -> Plan:
@@ -42,9 +36,9 @@ def without_moved_bands(plan: Plan) -> Plan:
 
 def kernels(plan: Plan) -> list[str]:
     """The device functions and the kernels, in order."""
-    sums = Sums(Pairs(plan, is_centred(plan)))
+    sums = Sums(Pairs(plan))
     values = _values(sums)
-    names = [*(["centred_rows"] if is_centred(plan) else []), "differentiated_pairs"]
+    names = [*(["centred_rows"] if plan.centred else []), "differentiated_pairs"]
     names += [*(["by_queries"] if sums.for_queries else []), "by_keys"]
     names += ["by_diagonals"] if sums.at(Home.BAND) else []
     texts = [_rendered(name, values) for name in names]
@@ -63,7 +57,7 @@ def _values(sums: Sums) -> dict[str, object]:
         "ordered": plan.ordered,
         "listed": isinstance(plan.walk, List),
         "softmax": plan.softmax,
-        "centred": is_centred(plan),
+        "centred": plan.centred,
         "keys_per_anchor": KEYS_PER_ANCHOR,
         "half_of_anchor": KEYS_PER_ANCHOR // 2,
         "gradient_arguments": _arguments(plan),
@@ -80,7 +74,7 @@ def _values(sums: Sums) -> dict[str, object]:
 def _arguments(plan: Plan) -> list[str]:
     """What all kernels that walk along tiles take."""
     tensors = ["q", "k", "v", "dy"]
-    found = [*(f"{name}_ptr" for name in tensors), "stats_ptr", *(["delta_ptr"] if is_centred(plan) else [])]
+    found = [*(f"{name}_ptr" for name in tensors), "stats_ptr", *(["delta_ptr"] if plan.centred else [])]
     found += ["offsets_ptr", *(f"{name}_stride_{axis}" for name in "qk" for axis in "bhnd")]
     found += [f"{name}_stride_{axis}" for name in ("v", "dy") for axis in "bhne"]
     found += [f"{name}_share" for name in "qkv"]

@@ -12,7 +12,6 @@ from attngen.emit.operators import ordered_inputs
 from attngen.emit.render import functions
 from attngen.emit.triton import adjoints, rows
 from attngen.emit.triton import arguments as args
-from attngen.emit.triton.gradients import is_centred
 from attngen.emit.triton.launches import computed_keys, computed_queries, grown, launches, rooms
 from attngen.emit.wide import wide_test
 from attngen.schedule.names import kernel_name
@@ -46,7 +45,7 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         "table_lines": laid_out(args.table_lines(plan), 4),
         "wide": wide_test(plan),
         "panel_heads": _panel_heads(plan),
-        "centred": is_centred(plan),
+        "centred": plan.centred,
         "made": laid_out(rooms(plan), 4),
         **launches(plan),
     }

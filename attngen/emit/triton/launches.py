@@ -8,7 +8,6 @@ from attngen.emit import landings
 from attngen.emit.layout import laid_out
 from attngen.emit.triton import adjoints, rows
 from attngen.emit.triton import arguments as args
-from attngen.emit.triton.gradients import is_centred
 from attngen.emit.triton.sums import is_apart
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.names import kernel_name
@@ -105,7 +104,7 @@ def _made_ahead(plan: Plan) -> list[list[str]]:
 
 def _passed(plan: Plan) -> list[str]:
     """What all kernels of pairs take, by name."""
-    found = [(f"{name}_ptr", name) for name in ("q", "k", "v", "dy", "stats", *(["delta"] if is_centred(plan) else []))]
+    found = [(f"{name}_ptr", name) for name in ("q", "k", "v", "dy", "stats", *(["delta"] if plan.centred else []))]
     found.append(("offsets_ptr", "offsets"))
     found += [(f"{name}_stride_{axis}", f"{name}.stride({n})") for name in "qk" for n, axis in enumerate("bhnd")]
     found += [(f"{x}_stride_{axis}", f"{x}.stride({n})") for x in ("v", "dy") for n, axis in enumerate("bhne")]

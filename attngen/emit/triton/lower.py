@@ -76,9 +76,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
         **of_rows,
-        "score_lines": laid_out(
-            [*score_lines(plan, "[acc.shape[0], KEY_TILE]"), *(_fault_lines(plan) if plan.checked else [])], 4
-        ),
+        "score_lines": laid_out([*score_lines(plan, "[acc.shape[0], KEY_TILE]"), *_fault_lines(plan)], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
         **_searched(plan),

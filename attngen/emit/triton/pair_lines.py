@@ -36,7 +36,7 @@ class PairLines:
             *(line for row in query_rows(self.plan.products) for line in _head_of(row, "q", "N")),
             "dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h",
             "stats_head = stats_ptr + (b_far * H + h_far) * N * 2",
-            *(["delta_head = delta_ptr + (b_far * H + h_far) * N"] if self.pairs.centred else []),
+            *(["delta_head = delta_ptr + (b_far * H + h_far) * N"] if self.plan.centred else []),
         ]
 
     def key_heads(self) -> list[str]:
@@ -135,8 +135,8 @@ class PairLines:
 
     def add_to_queries(self) -> list[str]:
         """dq += gradients . keys, for each product."""
-        lines = self._as_float32([product.key.name for product in self.pairs.smooth])
-        for product in self.pairs.smooth:
+        lines = self._as_float32([product.key.name for product in self.plan.smooth])
+        for product in self.plan.smooth:
             sums, key = f"d_{product.query.name}", product.key.name
             pairs = f"d_{product.name}.to({key}.dtype), tl.trans({key})"
             if product.bridge is None:
@@ -147,8 +147,8 @@ class PairLines:
 
     def add_to_keys(self) -> list[str]:
         """dk += gradients . queries for each product, and dv += weights . dy."""
-        lines = self._as_float32([*(multiplied(product) for product in self.pairs.smooth), "dy"])
-        for product in self.pairs.smooth:
+        lines = self._as_float32([*(multiplied(product) for product in self.plan.smooth), "dy"])
+        for product in self.plan.smooth:
             sums, row = f"d_{product.key.name}", multiplied(product)
             lines.append(f"{sums} = _dot(tl.trans(d_{product.name}.to({row}.dtype)), {row}, {sums}, UPCAST)")
         return [*lines, "dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)"]
@@ -167,15 +167,9 @@ def _call(given: list[str], function: str, taken: list[str]) -> str:
 
 def _head_of(row: RowPlan, side: str, count: str) -> list[str]:
     """Where the rows of a head begin: those of q or k, or computed ones, [B, heads, N or M, D]."""
-    name = row.name
-    if row.plain:
-        return [f"{name}_head = {name}_ptr + b_far * {side}_stride_b + h_far // {side}_share * {side}_stride_h"]
-    far = f"(b_far * (H // {name}_share) + h_far // {name}_share)"
-    return [
-        f"{name}_head = {name}_ptr + {far} * {count} * D",
-        f"{name}_stride_n = D",
-        f"{name}_stride_d = 1",
-    ]
+    if not row.plain:
+        return rows.head_lines(row, count)
+    return [f"{row.name}_head = {row.name}_ptr + b_far * {side}_stride_b + h_far // {side}_share * {side}_stride_h"]
 
 
 def _order_lines(name: str, place: str) -> list[str]:

@@ -16,15 +16,12 @@ from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product, key_rows, query_rows
 from attngen.schedule.statements import Statement, needed
 
-TILE_SIZES = ["D", "E", "D_PADDED", "E_PADDED"]
-
 
 @dataclass
 class Pairs:
-    """The functions of a plan; `centred` tells whether gradients by the scores of a row are relative to `delta`."""
+    """The functions of a plan."""
 
     plan: Plan
-    centred: bool
 
     # what is computed
 
@@ -51,7 +48,7 @@ class Pairs:
     def query_values(self) -> list[str]:
         """What `_query_tile` gives."""
         used = frozenset[str]().union(*map(variables, self.exprs))
-        names = [*(["base"] if self.plan.softmax else []), "share", *(["delta"] if self.centred else [])]
+        names = [*(["base"] if self.plan.softmax else []), "share", *(["delta"] if self.plan.centred else [])]
         named = [statement.name for statement in self.query_statements if statement.name in used]
         return ["rows", "i", *(row.name for row in query_rows(self.plan.products)), "dy", *names, *named]
 
@@ -83,7 +80,7 @@ class Pairs:
     def query_tile_taken(self) -> list[str]:
         order = ["query_order"] if self.plan.ordered else []
         heads = [f"{row.name}_{end}" for row in query_rows(self.plan.products) for end in HEAD_ENDS]
-        more = ["dy_head", "dy_stride_n", "dy_stride_e", "stats_head", *(["delta_head"] if self.centred else [])]
+        more = ["dy_head", "dy_stride_n", "dy_stride_e", "stats_head", *(["delta_head"] if self.plan.centred else [])]
         exprs = [statement.value for statement in self.query_statements]
         used = args.used_arguments(self.plan, exprs, made=["rows", "i", *(s.name for s in self.query_statements)])
         return _once([*order, *heads, *more, "offset", "N", "M", *used])
@@ -117,10 +114,10 @@ class Pairs:
         plain = {product.query.name for product in self.plan.products if product.bridge is None}
         return {row.name for row in query_rows(self.plan.products)} - plain
 
-    def taken(self, *parts: Iterable[str], made: Iterable[str]) -> list[str]:
-        """What a function takes that gets `parts` and handles pairs, without what it has made."""
+    def taken(self, given: Iterable[str], made: Iterable[str]) -> list[str]:
+        """What a function takes that is `given` something and handles pairs, without what it has made."""
         inside = {*made, *self.bridged_values, *self.differentials}
-        names = _once([*(name for part in parts for name in part), *self.bridged_taken, *self.differentiate_taken])
+        names = _once([*given, *self.bridged_taken, *self.differentiate_taken])
         return [name for name in names if name not in inside]
 
     # how it is printed
@@ -135,12 +132,6 @@ class Pairs:
         """Parameters of the author's are constants."""
         constants = set(map(kernel_name, args.constants(self.plan, args.gradient_exprs(self.plan))))
         return [f"{name}: tl.constexpr" if name in constants else name for name in names]
-
-    @property
-    def smooth(self) -> list[Product]:
-        """The products that the score depends on smoothly."""
-        found = {product.name: product for product in self.plan.products}
-        return [found[slope.name] for slope in self.plan.slopes if slope.of_product]
 
 
 HEAD_ENDS = ("head", "stride_n", "stride_d")

@@ -31,7 +31,7 @@ def values(plan: Plan) -> dict[str, object]:
         "bridged": [(product.query.name, product.key.name) for product in plan.products if product.bridge],
         "query_row_lines": laid_out([line for p in plan.products for line in _query_lines(plan, p)], 4),
         "key_passed": passed(KEYS, computed),
-        "key_head_lines": laid_out([line for rows in computed for line in _head_lines(rows)], 4),
+        "key_head_lines": laid_out([line for rows in computed for line in head_lines(rows, "M")], 4),
         "row_launches": [line for rows in computed for line in launch_make(plan, KEYS, rows)],
     }
 
@@ -91,12 +91,12 @@ def load_queries(name: str) -> str:
     return f"{name} = tl.load({row} + {channel}, mask=(rows < N)[:, None] & (c < D), other=0.0)"
 
 
-def _head_lines(rows: RowPlan) -> list[str]:
-    """Where the computed rows of a head lie: [B, heads, M, D], contiguous."""
+def head_lines(rows: RowPlan, count: str) -> list[str]:
+    """Where the computed rows of a head lie: [B, heads, N or M, D], contiguous."""
     name = rows.name
     far = f"(b_far * (H // {name}_share) + h_far // {name}_share)"
     return [
-        f"{name}_head = {name}_ptr + {far} * M * D",
+        f"{name}_head = {name}_ptr + {far} * {count} * D",
         f"{name}_stride_n = D",
         f"{name}_stride_d = 1",
     ]
