@@ -77,3 +77,6 @@ GPU_BACKWARD_SPACE = (
 
 CPU_TILES = (64, 128)
 """Queries and keys per tile on a CPU: a tile of scores (32 KB) stays in the second-level cache."""
+CPU_BACKWARD_QUERIES = 128
+"""Queries per tile of a backward pass on a CPU, and wherever tiles of bfloat16 make scores faster than memory takes
+sums: no more than the keys of a tile, as queries are packed like values."""

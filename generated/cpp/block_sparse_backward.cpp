@@ -612,6 +612,7 @@ inline float sum_of_products(const float* x, const float* y, int64_t count) {
 }
 
 // Rows of a tile of queries, packed like values.
+static_assert(QUERY_TILE <= KEY_TILE);  // panels are as high as a tile of keys
 inline void pack_rows(const float* rows, int64_t count, int64_t width, Piece* panels) {
   int64_t r = 0;
   for (; r + TOGETHER <= count; r += TOGETHER) pack_values(rows + r * width, width, r, panels);

@@ -78,7 +78,7 @@ void read_row(const T* row, int64_t step, int64_t count, float* target) {  // `s
     for (int64_t c = 0; c < count; ++c) target[c] = to_float(row[c * step]);
 }
 
-constexpr int64_t QUERY_TILE = TILED ? 128 : 64;
+constexpr int64_t QUERY_TILE = 128;
 constexpr int64_t KEY_TILE = 128;
 
 // ---- vectors
@@ -611,6 +611,7 @@ inline float sum_of_products(const float* x, const float* y, int64_t count) {
 }
 
 // Rows of a tile of queries, packed like values.
+static_assert(QUERY_TILE <= KEY_TILE);  // panels are as high as a tile of keys
 inline void pack_rows(const float* rows, int64_t count, int64_t width, Piece* panels) {
   int64_t r = 0;
   for (; r + TOGETHER <= count; r += TOGETHER) pack_values(rows + r * width, width, r, panels);

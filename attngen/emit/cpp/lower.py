@@ -18,7 +18,7 @@ from attngen.emit.layout import laid_out, laid_out_cpp
 from attngen.emit.render import functions, render
 from attngen.emit.wide import wide_test
 from attngen.ir import nodes
-from attngen.schedule.configuration import CPU_TILES
+from attngen.schedule.configuration import CPU_BACKWARD_QUERIES, CPU_TILES
 from attngen.schedule.plan import Plan
 
 MODULES = "ctypes math os platform shlex shutil subprocess sys tempfile".split()
@@ -91,9 +91,7 @@ class _Lowering:
         plan = self.plan
         unpacked = [line for argument in self.arguments for line in argument.unpacked]
         values: dict[str, object] = {
-            # Sums for keys are read and written once for each query tile, which takes tiles longer than to make them;
-            # a list has the size that its launcher knows.
-            "query_tile_rows": str(CPU_TILES[0]) if plan.listed is not None else f"TILED ? 128 : {CPU_TILES[0]}",
+            "query_tile_rows": self._query_tile_rows(),
             "key_tile_rows": CPU_TILES[1],
             "inputs": [argument for argument in self.arguments if argument.axes],
             "most_axes": max((argument.axes for argument in self.arguments), default=0),
@@ -118,6 +116,12 @@ class _Lowering:
             **support,
             "own_support": support[own_support],
         }
+
+    def _query_tile_rows(self) -> str:
+        """A list has the size that its launcher knows; sums for keys are read and written once for each query tile."""
+        if self.plan.listed is not None:
+            return str(CPU_TILES[0])
+        return str(CPU_BACKWARD_QUERIES) if self.plan.slopes else f"TILED ? {CPU_BACKWARD_QUERIES} : {CPU_TILES[0]}"
 
     def _normalization(self) -> dict[str, object]:
         """What the rows start with, and what their sums come to."""
