@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import attngen
 from attngen.analysis.lists import List
 from attngen.emit.backends import BACKENDS
 from attngen.emit.live import walk_arguments
+from attngen.emit.support import live
 from attngen.runtime.module import import_files
 from attngen.schedule.plan import plan
 
@@ -313,3 +315,15 @@ def test_changes_that_torch_does_not_count() -> None:
     for doc in (shared, shared.clone()):
         y = kernel(rows, rows, rows, doc=doc)
         assert torch.allclose(y.double(), kernel.reference(rows, rows, rows, doc=doc), atol=1e-5)
+
+
+def test_changes_on_a_device_that_is_not_waited_for() -> None:
+    """Where data are not copied and not looked at, the count of their changes tells."""
+    doc = torch.zeros(1, 256, dtype=torch.int64, device="meta")
+    given = live._kept((doc, 256))
+    known = SimpleNamespace(made_for=given, versions=live._versions(given))
+    assert given[0] is doc
+    assert live._made_before([known], (doc, 256)) is known
+    assert live._made_before([known], (doc, 128)) is None
+    doc.add_(1)
+    assert live._made_before([known], (doc, 256)) is None
