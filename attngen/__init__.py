@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from attngen.emit.backends import generate as compile
     from attngen.ir.load import load
     from attngen.ir.nodes import Variant
-    from attngen.runtime.kernel import Kernel, build
+    from attngen.runtime.build import build
+    from attngen.runtime.kernel import Kernel
 
 _PLACES = {
     "load": ("attngen.ir.load", "load"),
     "Variant": ("attngen.ir.nodes", "Variant"),
     "compile": ("attngen.emit.backends", "generate"),
-    "build": ("attngen.runtime.kernel", "build"),
+    "build": ("attngen.runtime.build", "build"),
     "Kernel": ("attngen.runtime.kernel", "Kernel"),
     "nn": ("attngen.nn", ""),
     "reference": ("attngen.reference", ""),

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from attngen.errors import CallError
 from attngen.ir.nodes import Variant
-from attngen.runtime.kernel import Kernel, build
+from attngen.runtime.build import build
+from attngen.runtime.kernel import Kernel
 from attngen.runtime.prepared import Prepared
 
 

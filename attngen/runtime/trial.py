@@ -16,7 +16,8 @@ from attngen.ir import nodes
 from attngen.ir.evaluate import Number, evaluate
 from attngen.ir.expr import Apply, Kind
 from attngen.reference import attention
-from attngen.runtime.kernel import Kernel, build
+from attngen.runtime.build import build
+from attngen.runtime.kernel import Kernel
 
 DTYPES = {
     "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,

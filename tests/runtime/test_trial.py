@@ -7,7 +7,7 @@ import torch
 
 import attngen
 from attngen.runtime import trial as trials
-from attngen.runtime.kernel import Kernel
+from attngen.runtime.pairwise import PairwiseKernel
 
 
 def run(mask: str) -> trials.Trial:
@@ -30,7 +30,7 @@ def test_nothing_compared_is_no_agreement() -> None:
 
 @pytest.mark.parametrize("wrong", [-torch.inf, torch.nan, 0.5])
 def test_a_wrong_log_sum_exp_is_seen(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = Kernel.__call__
+    called = PairwiseKernel.__call__
 
     def spoilt(*arguments: object, **options: object) -> object:
         result = called(*arguments, **options)  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ def test_a_wrong_log_sum_exp_is_seen(wrong: float, monkeypatch: pytest.MonkeyPat
             result[1][0, 1, 7] = wrong
         return result
 
-    monkeypatch.setattr(Kernel, "__call__", spoilt)
+    monkeypatch.setattr(PairwiseKernel, "__call__", spoilt)
     found = run("j <= i")
     assert not found.passed
     assert "DISAGREES with the interpreter" in found.text()
