@@ -38,17 +38,26 @@ def typed_lines(variant: nodes.Variant) -> list[str]:
 
 def shape_lines(variant: nodes.Variant) -> list[str]:
     """Inputs have their shapes; `sizes` gets those of their own axes."""
+    lines = _lengths(variant)
     if not variant.inputs:
-        return []
+        return lines
     used = sorted({axis for given in variant.inputs for axis in given.axes if axis in AXIS_SIZES})
     known = ", ".join(f'"{axis}": {AXIS_SIZES[axis]}' for axis in used)
-    lines = [f"sizes = {{{known}}}"]
+    lines.append(f"sizes = {{{known}}}")
     for given in variant.inputs:
         axes = ", ".join(f'"{axis}"' for axis in given.axes) + ("," if len(given.axes) == 1 else "")
         where = place(variant, given.span.line)
         arguments = f'"{variant.name}", "{given.name}", {given.name}, ({axes}), "{given.kind.value}"'
         lines.append(f'_input({arguments}, sizes, q.device, "{where}")')
     return lines
+
+
+def _lengths(variant: nodes.Variant) -> list[str]:
+    """A recurrence reads with every token that it writes."""
+    if not isinstance(variant.body, nodes.Recurrent):
+        return []
+    problem = f"{variant.name}: q has {{N}} tokens and k has {{M}}; a recurrence takes one of each at a time"
+    return [f'_require(N == M, f"{problem} ({place(variant, variant.span.line)})")']
 
 
 def own_axes(variant: nodes.Variant) -> list[str]:

@@ -157,3 +157,9 @@ class Variant:
         """The body of a pairwise variant; asking a recurrent one is a mistake of the compiler."""
         assert isinstance(self.body, Pairwise)
         return self.body
+
+    @property
+    def recurrent(self) -> Recurrent:
+        """The body of a recurrent variant; asking a pairwise one is a mistake of the compiler."""
+        assert isinstance(self.body, Recurrent)
+        return self.body

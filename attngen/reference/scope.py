@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,9 @@ class Scope:
     scale: float | None
     offset: int | Tensor | None
     faults: set[str] = field(default_factory=set)
+
+    as_they_are: ClassVar[frozenset[str]] = frozenset("bhij")
+    """The axes of inputs that are read where a row stands, and not at a position."""
 
     def size(self, axis: str) -> int:
         sizes = {
@@ -116,7 +120,7 @@ class Scope:
         given = self.variant.input(expr.input)
         tensor = self.inputs[expr.input].to(DTYPES[given.kind])
         indices = [
-            self._row_index(axis, size) if axis in ("b", "h", "i", "j") else self.evaluate(index)
+            self._row_index(axis, size) if axis in self.as_they_are else self.evaluate(index)
             for axis, size, index in zip(given.axes, tensor.shape, expr.indices, strict=True)
         ]
         value = gather(tensor, indices)

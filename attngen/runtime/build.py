@@ -11,8 +11,9 @@ from attngen.runtime.checks import check_parameters
 from attngen.runtime.kept import findings
 from attngen.runtime.kernel import CHOICES, Kernel
 from attngen.runtime.pairwise import PairwiseKernel
+from attngen.runtime.recurrent import RecurrentKernel
 
-KERNELS: dict[type[nodes.Body], type[Kernel]] = {nodes.Pairwise: PairwiseKernel, nodes.Recurrent: PairwiseKernel}
+KERNELS: dict[type[nodes.Body], type[Kernel]] = {nodes.Pairwise: PairwiseKernel, nodes.Recurrent: RecurrentKernel}
 """The kernel of each kind of body."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attngen.errors import Diagnostic, Span
+from attngen.analysis.recurrence import canonical
+from attngen.errors import Diagnostic, Span, SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import TRUE, Apply, Expr, Rechannel, Row, distinct, rewrite
 from attngen.ir.functions import SCALAR
@@ -16,12 +17,15 @@ def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
         yet = "a partition over devices can't be compiled yet"
         return (_not_yet("E0403", yet, variant.span, "leave `partition` out and run on one device"),)
     if isinstance(variant.body, nodes.Recurrent):
+        try:
+            canonical(variant)
+        except SpecError as error:
+            return error.diagnostics
         return (
             _not_yet(
                 "E0401",
                 f"`{variant.name}` is a recurrence, which can't be compiled yet",
                 variant.body.states[0].span,
-                "only scores over pairs can be compiled and interpreted today",
             ),
         )
     body = variant.body

@@ -21,6 +21,12 @@ attention a {
   ^^^^^^^^^^^^^^^^^^^^^^^^^ E0401
   out   dot(q, S)
 }""",
+    "a recurrence that is not linear": """
+attention a {
+  state S = tanh(S) + outer(k, v)
+            ^^^^^^^ E0401
+  out   dot(q, S)
+}""",
     "a product of changed rows": """
 attention a {
   score scale * dot(l2norm(q) + k, k)

@@ -1,0 +1,38 @@
+"""The canonical form of a recurrence, in words and formulas."""
+
+from __future__ import annotations
+
+from attngen.analysis.recurrence import Carried, Recurrence, canonical
+from attngen.ir.nodes import Variant
+from attngen.ir.show import show_expr
+
+
+def explain_recurrence(variant: Variant) -> str:
+    """What is carried from token to token, and what tokens read of it."""
+    form = canonical(variant)
+    blocks = [
+        [variant.name, *(f"    {line}" for line in variant.text)],
+        *(_state(state) for state in form.states),
+        _readings(form),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _state(state: Carried) -> list[str]:
+    """One state, and what each token does to it."""
+    axes = ", ".join(axis for axis in ("b", "h", state.key_axis, state.value_axis) if axis is not None)
+    lines = [f"The state {state.name} [{axes}], float32, is 0 at first. Each token"]
+    lines.append(f"    scales it by {show_expr(state.decay)}")
+    if state.erases is not None and state.erased is not None:
+        erased = f"outer({show_expr(state.erased)}, dot({show_expr(state.erases)}, {state.name}))"
+        lines.append(f"    adds {erased}, of the state before")
+    lines.append(f"    adds outer({show_expr(state.key)}, {show_expr(state.value)})")
+    return lines
+
+
+def _readings(form: Recurrence) -> list[str]:
+    lines = ["Each token reads"]
+    for reading in form.readings:
+        when = "before its own update" if reading.before else "behind its own update"
+        lines.append(f"    {reading.name} = dot({show_expr(reading.row)}, {reading.state}), {when}")
+    return [*lines, f"and gives {show_expr(form.out)}"]

@@ -1,0 +1,137 @@
+"""Kernels of recurrences: calls, states that go from call to call, and what they refuse."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import attngen
+from attngen.runtime.recurrent import RecurrentKernel, State
+
+GATED = """attention gated {
+  input g[b, h, t]: float <= 0
+  state S = exp(g[b, h, t]) * S + outer(k, v)
+  state z = z + k * (1.0 + t)
+  out   dot(q, S) / (1 + abs(dot(q, z)))
+}"""
+
+
+def rows(tokens: int = 9, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, heads, tokens, width, generator=generator) for heads, width in ((4, 5), (1, 5), (2, 3)))
+    g = -torch.rand(2, 4, tokens, generator=generator)
+    return q.to(dtype), k.to(dtype), v.to(dtype), g
+
+
+def kernel(text: str = GATED, **parameters: Any) -> RecurrentKernel:
+    built = attngen.build(text, backend="reference", **parameters)
+    assert isinstance(built, RecurrentKernel)
+    return built
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_call_is_the_interpreter_in_the_dtype_of_q(dtype: torch.dtype) -> None:
+    q, k, v, g = rows(dtype=dtype)
+    y, state = kernel()(q, k, v, g=g, return_state=True)
+    expected, after = kernel().reference(q, k, v, g=g, return_state=True)
+    assert torch.equal(y, expected.to(dtype)) and y.dtype == dtype
+    assert state.position == after.position == 9
+    assert {name: (value.dtype, [*value.shape]) for name, value in state.values.items()} == {
+        "S": (torch.float32, [2, 4, 5, 3]),
+        "z": (torch.float32, [2, 4, 5]),
+    }
+
+
+@pytest.mark.parametrize("cuts", [(0, 9), (4, 9), (1, 2, 3, 4, 5, 6, 7, 8, 9)])
+def test_calls_that_carry_on_equal_one_call(cuts: tuple[int, ...]) -> None:
+    q, k, v, g = rows()
+    whole, last = kernel().reference(q, k, v, g=g, return_state=True)
+    state, parts = kernel().init_state(q, k, v, g=g), []
+    for first, stop in zip((0, *cuts), cuts, strict=False):
+        now = [each[:, :, first:stop] for each in (q, k, v, g)]
+        y, state = kernel().reference(*now[:3], g=now[3], state=state, return_state=True)
+        parts.append(y)
+    torch.testing.assert_close(torch.cat(parts, 2), whole)
+    torch.testing.assert_close(state.values, last.values)
+    assert state.position == 9
+
+
+def test_a_step_is_a_call_with_a_state() -> None:
+    q, k, v, g = rows()
+    prefix, token = [each[:, :, :8] for each in (q, k, v, g)], [each[:, :, 8:] for each in (q, k, v, g)]
+    _, state = kernel()(*prefix[:3], g=prefix[3], return_state=True)
+    y, after = kernel().step(*token[:3], state, g=token[3])
+    torch.testing.assert_close(y, kernel()(q, k, v, g=g)[:, :, 8:])
+    assert after.position == 9 and isinstance(after, State)
+
+
+def test_kernels_are_pickled() -> None:
+    built = kernel("attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }", rate=0.25)
+    again = pickle.loads(pickle.dumps(built))
+    q, k, v, _ = rows()
+    assert repr(again) == repr(built) == "<attngen kernel a, rate=0.25, backend=reference>"
+    assert torch.equal(again(q, k, v), built(q, k, v))
+
+
+def refused(message: str, call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        call()
+
+
+def test_refusals() -> None:
+    q, k, v, g = rows()
+    state = kernel().init_state(q, k, v, g=g)
+    few = State({"S": state.values["S"]}, 0)
+    turned = State({**state.values, "S": state.values["S"].mT}, 0)
+    run = kernel()
+    problem = "q has 8 tokens and k has 9; a recurrence takes one of each at a time"
+    refused(f"gated: {problem} (<text>:1)", lambda: run(q[:, :, :8], k, v, g=g[:, :, :8]))
+    refused("gated: the input `g` [b, h, t] is missing (<text>:2:9)", lambda: run(q, k, v))
+    refused("gated: g holds a value outside of (-inf, 0] (<text>:2)", lambda: run(q, k, v, g=-g))
+    refused("gated: the state holds no `z` (<text>:4:3)", lambda: run(q, k, v, g=g, state=few))
+    problem = "the state `S` has the shape [2, 4, 3, 5]; it must be [b, h, c, e] = [2, 4, 5, 3]"
+    refused(f"gated: {problem} (<text>:3:3)", lambda: run(q, k, v, g=g, state=turned))
+    problem = "state is a dict, not what a call gave back"
+    refused(f"gated: {problem}", lambda: run(q, k, v, g=g, state=state.values))
+
+
+def test_an_order_is_not_carried_on() -> None:
+    built = kernel("attention a {\n  order p(x) = N - 1 - x  state S = S + outer(k, v)  out dot(q, S) }")
+    q, k, v, _ = rows()
+    y, state = built(q, k, v, return_state=True)
+    assert torch.equal(built(q, k, v, state=built.init_state(q, k, v)), y)
+    problem = "an order runs over all tokens, so no call can go on"
+    refused(f"a: {problem} (<text>:2:3)", lambda: built(q, k, v, state=state))
+
+
+def test_what_kernels_of_one_kind_alone_have() -> None:
+    pairs = attngen.build("attention a { mask j <= i }", backend="reference")
+    assert hasattr(pairs, "tiles") and not hasattr(pairs, "step") and hasattr(kernel(), "step")
+    with pytest.raises(AttributeError, match=r"gated: only an attention over pairs has `tiles` \(<text>:1:11\)"):
+        kernel().tiles(8, 8)
+    with pytest.raises(AttributeError, match="a: only a recurrence has `step`"):
+        pairs.step()
+    with pytest.raises(AttributeError, match="`RecurrentKernel` has no attribute `tile`"):
+        kernel().tile()
+
+
+def test_explanations_show_the_canonical_form() -> None:
+    text = """attention a {
+      input beta[b, h, t]: float
+      let   u = l2norm(k)
+      state S = S - beta[b, h, t] * outer(u, dot(u, S)) + outer(u, v) * beta[b, h, t]
+      out   scale * dot(q, prev(S))
+    }"""
+    assert kernel(text).explain().split("\n\n")[1:] == [
+        "The state S [b, h, c, e], float32, is 0 at first. Each token\n"
+        "    scales it by 1\n"
+        "    adds outer(-(beta[b, h, t] * l2norm(k)), dot(l2norm(k), S)), of the state before\n"
+        "    adds outer(l2norm(k), beta[b, h, t] * v)",
+        "Each token reads\n    S_read = dot(q, S), before its own update\nand gives scale * S_read",
+    ]
