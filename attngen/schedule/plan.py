@@ -124,6 +124,20 @@ class Plan:
         return tuple(product.bridge for product in self.products if product.bridge is not None)
 
     @property
+    def exprs(self) -> list[Expr]:
+        """All that kernels compute."""
+        values = [expr for computed in (*self.tiles, *self.rows) for expr in computed.exprs]
+        values += [expr for rows in self.rows if rows.adjoint is not None for expr in rows.adjoint.exprs]
+        values += [slope.value for slope in (*self.slopes, *self.extra_slopes)]
+        return values + [s.value for s in self.head] + ([] if self.once_per_row is None else [self.once_per_row])
+
+    @property
+    def exact(self) -> list[Expr]:
+        """What of that is computed in float64."""
+        statements = (statement for computed in (*self.tiles, *self.rows) for statement in computed.statements)
+        return [statement.value for statement in statements if statement.exact]
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """All that is computed for pairs."""
         return (self.mask, self.score, self.fault)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from attngen.emit.python import size_name
-from attngen.ir.expr import Kind, Parameter, Read, Size, distinct
-from attngen.ir.nodes import AXIS_SIZES, Input
+from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct
+from attngen.ir.nodes import AXIS_SIZES, Input, Variant
 from attngen.schedule.host import HostValue
 from attngen.schedule.names import kernel_name
-from attngen.schedule.plan import Plan
 
 TYPES = {Kind.INT: "int64_t", Kind.BOOL: "bool", Kind.FLOAT: "float"}
 DTYPES = {"int64_t": "int64", "uint8_t": "uint8", "float": "float32", "double": "float64"}
@@ -28,7 +28,27 @@ class Argument:
     axes: int = 0
 
 
-def arguments(plan: Plan) -> list[Argument]:
+class Computed(Protocol):
+    """What a plan says of the values that a kernel computes."""
+
+    @property
+    def variant(self) -> Variant:
+        """The variant, simplified."""
+
+    @property
+    def host(self) -> tuple[HostValue, ...]:
+        """What the host computes."""
+
+    @property
+    def exprs(self) -> list[Expr]:
+        """All that the kernel computes."""
+
+    @property
+    def exact(self) -> list[Expr]:
+        """What of that is computed in float64."""
+
+
+def arguments(plan: Computed) -> list[Argument]:
     """Inputs, parameters, host values and sizes of own axes that the kernel uses, in the order of `Call`."""
     read = list(dict.fromkeys(part.input for part in _parts(plan) if isinstance(part, Read)))
     used = {part.name for part in _parts(plan) if isinstance(part, Parameter)}
@@ -41,25 +61,20 @@ def arguments(plan: Plan) -> list[Argument]:
     return found + [_scalar(size_name(axis), "int64_t", size_name(axis)) for axis in sorted(axes - set("BHNMDE"))]
 
 
-def _parts(plan: Plan) -> list[object]:
-    values = [expr for computed in (*plan.tiles, *plan.rows) for expr in computed.exprs]
-    values += [expr for rows in plan.rows if rows.adjoint is not None for expr in rows.adjoint.exprs]
-    values += [slope.value for slope in (*plan.slopes, *plan.extra_slopes)]
-    values += [s.value for s in plan.head] + ([plan.once_per_row] if plan.once_per_row is not None else [])
-    return sorted((part for value in values for part in distinct(value)), key=repr)
+def _parts(plan: Computed) -> list[Expr]:
+    return sorted((part for value in plan.exprs for part in distinct(value)), key=repr)
 
 
-def input_type(plan: Plan, name: str) -> str:
+def input_type(plan: Computed, name: str) -> str:
     """The C++ type of an input's elements: double where a mask depends on it."""
     kind = plan.variant.input(name).kind
     if kind is not Kind.FLOAT:
         return "uint8_t" if kind is Kind.BOOL else "int64_t"
-    statements = (statement for computed in (*plan.tiles, *plan.rows) for statement in computed.statements)
-    exact = (part for statement in statements if statement.exact for part in distinct(statement.value))
+    exact = (part for value in plan.exact for part in distinct(value))
     return "double" if any(isinstance(part, Read) and part.input == name for part in exact) else "float"
 
 
-def _input(plan: Plan, given: Input) -> Argument:
+def _input(plan: Computed, given: Input) -> Argument:
     name, kind, count = kernel_name(given.name), input_type(plan, given.name), len(given.axes)
     share = heads_per_element(given.name, given.axes, without="1")
     return Argument(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attngen.emit.cpp.arguments import input_type
+from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.printer import CppPrinter
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Read
 from attngen.ir.nodes import AXIS_SIZES
 from attngen.schedule.names import kernel_name
-from attngen.schedule.plan import Plan
 
 
 class KernelPrinter(CppPrinter):
     """Expressions of a plan: an input is called with its indices."""
 
-    def __init__(self, plan: Plan, exact: bool, kept: Mapping[str, str] | None = None) -> None:
+    def __init__(self, plan: Computed, exact: bool, kept: Mapping[str, str] | None = None) -> None:
         super().__init__(exact, kept)
         self.plan = plan
 
