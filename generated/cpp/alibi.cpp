@@ -36,9 +36,6 @@
 
 namespace {
 
-constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
-constexpr float NOTHING = -std::numeric_limits<float>::infinity();
-
 // ---- numbers
 
 struct BFloat16 {
@@ -80,9 +77,6 @@ void read_row(const T* row, int64_t step, int64_t count, float* target) {  // `s
     for (int64_t c = 0; c < count; ++c) target[c] = to_float(row[c * step]);
 }
 
-constexpr int64_t QUERY_TILE = TILED ? 128 : 64;
-constexpr int64_t KEY_TILE = 128;
-
 // ---- vectors
 
 #if defined(__AVX512F__)
@@ -108,6 +102,11 @@ inline void store(float* to, Floats x) { *reinterpret_cast<Floats*>(to) = x; }
 
 // One instruction, where the CPU has one.
 inline Floats multiply_add(Floats x, Floats y, Floats sum) { return x * y + sum; }
+#if defined(__AVX512BF16__)
+inline Floats multiply_add(Pairs x, Pairs y, Floats sum) {
+  return reinterpret_cast<Floats>(_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y));
+}
+#endif
 
 // While this lives, numbers below 1e-38 are 0: some CPUs take a hundred times as long for what they make of them.
 struct NoDenormals {
@@ -137,6 +136,64 @@ inline Floats exp2_of(Floats x) {
   power = multiply_add(power, f, all(1.0f));
   return reinterpret_cast<Floats>(reinterpret_cast<Ints>(power) + (reinterpret_cast<Ints>(rounded) << 23));
 }
+
+// ---- memory, and rows of it that are handled together
+
+constexpr int64_t HELD = 6;  // rows whose sums are held in registers; at times one less
+
+constexpr int64_t rounded_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
+
+// How many of the rows that are left the next block takes: full blocks, and some with one row less.
+constexpr int64_t next_block(int64_t left, int64_t most) {
+  const int64_t blocks = (left + most - 1) / most;
+  return (left + blocks - 1) / blocks;
+}
+
+template <typename T>
+class Buffer {  // zero at first, and only what is touched takes memory
+ public:
+  explicit Buffer(int64_t count) : memory_(std::calloc(count * sizeof(T) + 64, 1)) {
+    if (!memory_) throw std::bad_alloc();
+    data_ = reinterpret_cast<T*>(rounded_up(reinterpret_cast<intptr_t>(memory_), 64));
+  }
+  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)), data_(other.data_) {}
+  ~Buffer() { std::free(memory_); }
+  T& operator[](int64_t place) { return data_[place]; }
+
+ private:
+  void* memory_;
+  T* data_;
+};
+
+// ---- sums of products, held in registers
+
+// ROWS rows times VECTORS vectors of a panel whose factors are `apart`; `take` gets each sum with its row and vector.
+// ACROSS: the rows are the columns of what is given.
+template <int ROWS, int VECTORS, bool ACROSS = false, typename T, typename Take>
+inline void multiply(int64_t depth, const T* rows, int64_t stride, const T* panel, int64_t apart, Take take) {
+  Floats sums[ROWS][VECTORS] = {};
+#pragma GCC unroll 4
+  for (int64_t step = 0; step < depth; ++step) {
+    decltype(load(panel)) column[VECTORS];
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * apart + n * LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; ++r) {
+      const auto factor = all(ACROSS ? rows[step * stride + r] : rows[r * stride + step]);
+#pragma GCC unroll 8
+      for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 8
+    for (int n = 0; n < VECTORS; ++n) take(r, n, sums[r][n]);
+}
+
+constexpr int64_t PANEL_BYTES = 48 << 20;  // of keys and values that all threads together keep packed
+constexpr float NOTHING = -std::numeric_limits<float>::infinity();
+constexpr int64_t QUERY_TILE = TILED ? 128 : 64;
+constexpr int64_t KEY_TILE = 128;
 
 // ---- pairs of bfloat16
 
@@ -270,43 +327,14 @@ const T* as_rows_of_keys(const float*, int64_t, T*);
 // What a product multiplies: floats, or where the CPU can, pairs of bfloat16: of two channels, or of two tokens.
 #if defined(__AVX512BF16__)
 constexpr bool PAIRED = std::is_same_v<Element, BFloat16>;
-inline Floats multiply_add(Pairs x, Pairs y, Floats sum) {
-  return reinterpret_cast<Floats>(_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y));
-}
 #else
 constexpr bool PAIRED = false;
 #endif
 using Piece = std::conditional_t<PAIRED, BFloat16, float>;
 using Factor = std::conditional_t<PAIRED, uint32_t, float>;
 constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
-constexpr int64_t HELD = 6;                   // rows whose sums are held in registers; at times one less
 constexpr int64_t BLOCK = TILED ? SIDE : HELD;  // query rows that are handled side by side
-
-constexpr int64_t rounded_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
-
-// How many of the rows that are left the next block takes: full blocks, and some with one row less.
-constexpr int64_t next_block(int64_t left, int64_t most = BLOCK) {
-  const int64_t blocks = (left + most - 1) / most;
-  return (left + blocks - 1) / blocks;
-}
-
 constexpr int64_t BLOCK_LANES = rounded_up(BLOCK, LANES);
-
-template <typename T>
-class Buffer {  // zero at first, and only what is touched takes memory
- public:
-  explicit Buffer(int64_t count) : memory_(std::calloc(count * sizeof(T) + 64, 1)) {
-    if (!memory_) throw std::bad_alloc();
-    data_ = reinterpret_cast<T*>(rounded_up(reinterpret_cast<intptr_t>(memory_), 64));
-  }
-  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)), data_(other.data_) {}
-  ~Buffer() { std::free(memory_); }
-  T& operator[](int64_t place) { return data_[place]; }
-
- private:
-  void* memory_;
-  T* data_;
-};
 
 inline const Factor* as_factors(const Piece* pieces) { return reinterpret_cast<const Factor*>(pieces); }
 
@@ -378,36 +406,13 @@ inline void pack_values(const float* rows, int64_t E, int64_t x, Piece* panels) 
     }
 }
 
-// ROWS rows times VECTORS vectors of a panel; `take` gets each sum with its row and vector. ACROSS: the rows are the
-// columns of what is given.
-template <int ROWS, int VECTORS, bool ACROSS = false, typename Take>
-inline void multiply(int64_t depth, const Factor* rows, int64_t stride, const Factor* panel, Take take) {
-  Floats sums[ROWS][VECTORS] = {};
-#pragma GCC unroll 4
-  for (int64_t step = 0; step < depth; ++step) {
-    decltype(load(panel)) column[VECTORS];
-#pragma GCC unroll 8
-    for (int n = 0; n < VECTORS; ++n) column[n] = load(panel + step * PANEL + n * LANES);
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; ++r) {
-      const auto factor = all(ACROSS ? rows[step * stride + r] : rows[r * stride + step]);
-#pragma GCC unroll 8
-      for (int n = 0; n < VECTORS; ++n) sums[r][n] = multiply_add(factor, column[n], sums[r][n]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < ROWS; ++r)
-#pragma GCC unroll 8
-    for (int n = 0; n < VECTORS; ++n) take(r, n, sums[r][n]);
-}
-
 // products = factor * rows . keys, for the keys `first` to `last` of a tile, both multiples of PANEL.
 template <int ROWS>
 [[gnu::noinline]] void score_block(
     const Factor* rows, const Factor* panels, int64_t depth, int64_t first, int64_t last, float factor,
     float* products) {
   for (int64_t x = first; x < last; x += PANEL)
-    multiply<ROWS, STRIP>(depth, rows, depth, panels + x * depth, [&](int r, int n, Floats sum) {
+    multiply<ROWS, STRIP>(depth, rows, depth, panels + x * depth, PANEL, [&](int r, int n, Floats sum) {
       store(products + r * KEY_TILE + x + n * LANES, all(factor) * sum);
     });
 }
@@ -447,7 +452,7 @@ inline void value_panel(
     if (vectors < VECTORS)
       return value_panel<ROWS, ACROSS, VECTORS - 1>(
           count, vectors, depth, weights, stride, panel, rescale, acc, width);
-  multiply<ROWS, VECTORS, ACROSS>(depth, weights, stride, panel, [&](int r, int n, Floats sum) {
+  multiply<ROWS, VECTORS, ACROSS>(depth, weights, stride, panel, PANEL, [&](int r, int n, Floats sum) {
     if (r >= count) return;
     float* target = acc + r * width + n * LANES;
     store(target, multiply_add(load(target), all(rescale[r]), sum));  // by tile: one long sum would lose digits
@@ -984,7 +989,7 @@ struct Attending : QueryTile {
     turn_to<FULL>(key_tile);
     int64_t block_rows = 0;
     for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
+      block_rows = next_block(rows - r0, BLOCK);
       const Span key_span = mark<FULL>(r0, block_rows);
       if (key_span.first == key_span.last) continue;
       score_block_of(r0, block_rows, key_span);

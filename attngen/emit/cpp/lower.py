@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
-from importlib.resources import files
 
 from attngen.analysis.walk import Periodic, Range
 from attngen.emit import landings, live, operators
 from attngen.emit.checks import place
 from attngen.emit.cpp import gradients, rows, workspace
 from attngen.emit.cpp.arguments import Argument, arguments
+from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
 from attngen.emit.cpp.pairs import Pairs
 from attngen.emit.face import Face, face, fault_text, host_lines
 from attngen.emit.layout import laid_out, laid_out_cpp
@@ -21,7 +20,6 @@ from attngen.ir import nodes
 from attngen.schedule.configuration import CPU_BACKWARD_QUERIES, CPU_TILES
 from attngen.schedule.plan import Plan
 
-MODULES = "ctypes math os platform shlex shutil subprocess sys tempfile".split()
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "from array import array",
@@ -47,17 +45,12 @@ def generate(plan: Plan) -> tuple[str, str, str]:
     values = {**shown, **lowering.source_values("few_rows", workspace.forward(forward))}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"digested": "__file__, '.cpp', '_backward.cpp'", "devices": '["CPU"]'}
-    native |= {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": _flags()}
+    native |= {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": flags()}
     own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values(made)}
     shown_by_launcher = {**shown, **native, **own, "softmax": plan.softmax}
     parts = operators.parts(shown_by_launcher)
     launcher = render("attngen.emit.cpp", "launcher.py", {**shown_by_launcher, **parts})
     return source, _backward(plan, shown), launcher
-
-
-def _flags() -> str:
-    text = files("attngen.emit.support").joinpath("native.py").read_text(encoding="utf-8")
-    return next(line for line in text.split("\n") if line.startswith("FLAGS ="))
 
 
 def _backward(plan: Plan, shown: dict[str, object]) -> str:
@@ -68,14 +61,14 @@ def _backward(plan: Plan, shown: dict[str, object]) -> str:
     return _rendered("gradients", ("query_tile", "gradient_tile", "whole_backward"), values)
 
 
-SUPPORT = ("numbers", "vectors", "pairs", "tiles", "multiply", "weights", "few_rows", "gradients")
+SUPPORT = ("numbers", "vectors", "memory", "sums", "pairs", "tiles", "multiply", "weights", "few_rows", "gradients")
 """Parts of C++ files that are the same in all."""
 
 
 def _rendered(template: str, parts: tuple[str, ...], values: dict[str, object]) -> str:
     """A file and the templates whose text stands in it."""
     shown = dict(values)
-    for name in ("given", "frame", *parts):
+    for name in ("opening", "given", "frame", *parts):
         shown[name] = render("attngen.emit.cpp", f"{name}.cpp", shown).rstrip()
     return render("attngen.emit.cpp", f"{template}.cpp", shown)
 
@@ -109,12 +102,12 @@ class _Lowering:
         }
         listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
         shown = "\n".join([*listed, *(text for text in values.values() if isinstance(text, str))])
-        support = {name: _support(name) for name in SUPPORT}
+        shared = {name: support(name) for name in SUPPORT}
         return {
             **values,
-            "functions": _functions(shown),
-            **support,
-            "own_support": support[own_support],
+            "functions": helper_functions(shown),
+            **shared,
+            "own_support": shared[own_support],
         }
 
     def _query_tile_rows(self) -> str:
@@ -173,20 +166,3 @@ def _runs(plan: Plan) -> dict[str, object]:
     runs = [(run.start, run.stop, [(hole.start, hole.stop) for hole in run.holes]) for run in plan.walk.partial]
     full = [(run.start, run.stop) for run in plan.walk.full]
     return {"partial_runs": runs, "full_runs": full, "periodic": False}
-
-
-def _support(name: str) -> str:
-    return files("attngen.emit.cpp").joinpath("support", f"{name}.cpp").read_text(encoding="utf-8").strip()
-
-
-def _functions(text: str) -> str:
-    """The helper functions that a text calls, and those that these call."""
-    blocks = _support("functions").split("\n\n")
-    names = {block: re.findall(r"inline \S+(?: \S+>)? (\w+)\(", block)[0] for block in blocks}
-    kept: set[str] = set()
-    while True:
-        new = {block for block, name in names.items() if re.search(rf"\b{name}\(", text)} - kept
-        if not new:
-            return "\n".join(f"{block}\n" for block in blocks if block in kept)
-        kept |= new
-        text = "\n".join(new)

@@ -23,6 +23,11 @@ inline void store(float* to, Floats x) { *reinterpret_cast<Floats*>(to) = x; }
 
 // One instruction, where the CPU has one.
 inline Floats multiply_add(Floats x, Floats y, Floats sum) { return x * y + sum; }
+#if defined(__AVX512BF16__)
+inline Floats multiply_add(Pairs x, Pairs y, Floats sum) {
+  return reinterpret_cast<Floats>(_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y));
+}
+#endif
 
 // While this lives, numbers below 1e-38 are 0: some CPUs take a hundred times as long for what they make of them.
 struct NoDenormals {

@@ -19,7 +19,7 @@ struct Attending : QueryTile {
     turn_to<FULL>(key_tile);
     int64_t block_rows = 0;
     for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
+      block_rows = next_block(rows - r0, BLOCK);
       const Span key_span = mark<FULL>(r0, block_rows);
       if (key_span.first == key_span.last) continue;
       score_block_of(r0, block_rows, key_span);

@@ -66,7 +66,7 @@ struct GradientTile : QueryTile {
     clear<FULL>();
     int64_t block_rows = 0;
     for (int64_t r0 = 0; r0 < rows; r0 += block_rows) {
-      block_rows = next_block(rows - r0);
+      block_rows = next_block(rows - r0, BLOCK);
       const Span key_span = mark<FULL>(r0, block_rows);
       if (key_span.first == key_span.last) continue;
       for (int64_t panel = key_span.first / PANEL; panel < key_span.last / PANEL; ++panel)
