@@ -42,6 +42,12 @@ class Carried:
     erased: Expr | None = None
     within: tuple[Expr, ...] = ()
 
+    @property
+    def rows(self) -> tuple[Expr, ...]:
+        """All that tokens bring to it."""
+        found = (self.decay, self.key, self.value, self.erases, self.erased, *self.within)
+        return tuple(row for row in found if row is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -36,9 +36,13 @@ def show(
 ) -> None:
     """Show what the compiler makes of a spec (all but the source, unless something is chosen)."""
     from attngen.ir.load import load
+    from attngen.ir.nodes import Recurrent
 
     variant = load(spec, name)
     everything = not (passes or bounds or tiles or source)
+    if isinstance(variant.body, Recurrent) and not source:
+        _show_recurrence(variant, passes or everything)
+        return
     if passes or everything:
         _show_passes(variant)
     if bounds or everything:
@@ -55,6 +59,15 @@ def show(
 
         for text in files_of(variant, backend).values():
             print(text)
+
+
+def _show_recurrence(variant: Variant, passes: bool) -> None:
+    """A recurrence has neither bounds nor tiles: its form takes their place."""
+    from attngen.runtime.explain_recurrence import explain_recurrence
+
+    if passes:
+        _show_passes(variant)
+    print(explain_recurrence(variant))
 
 
 def _show_passes(variant: Variant) -> None:

@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attngen.emit.cpp import lower as cpp_lower
+from attngen.emit.cpp import recurrent
 from attngen.emit.triton import lower as triton_lower
-from attngen.ir.nodes import Variant
+from attngen.errors import SpecError
+from attngen.ir.nodes import Recurrent, Variant
+from attngen.schedule.chunks import ChunkPlan, chunk_plan, not_compiled
 from attngen.schedule.plan import Plan, plan
 
 Files = dict[str, str]
 """Text by file name; the launcher, which holds the public function, is `<variant>.py`."""
 
 
-def _triton(made: Plan) -> Files:
+def _triton(made: Plan | ChunkPlan) -> Files:
+    if isinstance(made, ChunkPlan):
+        raise SpecError((not_compiled(made.variant, "Triton"),))
     return {f"{made.variant.name}.py": triton_lower.generate(made)}
 
 
-def _cpp(made: Plan) -> Files:
+def _cpp(made: Plan | ChunkPlan) -> Files:
+    if isinstance(made, ChunkPlan):
+        source, launcher = recurrent.generate(made)
+        return {f"{made.variant.name}.py": launcher, f"{made.variant.name}.cpp": source}
     forward, backward, launcher = cpp_lower.generate(made)
     name = made.variant.name
     return {f"{name}.py": launcher, f"{name}.cpp": forward, f"{name}_backward.cpp": backward}
 
 
-BACKENDS: dict[str, Callable[[Plan], Files]] = {"triton": _triton, "cpp": _cpp}
+BACKENDS: dict[str, Callable[[Plan | ChunkPlan], Files]] = {"triton": _triton, "cpp": _cpp}
 
 
 def generate(variant: Variant, backend: str) -> Files:
@@ -33,4 +41,13 @@ def generate(variant: Variant, backend: str) -> Files:
         SpecError: the variant can't be compiled yet.
         KeyError: there is no such backend.
     """
-    return BACKENDS[backend](plan(variant))
+    return BACKENDS[backend](decide(variant))
+
+
+def decide(variant: Variant) -> Plan | ChunkPlan:
+    """The plan of a variant of any kind.
+
+    Raises:
+        SpecError: the variant can't be compiled yet.
+    """
+    return chunk_plan(variant) if isinstance(variant.body, Recurrent) else plan(variant)

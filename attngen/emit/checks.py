@@ -56,8 +56,7 @@ def _lengths(variant: nodes.Variant) -> list[str]:
     """A recurrence reads with every token that it writes."""
     if not isinstance(variant.body, nodes.Recurrent):
         return []
-    problem = f"{variant.name}: q has {{N}} tokens and k has {{M}}; a recurrence takes one of each at a time"
-    return [f'_require(N == M, f"{problem} ({place(variant, variant.span.line)})")']
+    return [f'_one_of_each("{variant.name}", N, M, "{place(variant, variant.span.line)}")']
 
 
 def own_axes(variant: nodes.Variant) -> list[str]:

@@ -11,16 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from attngen.analysis.doubts import doubts
-from attngen.emit.backends import BACKENDS, Files
+from attngen.emit.backends import BACKENDS, Files, decide
 from attngen.emit.support import native
 from attngen.errors import Diagnostic, Source
 from attngen.folders import cache_folder
 from attngen.ir.load import load_source, read_source
 from attngen.ir.nodes import Variant
 from attngen.runtime.module import forget_oldest, write
-from attngen.schedule.plan import Plan, plan
+from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.plan import Plan
 
 MOST = 64
 """Specs that a process remembers."""
@@ -35,18 +37,18 @@ class Findings:
     variant: Variant
     doubts: tuple[Diagnostic, ...]
     path: Path | None = None
-    _plan: Plan | None = None
+    _plan: Plan | ChunkPlan | None = None
     _files: dict[str, Files] = field(default_factory=dict)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> Any:
         """Every decision of its kernel.
 
         Raises:
             SpecError: it can't be compiled yet.
         """
         if self._plan is None:
-            self._plan = plan(self.variant)
+            self._plan = decide(self.variant)
         return self._plan
 
     def files(self, backend: str) -> Files:

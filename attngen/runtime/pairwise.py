@@ -33,7 +33,8 @@ class PairwiseKernel(Kernel):
     @property
     def plan(self) -> Plan:
         """Every decision of the kernel."""
-        return self._found.plan
+        made: Plan = self._found.plan
+        return made
 
     def __call__(
         self,

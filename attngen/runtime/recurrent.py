@@ -57,6 +57,13 @@ class RecurrentKernel(Kernel):
         """
         self._check_names(inputs)
         start = self._start(state)
+        backend = self._backend_for(q)
+        if backend != "reference":
+            carried = {} if state is None else state.values
+            self._check_values(carried, q, k, v, inputs)
+            given: dict[str, Any] = {**inputs, **self.parameters}
+            y, values = self._function(backend)(q, k, v, scale=scale, position=start, state=carried, **given)
+            return (y, State(values, start + q.shape[2])) if return_state else y
         check_call(self.variant, q, k, v, scale=scale, offset=start, inputs=inputs, parameters=self.parameters)
         y, after = self.reference(q, k, v, scale=scale, state=state, return_state=True, **inputs)
         after = State({name: value.float() for name, value in after.values.items()}, after.position)

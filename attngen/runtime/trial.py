@@ -78,6 +78,8 @@ def trial(
     """
     if dtype not in DTYPES:
         raise CallError(f"there is no dtype `{dtype}`; choose float32, bfloat16 or float16")
+    if isinstance(variant.body, nodes.Recurrent):
+        raise CallError(f"{variant.name}: `attngen run` can't compare recurrences yet; `kernel.reference` does")
     kernel = build(variant, backend=backend, **dict[str, Any](parameters))
     device = "cuda" if torch.cuda.is_available() and backend != "cpp" else "cpu"
     torch.manual_seed(seed)

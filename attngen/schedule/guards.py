@@ -59,6 +59,12 @@ def unguarded(product: Expr, variant: nodes.Variant) -> Expr | None:
     return next((part for part in parts if _own_fault(part, variant) not in (FALSE, *checked)), None)
 
 
+def doubtful(expr: Expr, variant: nodes.Variant) -> Expr | None:
+    """A read or division that may be at fault, whoever looks for it."""
+    parts = sorted(distinct(expr), key=lambda part: part.span.start)
+    return next((part for part in parts if _own_fault(part, variant) != FALSE), None)
+
+
 def suspects(variant: nodes.Variant) -> Iterator[Expr]:
     """The reads and divisions that may have no value, beyond those that are checked before the launch."""
     checked = demands(variant)

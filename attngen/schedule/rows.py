@@ -48,7 +48,7 @@ def split(product: Expr) -> Split | str:
     """The two sides of a dot product of rows, or why it can't be split."""
     if not isinstance(product, Apply) or product.function != "dot" or product.channels:
         return "rows can only enter a score through `dot` yet"
-    sides = [_of_channel(row) for row in product.arguments]
+    sides = [of_channel(row) for row in product.arguments]
     at = [_side(row) for row in sides]
     if at[0] == "j" or at[1] == "i":
         sides, at = sides[::-1], at[::-1]
@@ -98,7 +98,7 @@ def _side(row: Expr) -> str:
     return "".join(name for name in ("i", "j") if name in variables(row))
 
 
-def _of_channel(row: Expr) -> Expr:
+def of_channel(row: Expr) -> Expr:
     """The row with every change of channel at its leaves, where it reads q or k at another channel.
 
     Norms and products of rows become sums over the channels.
@@ -130,7 +130,8 @@ def _row_sum(row: Expr) -> Expr:
 
 
 def _times(left: Expr, right: Expr) -> Expr:
-    return Apply(Kind.FLOAT, (CHANNEL,), function="*", arguments=(left, right))
+    channels = tuple(sorted({*left.channels, *right.channels}))
+    return Apply(Kind.FLOAT, channels, function="*", arguments=(left, right))
 
 
 def _at_channel(expr: Expr, index: Expr) -> Expr:
@@ -156,14 +157,15 @@ def _reason(row: Expr) -> str:
             return f"`{part.function}` inside of a row can't be compiled yet"
         if isinstance(part, Row) and part.name not in ("q", "k"):
             return f"`{part.name}` can't enter a score yet"
-        if isinstance(part, Rechannel) and not _is_inside(part.index):
+        if isinstance(part, Rechannel) and not is_inside(part.index):
             return "the channel must be written as `... mod D`, so that it is one of the row's"
         if isinstance(part, Variable) and part.channels and part.name != CHANNEL:
             return f"the channel axis `{part.name}` can't be compiled yet"
     return ""
 
 
-def _is_inside(index: Expr) -> bool:
+def is_inside(index: Expr) -> bool:
+    """Whether a channel is surely one of the row's."""
     if isinstance(index, Variable):
         return index.name == CHANNEL
     return isinstance(index, Apply) and index.function == "mod" and index.arguments[1] == Size(Kind.INT, axis="D")

@@ -7,6 +7,7 @@ from attngen.errors import Diagnostic, Span, SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import TRUE, Apply, Expr, Rechannel, Row, distinct, rewrite
 from attngen.ir.functions import SCALAR
+from attngen.schedule.chunks import obstacles
 from attngen.schedule.guards import outside, unguarded
 from attngen.schedule.rows import products, split
 
@@ -18,16 +19,9 @@ def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
         return (_not_yet("E0403", yet, variant.span, "leave `partition` out and run on one device"),)
     if isinstance(variant.body, nodes.Recurrent):
         try:
-            canonical(variant)
+            return obstacles(variant, canonical(variant))
         except SpecError as error:
             return error.diagnostics
-        return (
-            _not_yet(
-                "E0401",
-                f"`{variant.name}` is a recurrence, which can't be compiled yet",
-                variant.body.states[0].span,
-            ),
-        )
     body = variant.body
     return tuple(_in_score(variant, body.score) + _in_mask(body.mask))
 

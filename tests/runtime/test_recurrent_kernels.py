@@ -29,8 +29,11 @@ def rows(tokens: int = 9, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     return q.to(dtype), k.to(dtype), v.to(dtype), g
 
 
-def kernel(text: str = GATED, **parameters: Any) -> RecurrentKernel:
-    built = attngen.build(text, backend="reference", **parameters)
+BACKENDS = ("reference", "cpp")
+
+
+def kernel(text: str = GATED, backend: str = "reference", **parameters: Any) -> RecurrentKernel:
+    built = attngen.build(text, backend=backend, **parameters)
     assert isinstance(built, RecurrentKernel)
     return built
 
@@ -62,20 +65,24 @@ def test_calls_that_carry_on_equal_one_call(cuts: tuple[int, ...]) -> None:
     assert state.position == 9
 
 
-def test_a_step_is_a_call_with_a_state() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_step_is_a_call_with_a_state(backend: str) -> None:
     q, k, v, g = rows()
+    run = kernel(backend=backend)
     prefix, token = [each[:, :, :8] for each in (q, k, v, g)], [each[:, :, 8:] for each in (q, k, v, g)]
-    _, state = kernel()(*prefix[:3], g=prefix[3], return_state=True)
-    y, after = kernel().step(*token[:3], state, g=token[3])
+    _, state = run(*prefix[:3], g=prefix[3], return_state=True)
+    y, after = run.step(*token[:3], state, g=token[3])
     torch.testing.assert_close(y, kernel()(q, k, v, g=g)[:, :, 8:])
     assert after.position == 9 and isinstance(after, State)
 
 
-def test_kernels_are_pickled() -> None:
-    built = kernel("attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }", rate=0.25)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_kernels_are_pickled(backend: str) -> None:
+    text = "attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }"
+    built = kernel(text, backend, rate=0.25)
     again = pickle.loads(pickle.dumps(built))
     q, k, v, _ = rows()
-    assert repr(again) == repr(built) == "<attngen kernel a, rate=0.25, backend=reference>"
+    assert repr(again) == repr(built) == f"<attngen kernel a, rate=0.25, backend={backend}>"
     assert torch.equal(again(q, k, v), built(q, k, v))
 
 
@@ -84,12 +91,13 @@ def refused(message: str, call: Callable[[], object]) -> None:
         call()
 
 
-def test_refusals() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_refusals(backend: str) -> None:
     q, k, v, g = rows()
     state = kernel().init_state(q, k, v, g=g)
     few = State({"S": state.values["S"]}, 0)
     turned = State({**state.values, "S": state.values["S"].mT}, 0)
-    run = kernel()
+    run = kernel(backend=backend)
     problem = "q has 8 tokens and k has 9; a recurrence takes one of each at a time"
     refused(f"gated: {problem} (<text>:1)", lambda: run(q[:, :, :8], k, v, g=g[:, :, :8]))
     refused("gated: the input `g` [b, h, t] is missing (<text>:2:9)", lambda: run(q, k, v))
@@ -135,3 +143,65 @@ def test_explanations_show_the_canonical_form() -> None:
         "    adds outer(l2norm(k), beta[b, h, t] * v)",
         "Each token reads\n    S_read = dot(q, S), before its own update\nand gives scale * S_read",
     ]
+
+
+def test_a_compiled_call_is_the_interpreter() -> None:
+    """Several chunks, some heads shared, and the last chunk short."""
+    q, k, v, g = rows(tokens=41)
+    y, state = kernel(backend="cpp")(q, k, v, g=g, return_state=True)
+    expected, after = kernel().reference(q, k, v, g=g, return_state=True)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-5)
+    for name, value in state.values.items():
+        torch.testing.assert_close(value.double(), after.values[name], rtol=1e-5, atol=1e-5)
+    assert state.position == 41
+
+
+def test_no_future_token_changes_what_was_given_before() -> None:
+    """Not even by rounding, and not where its numbers are as large as they get."""
+    q, k, v, g = rows(tokens=41)
+    run = kernel(backend="cpp")
+    whole = run(q, k, v, g=g)
+    for first in (1, 15, 16, 25, 40):
+        k[:, :, first:] = 1e30
+        v[:, :, first:] = -1e30
+        changed = run(q, k, v, g=g)
+        assert torch.equal(changed[:, :, :first], whole[:, :, :first])
+        q, k, v, g = rows(tokens=41)
+    assert torch.equal(run(*(each[:, :, :25] for each in (q, k, v)), g=g[:, :, :25]), whole[:, :, :25])
+
+
+def test_gradients_are_refused() -> None:
+    q, k, v, g = rows()
+    run = kernel(backend="cpp")
+    for trained in (q, g):
+        trained.requires_grad_()
+        with pytest.raises(NotImplementedError, match="gated: the gradients of a recurrence can't be computed yet"):
+            run(q, k, v, g=g)
+        with torch.no_grad():
+            run(q, k, v, g=g)
+        trained.requires_grad_(requires_grad=False)
+    assert run.reference(q.requires_grad_(), k, v, g=g).requires_grad
+
+
+def test_there_is_no_triton_kernel_yet() -> None:
+    with pytest.raises(attngen.SpecError, match="E0407") as caught:
+        attngen.build(GATED, backend="triton")
+    (problem,) = caught.value.diagnostics
+    assert problem.message == "`gated` is a recurrence, which can't be compiled to Triton yet"
+    assert (problem.span.line, problem.span.column) == (3, 3)
+
+
+def test_names_that_kernels_use_are_free() -> None:
+    """States and inputs may be called as what kernels call their own."""
+    names = ["weights", "ones", "faded", "since", "S_found", "chunk", "rows", "first", "value"]
+    states = " ".join(f"state {name} = 0.5 * {name} + outer(k, {n} * v)" for n, name in enumerate(names))
+    reads = " + ".join(f"dot(q, {name})" for name in names)
+    q, k, v, _ = rows()
+    run = kernel(f"attention a {{ {states} out {reads} }}", "cpp")
+    torch.testing.assert_close(run(q, k, v).double(), run.reference(q, k, v), rtol=1e-4, atol=1e-4)
+    inputs = " ".join(f"input {name}[h]: float" for name in names)
+    factors = " + ".join(f"{name}[h]" for name in names)
+    text = f"attention a {{ {inputs} state S = 0.5 * S + outer(k, v)  out dot(q, S) * ({factors}) }}"
+    given = {name: torch.rand(4) for name in names}
+    run = kernel(text, "cpp")
+    torch.testing.assert_close(run(q, k, v, **given).double(), run.reference(q, k, v, **given), rtol=1e-4, atol=1e-4)

@@ -15,10 +15,25 @@ from attngen.schedule.support import unsupported
 TABLE = (Path(__file__).parents[2] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^\| (E04\d\d) \| .+ \| `(.+)` \|$", TABLE, re.MULTILINE))
 CASES = {
-    "a recurrence": """
+    "an order of time": """
 attention a {
+  order p(x) = N - 1 - x
+  ^^^^^^^^^^^^^^^^^^^^^^ E0406
   state S = S + outer(k, v)
-  ^^^^^^^^^^^^^^^^^^^^^^^^^ E0401
+  out   dot(q, S)
+}""",
+    "a state over an axis of an input": """
+attention a {
+  input omega[m, c]: float
+  state S = S + outer(dot(omega[m, c], k), v)
+  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
+  out   dot(dot(omega[m, c], q), S)
+}""",
+    "an index that may leave its axis": """
+attention a {
+  input table[m]: float
+  state S = table[t div 2] * S + outer(k, v)
+            ^^^^^^^^^^^^^^ E0406
   out   dot(q, S)
 }""",
     "a recurrence that is not linear": """
@@ -101,7 +116,7 @@ def test_codes_and_places(case: str) -> None:
         assert width == len(one.span.text.split("\n")[0]) or code == "E0403"
 
 
-@pytest.mark.parametrize("code", ["E0401", "E0402", "E0403", "E0405"])
+@pytest.mark.parametrize("code", ["E0401", "E0402", "E0403", "E0405", "E0406"])
 def test_the_example_of_the_table_gives_its_code(code: str) -> None:
     assert [one.code for one in unsupported(checked(EXAMPLES[code]))] == [code]
 

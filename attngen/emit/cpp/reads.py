@@ -32,9 +32,10 @@ class KernelPrinter(CppPrinter):
         """The indices of an element of an input; `share` is how many heads share one of it."""
         share = share or f"call.{kernel_name(name)}.share"
         axes = self.plan.variant.input(name).axes
-        return ", ".join(self._index(axis, index, share) for axis, index in zip(axes, indices, strict=True))
+        return ", ".join(self.index(axis, index, share) for axis, index in zip(axes, indices, strict=True))
 
-    def _index(self, axis: str, index: Expr, share: str) -> str:
+    def index(self, axis: str, index: Expr, share: str) -> str:
+        """Where an axis of an input is read."""
         if axis == "h":
             return f"h / {share}"
         if axis == "i":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, query_names
@@ -63,9 +64,10 @@ def _is_of_tile(plan: Plan, landing: Landing) -> bool:
 
 
 def _shown(floats: Buffers, pieces: Buffers) -> dict[str, object]:
-    lines = [*_declared("Buffer<float>", floats), *_declared("Buffer<Piece>", pieces)]
+    lines = [*declared("Buffer<float>", floats), *declared("Buffer<Piece>", pieces)]
     return {"buffer_lines": lines, "buffers": [*floats.items(), *pieces.items()]}
 
 
-def _declared(kind: str, buffers: Buffers) -> list[str]:
+def declared(kind: str, buffers: Iterable[str]) -> list[str]:
+    """Members of one kind, as many in a line as fit."""
     return textwrap.wrap(f"{kind} {', '.join(buffers)};", 118, subsequent_indent=" " * 4)

@@ -93,6 +93,12 @@ def _offset(
     return offsets.to(device=device, dtype=torch.int64).expand(batch).contiguous()
 
 
+def _one_of_each(name: str, queries: int, keys: int, place: str) -> None:
+    """A recurrence reads with every token that it writes."""
+    problem = f"q has {queries} tokens and k has {keys}; a recurrence takes one of each at a time"
+    _require(queries == keys, f"{name}: {problem} ({place})")
+
+
 def _offset_inside(name: str, offset: int | Tensor, last: int, reason: str, debug: bool = False) -> None:
     """Where an input is read at the position of a query, no query may stand outside of the key sequence."""
     if isinstance(offset, Tensor):

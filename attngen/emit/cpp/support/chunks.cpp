@@ -1,0 +1,138 @@
+// ---- chunks of tokens
+
+constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
+constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
+
+// out = rescale * out + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
+// `rescale` there is nothing in `out`. ACROSS: the rows are the columns of what is given.
+template <int ROWS, bool ACROSS, int VECTORS = STRIP>
+inline void multiply_columns(
+    int64_t count, int64_t vectors, int64_t depth, const float* rows, int64_t stride, const float* matrix,
+    int64_t width, const float* rescale, float* out) {
+  if constexpr (VECTORS > 1)
+    if (vectors < VECTORS)
+      return multiply_columns<ROWS, ACROSS, VECTORS - 1>(
+          count, vectors, depth, rows, stride, matrix, width, rescale, out);
+  multiply<ROWS, VECTORS, ACROSS>(depth, rows, stride, matrix, width, [&](int r, int n, Floats sum) {
+    if (r >= count) return;
+    float* target = out + r * width + n * LANES;
+    store(target, rescale ? multiply_add(load(target), all(rescale[r]), sum) : sum);
+  });
+}
+
+template <int ROWS, bool ACROSS>
+[[gnu::noinline]] void multiply_rows(
+    int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, float* out) {
+  for (int64_t e = 0; e < width; e += STRIP * LANES)
+    multiply_columns<ROWS, ACROSS>(
+        count, (width - e) / LANES, depth, rows, stride, matrix + e, width, rescale, out + e);
+}
+
+template <bool ACROSS = false>
+void product(
+    int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, float* out) {
+  for (int64_t r = 0, taken = 0; r < count; r += taken) {
+    taken = next_block(count - r, HELD);
+    const auto some = taken == HELD ? multiply_rows<HELD, ACROSS> : multiply_rows<HELD - 1, ACROSS>;
+    some(
+        taken, depth, ACROSS ? rows + r : rows + r * stride, stride, matrix, width, rescale ? rescale + r : nullptr,
+        out + r * width);
+  }
+}
+
+// What decays from token to token of a chunk; everything starts one row before the first token.
+struct Decays {
+  // since[i]: from the state in front of the chunk to token i; of each channel, or the same for all.
+  // between[i][j]: from token j to token i, 0 where j comes later.
+  Buffer<float> since, between;
+
+  explicit Decays(int64_t width) : since((CHUNK + 1) * width), between((CHUNK + 1) * CHUNK) {}
+
+  // One number for each token, `apart` from each other; without decay, 1.
+  void by_token(int64_t rows, const float* decay, int64_t apart) {
+    since[0] = 1;
+    for (int64_t i = 0; i < rows; ++i) {
+      const float kept = decay ? decay[i * apart] : 1;
+      since[i + 1] = since[i] * kept;
+      for (int64_t j = 0; j < CHUNK; ++j) between[(i + 1) * CHUNK + j] = between[i * CHUNK + j] * kept;
+      between[(i + 1) * CHUNK + i] = 1;
+    }
+  }
+  void by_channel(int64_t rows, const float* decay, int64_t width) {
+    for (int64_t c = 0; c < width; ++c) since[c] = 1;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t c = 0; c < width; ++c) since[(i + 1) * width + c] = since[i * width + c] * decay[i * width + c];
+  }
+};
+
+// across[c][r] = rows[r][c], with room for all tokens of a chunk.
+inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
+  for (int64_t c = 0; c < width; ++c)
+    for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
+}
+
+// weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
+inline void weigh_by_token(
+    int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
+    float* weights) {
+  product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
+  for (int64_t i = 0; i < count; ++i) {
+    const float* between = &decays.between[(i + !before) * CHUNK];
+    float* of_token = weights + i * CHUNK;
+    for (int64_t j = 0; j < CHUNK; ++j) of_token[j] = j < i + !before ? of_token[j] * between[j] : 0;
+  }
+}
+
+// The same where each channel decays in its own way; `decayed` are the keys behind the last token.
+inline void weigh_by_channel(
+    int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
+    float* weights, float* decayed) {
+  for (int64_t i = 0; i < count; ++i) {
+    float* of_token = weights + i * CHUNK;
+    std::fill_n(of_token, CHUNK, 0.0f);
+    std::copy_n(keys + i * width, width, decayed + i * width);
+    for (int64_t j = 0; j < i; ++j) {
+      Floats sums = {};
+      for (int64_t c = 0; c < width; c += LANES) {
+        float* key = decayed + j * width + c;
+        const Floats then = load(key), now = then * load(decay + i * width + c);
+        store(key, now);
+        sums = multiply_add(before ? then : now, load(rows + i * width + c), sums);
+      }
+      of_token[j] = sum_of(sums);
+    }
+    if (before) continue;
+    Floats sums = {};
+    for (int64_t c = 0; c < width; c += LANES)
+      sums = multiply_add(load(keys + i * width + c), load(rows + i * width + c), sums);
+    of_token[i] = sum_of(sums);
+  }
+}
+
+// decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
+inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+  for (int64_t j = 0; j < count; ++j) {
+    const float since = decays.between[count * CHUNK + j];
+    for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
+  }
+}
+
+// Rows times what has decayed of the state in front of the chunk when they read it.
+inline void fade(
+    int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t c = 0; c < width; ++c)
+      faded[r * width + c] = rows[r * width + c] * (by_channel ? since[r * width + c] : since[r]);
+}
+
+// x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
+inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
+  for (int64_t i = 1; i < count; ++i)
+    for (int64_t j = 0; j < i; ++j)
+      for (int64_t e = 0; e < width; e += LANES) {
+        float* target = x + i * width + e;
+        store(target, multiply_add(all(weights[i * CHUNK + j]), load(x + j * width + e), load(target)));
+      }
+}

@@ -1,0 +1,155 @@
+"""The plan of a recurrent kernel: which rows it computes of each token, and what it carries from chunk to chunk.
+
+Tokens are taken in chunks. Inside of one, what a token reads of the others is a product of rows of tokens, weighed by
+the decays between them; what it reads of all chunks before is a product with the state. "Transformers are SSMs",
+arXiv:2405.21060, section 6; with the delta rule, arXiv:2406.06484, section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attngen.analysis.laws import ONE
+from attngen.analysis.recurrence import Carried, Reading, Recurrence, canonical
+from attngen.errors import Diagnostic, Span, SpecError
+from attngen.ir import nodes
+from attngen.ir.expr import Expr, Kind
+from attngen.passes import simplify
+from attngen.schedule.guards import doubtful
+from attngen.schedule.host import Hoisting, HostValue
+from attngen.schedule.levels import Level
+from attngen.schedule.names import Namer, kernel_name
+from attngen.schedule.tokens import TokenRow, Tokens, obstacle, with_readings
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPlan:
+    """What each token reads from a state by a row; `before` what it writes."""
+
+    name: str
+    row: TokenRow
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatePlan:
+    """A state [key width, value width]: each width is 1 where an axis is missing. Without `decay` it keeps all."""
+
+    name: str
+    keys: bool
+    values: bool
+    decay: TokenRow | None
+    key: TokenRow
+    value: TokenRow
+    erases: TokenRow | None
+    erased: TokenRow | None
+    readings: tuple[ReadingPlan, ...]
+
+    @property
+    def called(self) -> str:
+        """Its name in kernels."""
+        return kernel_name(self.name)
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether channels decay each in its own way."""
+        return self.decay is not None and self.decay.axis is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """A recurrent kernel: for each (batch row, head), chunk by chunk, states and rows of y.
+
+    `rows` are computed for all tokens of a chunk before its states are carried on, and `y` behind that.
+    """
+
+    variant: nodes.Variant
+    form: Recurrence
+    host: tuple[HostValue, ...]
+    states: tuple[StatePlan, ...]
+    rows: tuple[TokenRow, ...]
+    y: TokenRow
+
+    @property
+    def exprs(self) -> list[Expr]:
+        """All that the kernel computes."""
+        return [expr for row in (*self.rows, self.y) for expr in row.exprs]
+
+    @property
+    def exact(self) -> list[Expr]:
+        """What of that is computed in float64."""
+        return [s.value for row in (*self.rows, self.y) for s in row.statements if s.exact]
+
+
+def chunk_plan(variant: nodes.Variant) -> ChunkPlan:
+    """Decide how a recurrent variant is computed.
+
+    Raises:
+        SpecError: it cannot be compiled yet.
+    """
+    simple = simplify(variant)
+    form = canonical(simple)
+    if problems := obstacles(simple, form):
+        raise SpecError(problems)
+    given = [parameter.name for parameter in simple.parameters if parameter.kind is not Kind.FLOAT]
+    given += [tensor.name for tensor in simple.inputs]
+    given += [state.name for state in form.states]
+    namer = Namer({let.value: let.name for let in simple.lets}, {kernel_name(name) for name in given})
+    tokens = Tokens(namer, Hoisting(namer))
+    names = {reading.name: namer.fresh(reading.name) for reading in form.readings}
+    states = tuple(_state(state, form.readings, names, tokens) for state in form.states)
+    rows = tuple(tokens.rows.values())
+    widths = {state.name: state.value_axis for state in form.states}
+    read = {names[each.name]: Level.PAIR if widths[each.state] is not None else Level.QUERY for each in form.readings}
+    y = tokens.result(with_readings(form.out, names), "y", read)
+    return ChunkPlan(simple, form, tuple(tokens.hoisting.values), states, rows, y)
+
+
+def _state(state: Carried, readings: tuple[Reading, ...], names: dict[str, str], tokens: Tokens) -> StatePlan:
+    """A state, and the rows of tokens that it takes."""
+    label = state.name
+    return StatePlan(
+        name=label,
+        keys=state.key_axis is not None,
+        values=state.value_axis is not None,
+        decay=None if state.decay == ONE else tokens.row(state.decay, f"{label}_decay"),
+        key=tokens.row(state.key, f"{label}_key"),
+        value=tokens.row(state.value, f"{label}_value"),
+        erases=None if state.erases is None else tokens.row(state.erases, f"{label}_erases"),
+        erased=None if state.erased is None else tokens.row(state.erased, f"{label}_erased"),
+        readings=tuple(
+            ReadingPlan(names[each.name], tokens.row(each.row, f"{label}_query"), each.before)
+            for each in readings
+            if each.state == label
+        ),
+    )
+
+
+def not_compiled(variant: nodes.Variant, where: str) -> Diagnostic:
+    """A recurrence has no kernel in a backend."""
+    message = f"`{variant.name}` is a recurrence, which can't be compiled to {where} yet"
+    help = '`backend="cpp"` computes it on a CPU'
+    return Diagnostic("E0407", message, variant.recurrent.states[0].span, help=help)
+
+
+def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...]:
+    """Why a recurrence in its canonical form cannot be compiled yet; nothing if it can."""
+    if variant.order is not None:
+        return (_not_yet("an order of time can't be compiled yet", variant.order.span),)
+    spans = {state.name: state.span for state in variant.recurrent.states}
+    for state in form.states:
+        if state.key_axis not in (None, "c") or state.value_axis not in (None, "e"):
+            return (_not_yet("a state over other axes than `c` and `e` can't be compiled yet", spans[state.name]),)
+    parts = [(state.name, row) for state in form.states for row in state.rows]
+    parts += [(reading.state, reading.row) for reading in form.readings]
+    for name, row in [*parts, (form.states[0].name, form.out)]:
+        reason = obstacle(row)
+        if reason is None and (part := doubtful(row, variant)) is not None:
+            reason = "what may lead outside of an input can't be looked for yet", part.span
+        if reason is not None:
+            return (_not_yet(reason[0], reason[1] if reason[1].text else spans[name]),)
+    return ()
+
+
+def _not_yet(message: str, span: Span) -> Diagnostic:
+    return Diagnostic("E0406", message, span, help='`backend="reference"` computes it, slowly and in float64')

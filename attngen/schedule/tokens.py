@@ -1,0 +1,119 @@
+"""What a recurrence computes of each token: rows over channels of keys or of values, and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from attngen.errors import Span
+from attngen.ir.expr import (
+    Apply,
+    Expr,
+    Kind,
+    Read,
+    Rechannel,
+    Row,
+    Variable,
+    children,
+    distinct,
+    mentions,
+    rewrite,
+    variables,
+    with_children,
+)
+from attngen.ir.functions import SCALAR
+from attngen.schedule.angles import with_angles
+from attngen.schedule.host import Hoisting
+from attngen.schedule.levels import Level, is_row_sum
+from attngen.schedule.names import ROW_PLACES, Namer
+from attngen.schedule.rows import is_inside, of_channel
+from attngen.schedule.statements import Sequence, Tile
+
+TOKENS: Mapping[str, Level] = {
+    **dict.fromkeys(("t", "i", "j"), Level.QUERY),
+    **dict.fromkeys(("c", "e"), Level.KEY),
+}
+"""What varies in a tile of tokens: `QUERY` is once per token, `KEY` once per channel, `PAIR` once per element."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow(Tile):
+    """A row of each token, over the channels of `axis`; a number of each where there is none."""
+
+    name: str
+    axis: str | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a row of the call as it is."""
+        return isinstance(self.result, Row)
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The rows of a kernel, each once."""
+
+    namer: Namer
+    hoisting: Hoisting
+    rows: dict[Expr, TokenRow] = field(default_factory=dict)
+
+    def row(self, expr: Expr, wanted: str) -> TokenRow:
+        """The row that an expression is; `wanted` is its name, where it is none of the call's own."""
+        if expr not in self.rows:
+            name = expr.name if isinstance(expr, Row) else self.namer.fresh(self.namer.given.get(expr, wanted))
+            self.rows[expr] = self._made(expr, name, {})
+        return self.rows[expr]
+
+    def result(self, expr: Expr, name: str, read: Mapping[str, Level]) -> TokenRow:
+        """A row over values of the kernel, whose levels are given: no row that others take."""
+        return self._made(expr, name, read)
+
+    def _made(self, expr: Expr, name: str, read: Mapping[str, Level]) -> TokenRow:
+        axis = next(iter(expr.channels), None)
+        if isinstance(expr, Row):
+            return TokenRow((), expr, name, axis)
+        for value in distinct(expr) & self.namer.given.keys():  # the author's names stay, with host values inside
+            self.namer.given.setdefault(self.hoisting.hoisted(value, exact=False), self.namer.given[value])
+        exact = Sequence(self.namer, exact=True, axes=TOKENS, places=ROW_PLACES)
+        turned = _angles(of_channel(expr), frozenset(read), exact, self.hoisting)
+        rough = self.hoisting.hoisted(turned, exact=False)
+        levels = {**exact.levels, **read}
+        known = dict(exact.known)
+        sequence = Sequence(self.namer, exact=False, axes=TOKENS, places=ROW_PLACES, known=known, levels=levels)
+        result = sequence.lowered(rough, [rough])
+        return TokenRow((*exact.statements, *sequence.statements), result, name, axis)
+
+
+def _angles(row: Expr, read: frozenset[str], exact: Sequence, hoisting: Hoisting) -> Expr:
+    """Angles of positions are float64; what inputs hold and states give is not."""
+    if not mentions(row, "t"):
+        return row
+    if not any(isinstance(part, Read) for part in distinct(row)) and read.isdisjoint(variables(row)):
+        return with_angles(row, exact, hoisting)
+    below = children(row)
+    return with_children(row, tuple(_angles(child, read, exact, hoisting) for child in below))
+
+
+def obstacle(row: Expr) -> tuple[str, Span] | None:
+    """Why a row of tokens can't be computed yet, and where; nothing if it can."""
+    for part in distinct(of_channel(row)):
+        if isinstance(part, Apply) and not (part.function in SCALAR or is_row_sum(part)):
+            return f"`{part.function}` of these rows can't be compiled yet", part.span
+        if isinstance(part, Rechannel) and not (part.axis == "c" and is_inside(part.index)):
+            return "the channel must be written as `... mod D`, so that it is one of the row's", part.span
+        if isinstance(part, Variable) and part.channels and part.name not in ("c", "e"):
+            return f"the channel axis `{part.name}` can't be compiled yet", part.span
+        if len(part.channels) > 1:
+            return "a matrix of each token can't be compiled yet", part.span
+    return None
+
+
+def with_readings(out: Expr, names: Mapping[str, str]) -> Expr:
+    """An expression over values of the kernel in place of what tokens read from states."""
+
+    def named(node: Expr) -> Expr:
+        if isinstance(node, Row) and node.name in names:
+            return Variable(Kind.FLOAT, node.channels, name=names[node.name])
+        return node
+
+    return rewrite(out, named)
