@@ -38,6 +38,7 @@ CPP_GRADIENTS = "attngen/emit/cpp/templates/gradient_tile.cpp"
 CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
 LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
+CHUNKS = "tests/emit/test_chunks.py"
 SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
 TRITON = "attngen/emit/triton/templates/forward.py"
 BY_KEYS = "attngen/emit/triton/templates/by_keys.py"
@@ -178,6 +179,20 @@ FAULTS = [
     Fault("launchers: lists are turned round on the host", "attngen/emit/support/live.py", "output_size=len(tiles)", "output_size=int(ends[-1, 2])", "tests/runtime/test_no_waiting.py"),
     Fault("tiles of the CPU: rows are not turned", "attngen/emit/cpp/support/tiles.cpp", "      transpose(square);\n", "", GRADIENTS),
     Fault("tiles of the CPU: the last columns are left out", "attngen/emit/cpp/support/tiles.cpp", "if (vectors == 3) continue;", "if (vectors >= 3) continue;", GRADIENTS),
+    Fault("recurrences: differences are sums", "attngen/analysis/linear.py", "left + (right if expr.function == \"+\" else _scaled(MINUS_ONE, right))", "left + right", "tests/analysis/test_canonical.py"),
+    Fault("recurrences: what is inside counts twice", "attngen/analysis/linear.py", "if part.channels), *inside])", "if part.channels), *inside, *inside])", "tests/analysis/test_canonical.py"),
+    Fault("recurrences: a choice forgets its other branch", "attngen/analysis/linear.py", "found.append(replace(term, factor=where(condition, ZERO, term.factor)))", "pass", "tests/analysis/test_canonical.py"),
+    Fault("recurrences: pairs do not decay", "attngen/analysis/separable.py", "product(value), times(*decay))", "product(value), ONE)", "tests/analysis/test_separable.py"),
+    Fault("recurrences: any distance is a forward one", "attngen/analysis/separable.py", "return x if _is_forward(x) else distance", "return x", "tests/analysis/test_separable.py"),
+    Fault("chunks: what is read before is read behind", "attngen/emit/cpp/support/chunks.cpp", "&decays.between[(i + !before) * CHUNK]", "&decays.between[(i + 1) * CHUNK]", CHUNKS),
+    Fault("chunks: the state does not fade", "attngen/emit/cpp/support/chunks.cpp", "since[i + 1] = since[i] * kept;", "since[i + 1] = 1;", CHUNKS),
+    Fault("chunks: what tokens find is not solved for", "attngen/emit/cpp/support/chunks.cpp", "for (int64_t i = 1; i < count; ++i)", "for (int64_t i = count; i < count; ++i)", CHUNKS),
+    Fault("chunks: channels decay before they are read", "attngen/emit/cpp/support/chunks.cpp", "multiply_add(before ? then : now,", "multiply_add(now,", CHUNKS),
+    Fault("chunks: later tokens are multiplied by 0", "attngen/emit/cpp/support/chunks.cpp", "j < i + !before ? of_token[j] * between[j] : 0", "of_token[j] * between[j]", "tests/runtime/test_recurrent_kernels.py"),
+    Fault("chunks: nothing is carried in", "attngen/emit/cpp/carrying.py", "f\"if (call.{name}_in)\",", "\"if (false)\",", CHUNKS),
+    Fault("chunks: what was erased is not written back", "attngen/emit/cpp/carrying.py", "return lines if state.erased is None else lines + self._taken(state.erased, self.found, ONES)", "return lines", CHUNKS),
+    Fault("chunks: all heads go in the order of the first", "attngen/emit/cpp/templates/recurrent.cpp", "call.order[h * N + step]", "call.order[step]", CHUNKS),
+    Fault("chunks: tokens stand where they lie", "attngen/emit/cpp/token_lines.py", "t = row + offset;", "t = row;", CHUNKS),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),

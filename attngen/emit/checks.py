@@ -139,14 +139,19 @@ def order_lines(variant: nodes.Variant, debug: bool = False) -> list[str]:
     order = variant.order
     if order is None:
         return []
-    by_data = any(isinstance(part, Read) for part in distinct(order.step))
-    device = "q.device" if by_data else '"cpu"'  # where it can be looked at
-    steps = TensorPrinter(variant, called=str, device=device).text(as_key(order))
+    device, steps = order_steps(variant, order)
     where = f'"{place(variant, order.span.line)}"{", debug" * debug}'
     return [
         f"h, j = torch.arange(H, device={device})[:, None], torch.arange(M, device={device})[None, :]",
-        f'_bijection("{variant.name}", "{order.name}", {steps} + 0 * j, {where})',
+        f'_bijection("{variant.name}", "{order.name}", {steps}, {where})',
     ]
+
+
+def order_steps(variant: nodes.Variant, order: nodes.Order) -> tuple[str, str]:
+    """Where an order can be looked at, and the steps of all positions j for heads h, [H or 1, M]."""
+    by_data = any(isinstance(part, Read) for part in distinct(order.step))
+    device = "q.device" if by_data else '"cpu"'
+    return device, f"{TensorPrinter(variant, called=str, device=device).text(as_key(order))} + 0 * j"
 
 
 def _demands(variant: nodes.Variant) -> list[str]:

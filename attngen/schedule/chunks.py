@@ -134,8 +134,6 @@ def not_compiled(variant: nodes.Variant, where: str) -> Diagnostic:
 
 def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...]:
     """Why a recurrence in its canonical form cannot be compiled yet; nothing if it can."""
-    if variant.order is not None:
-        return (_not_yet("an order of time can't be compiled yet", variant.order.span),)
     spans = {state.name: state.span for state in variant.recurrent.states}
     for state in form.states:
         if state.key_axis not in (None, "c") or state.value_axis not in (None, "e"):

@@ -58,6 +58,7 @@ KERNEL_NAMES = frozenset(
     "fixed of_queries of_keys heads head head_step pair values elements query_tiles key_tiles query_starts "
     "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug tune "
     # kernels of recurrences
+    "terms sum_of_terms as_floats at room token_at order "
     "CHUNK SLACK Decays Head since between by_token by_channel turn weigh_by_token weigh_by_channel decay_keys fade "
     "solve product multiply_rows multiply_columns across faded decayed erased_decayed ones D_lanes E_lanes run decays "
     "buffers kept some target sums load_lines apart place pair states "
@@ -67,7 +68,7 @@ KERNEL_NAMES = frozenset(
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_decays|carry_\w+|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|carry_\w+|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

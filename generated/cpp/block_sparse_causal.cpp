@@ -701,11 +701,15 @@ struct Input {  // a tensor with a stride for each axis; head h reads head h / s
   int64_t stride[3], share;
 
   template <typename... Place>
-  T operator()(Place... place) const {
+  int64_t at(Place... place) const {
     int64_t element = 0;
     const int64_t* step = stride;
     ((element += place * *step++), ...);
-    return data[element];
+    return element;
+  }
+  template <typename... Place>
+  T operator()(Place... place) const {
+    return data[at(place...)];
   }
 };
 

@@ -109,8 +109,9 @@ def test_refusals(backend: str) -> None:
     refused(f"gated: {problem}", lambda: run(q, k, v, g=g, state=state.values))
 
 
-def test_an_order_is_not_carried_on() -> None:
-    built = kernel("attention a {\n  order p(x) = N - 1 - x  state S = S + outer(k, v)  out dot(q, S) }")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_order_is_not_carried_on(backend: str) -> None:
+    built = kernel("attention a {\n  order p(x) = N - 1 - x  state S = S + outer(k, v)  out dot(q, S) }", backend)
     q, k, v, _ = rows()
     y, state = built(q, k, v, return_state=True)
     assert torch.equal(built(q, k, v, state=built.init_state(q, k, v)), y)

@@ -15,13 +15,6 @@ from attngen.schedule.support import unsupported
 TABLE = (Path(__file__).parents[2] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^\| (E04\d\d) \| .+ \| `(.+)` \|$", TABLE, re.MULTILINE))
 CASES = {
-    "an order of time": """
-attention a {
-  order p(x) = N - 1 - x
-  ^^^^^^^^^^^^^^^^^^^^^^ E0406
-  state S = S + outer(k, v)
-  out   dot(q, S)
-}""",
     "a state over an axis of an input": """
 attention a {
   input omega[m, c]: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
-from attngen.emit.cpp.token_lines import LANES, give_lines, load_lines
+from attngen.emit.cpp.token_lines import LANES, give_lines, load_lines, taken_rows
 from attngen.emit.cpp.workspace import declared
 from attngen.emit.layout import laid_out_cpp
 from attngen.schedule.chunks import ChunkPlan
@@ -25,6 +25,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "key_rows": [],
         "listed": False,
         "ordered": False,
+        "in_order": plan.variant.order is not None,
         "states": [(each.state.called, each.shape, laid_out_cpp(each.lines(), 4)) for each in states],
         "buffers": [*declared("Buffer<float>", buffers), *declared("Decays", decays)],
         "members": _members({**buffers, **decays}),
@@ -50,10 +51,13 @@ def _buffers(plan: ChunkPlan, states: list[Carrying]) -> dict[str, str]:
     kept = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
     for each in states:
         kept |= each.buffers
+    taken = [each for row in (*plan.rows, plan.y) if not row.plain for each in taken_rows(plan, row)]
+    kept |= {f"{name}_at": LANES[axis] for name, _, _, axis in taken}
     widest = "CHUNK * std::max<int64_t>(D_lanes, LANES) + SLACK"
     return {
         **kept,
         **dict.fromkeys(("across", "faded", "decayed", "erased_decayed"), widest),
+        "terms": "std::max(D_lanes, E_lanes)",
         "weights": "CHUNK * CHUNK + SLACK",
         "ones": "std::max(D_lanes, CHUNK) + SLACK",
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from attngen.emit.checks import place
+from attngen.emit.checks import order_steps, place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
 from attngen.emit.face import host_lines, recurrent_face
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.ir.expr import Kind
+from attngen.ir.nodes import Variant
 from attngen.schedule.chunks import ChunkPlan, StatePlan
 
 SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks")
@@ -46,11 +47,20 @@ def generate(plan: ChunkPlan) -> tuple[str, str]:
         "native": functions("attngen.emit.support", "native.py", ["_library"]),
         "host_lines": laid_out(host_lines(plan.host), 4),
         "state_docs": states,
+        "order_lines": _order_lines(variant),
         "state_shapes": f"{{{', '.join(_shape(state) for state in plan.states)}}}",
         "gradient_lines": laid_out([f"_no_gradients({', '.join(trained)}, *(state or {{}}).values())"], 4),
         "operators": functions("attngen.emit.support", "operators.py", ["_is_differentiated"]),
     }
     return source, render("attngen.emit.cpp", "recurrent_launcher.py", launcher)
+
+
+def _order_lines(variant: Variant) -> list[str]:
+    """Tokens in the order of time, for every head; positions and heads are there since the order was checked."""
+    if variant.order is None:
+        return []
+    _, steps = order_steps(variant, variant.order)
+    return laid_out([f"order = torch.argsort({steps}, dim=-1).expand(H, N).contiguous()"], 4)
 
 
 def _axes(state: StatePlan) -> list[str]:

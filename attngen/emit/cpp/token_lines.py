@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_cpp
-from attngen.ir.expr import Expr, Rechannel, Row, Variable, children, variables
+from attngen.ir.expr import Expr, Read, Rechannel, Row, Variable, children, variables
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import Level, is_row_sum
+from attngen.schedule.names import kernel_name
 from attngen.schedule.statements import Statement, needed
 from attngen.schedule.tokens import TokenRow
 
@@ -30,12 +32,27 @@ class TokenPrinter(KernelPrinter):
         if isinstance(expr, (Row, Rechannel)):
             row, channel = (expr, expr.channels[0]) if isinstance(expr, Row) else (expr.row, self.tight(expr.index, 12))
             assert isinstance(row, Row)
-            return f"to_float({row.name}[row * call.{row.name}.token + {channel} * call.{row.name}.channel])", ATOM
+            return f"{row.name}_at[{channel}]", ATOM
         return super().part(expr)
+
+    def read(self, expr: Read) -> str:
+        """An element of a row that was taken for the token, or of the input itself."""
+        axis = row_axis(self.plan, expr)
+        return super().read(expr) if axis is None else f"{kernel_name(expr.input)}_at[{axis}]"
 
     def index(self, axis: str, index: Expr, share: str) -> str:
         """Inputs are read where a token lies, whatever its position."""
         return "row" if axis in ("t", "n") else super().index(axis, index, share)
+
+
+def row_axis(plan: Computed, read: Read) -> str | None:
+    """The channels of an input of which every token has a row; nothing for what is read element by element."""
+    given = plan.variant.input(read.input)
+    if input_type(plan, read.input) != "float" or not {"t", "n"}.intersection(given.axes):
+        return None
+    if not all(axis in ("b", "h", "t", "n", "c", "e") for axis in given.axes):
+        return None
+    return given.axes[-1] if given.axes[-1] in ("c", "e") and len(read.channels) == 1 else None
 
 
 def _axis(value: Expr) -> str | None:
@@ -52,14 +69,21 @@ def _axis(value: Expr) -> str | None:
 def load_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
     """The rows of a chunk, one behind the other."""
     if row.plain:
-        source = f"{row.name} + (first + r) * call.{row.name}.token, call.{row.name}.channel"
+        at = token(plan) if plan.variant.order else f"({token(plan)})"
+        source = f"{row.name} + {at} * call.{row.name}.token, call.{row.name}.channel"
         target = f"&space.{row.name}[r * {LANES[row.axis]}]"
         lines = [f"read_row({source}, {SIZES[row.axis]}, {target});"]
-        return [*_pointers(row), "for (int64_t r = 0; r < rows; ++r)", *deeper(lines)]
+        source = f"const Element* {row.name} = call.{row.name}.of(b, h);"
+        return [source, "for (int64_t r = 0; r < rows; ++r)", *deeper(lines)]
     lines = _elements(
         plan, row, f"space.{row.name}[r * {LANES[row.axis]}{f' + {row.axis}' if row.axis else ''}] = ", ";"
     )
     return _per_token(plan, row, lines)
+
+
+def token(plan: ChunkPlan) -> str:
+    """The token that row r of a chunk belongs to."""
+    return "first + r" if plan.variant.order is None else "token_at(first + r)"
 
 
 def give_lines(plan: ChunkPlan) -> list[str]:
@@ -69,22 +93,39 @@ def give_lines(plan: ChunkPlan) -> list[str]:
 
 def _per_token(plan: ChunkPlan, row: TokenRow, lines: list[str]) -> list[str]:
     """A loop over tokens, in a scope of its own."""
-    loop = ["[[maybe_unused]] const int64_t row = first + r, t = row + offset;", *lines]
-    inside = [*_pointers(row), *_ahead(plan, row), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"]
+    loop = [f"[[maybe_unused]] const int64_t row = {token(plan)}, t = row + offset;", *_taken(plan, row), *lines]
+    inside = [*_ahead(plan, row), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"]
     return laid_out_cpp(["{", *deeper(inside), "}"], 4)
 
 
-def _pointers(row: TokenRow) -> list[str]:
-    """The rows of the call that a row is made of."""
-    names = {part.name for expr in row.exprs for part in _rows(expr)}
-    return [
-        f"[[maybe_unused]] const Element* {name} = call.{name}.of(b, h);" for name in ("q", "k", "v") if name in names
-    ]
+def _taken(plan: ChunkPlan, row: TokenRow) -> list[str]:
+    """The rows of the call that a token's row is made of: as they lie, or as floats one behind the other."""
+    lines = []
+    for name, source, step, axis in taken_rows(plan, row):
+        given = f"{source}, {step}, {SIZES[axis]}, &space.{name}_at[0]"
+        lines.append(f"const float* {name}_at = as_floats({given});")
+    return lines
 
 
-def _rows(expr: Expr) -> list[Row]:
-    found = [expr] if isinstance(expr, Row) else []
-    return found + [row for child in children(expr) for row in _rows(child)]
+def taken_rows(plan: ChunkPlan, row: TokenRow) -> list[tuple[str, str, str, str]]:
+    """The name, the address of the first channel, the step to the next and the axis of each, once."""
+    found = {}
+    parts = [part for expr in row.exprs for part in _parts(expr)]
+    for part in parts:
+        if isinstance(part, Row):
+            name = part.name
+            found[name] = (f"call.{name}.of(b, h) + row * call.{name}.token", f"call.{name}.channel", part.channels[0])
+        elif isinstance(part, Read) and (axis := row_axis(plan, part)) is not None:
+            name, axes = kernel_name(part.input), plan.variant.input(part.input).axes
+            places = {"b": "b", "h": f"h / call.{name}.share", axis: "0"}
+            place = ", ".join(places.get(each, "row") for each in axes)
+            found[name] = (f"&call.{name}.data[call.{name}.at({place})]", f"call.{name}.stride[{len(axes) - 1}]", axis)
+    return [(name, *facts) for name, facts in sorted(found.items())]
+
+
+def _parts(expr: Expr) -> list[Expr]:
+    """All parts; of what is read at another channel, the row as well."""
+    return [expr, *(part for child in children(expr) for part in _parts(child))]
 
 
 def _elements(plan: ChunkPlan, row: TokenRow, before: str, behind: str) -> list[str]:
@@ -99,9 +140,10 @@ def _of_token(plan: ChunkPlan, row: TokenRow, statement: Statement) -> list[str]
     if not is_row_sum(statement.value):
         return [_line(plan, row, statement)]
     (inner,) = children(statement.value)
-    term = f"{statement.name} += {TokenPrinter(plan, row, exact=False).text(inner)};"
-    lines = [*_needed(plan, row, inner), term]
-    return [f"float {statement.name} = 0.0f;", *_over(_summed(row, inner), lines)]
+    axis = _summed(row, inner)
+    term = f"space.terms[{axis}] = {TokenPrinter(plan, row, exact=False).text(inner)};"
+    lines = _over(axis, [*_needed(plan, row, inner), term])
+    return [*lines, f"const float {statement.name} = sum_of_terms(&space.terms[0], {SIZES[axis]});"]
 
 
 def _summed(row: TokenRow, inner: Expr) -> str:

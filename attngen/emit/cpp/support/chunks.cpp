@@ -42,6 +42,24 @@ void product(
   }
 }
 
+// A row of channels: as it lies, or as floats one behind the other.
+template <typename T>
+const float* as_floats(const T* row, int64_t step, int64_t count, float* room) {
+  if constexpr (std::is_same_v<T, float>)
+    if (step == 1) return row;
+  read_row(row, step, count, room);
+  return room;
+}
+
+inline float sum_of_terms(const float* terms, int64_t count) {
+  Floats sums = {};
+  int64_t c = 0;
+  for (; c + LANES <= count; c += LANES) sums += load(terms + c);
+  float total = sum_of(sums);
+  for (; c < count; ++c) total += terms[c];
+  return total;
+}
+
 // What decays from token to token of a chunk; everything starts one row before the first token.
 struct Decays {
   // since[i]: from the state in front of the chunk to token i; of each channel, or the same for all.

@@ -9,6 +9,9 @@ __functions__
 __given__
 
 struct Call : Given {
+  // % if in_order
+  const int64_t* order;  // [H, N], contiguous: tokens in the order of time
+  // % endif
   Element* y;  // [B, H, N, E], contiguous
   // % for state_name, state_shape, state_lines in states
   const float* __state_name___in;  // [B, H, __state_shape__], contiguous: what is carried in, or null for 0
@@ -46,6 +49,10 @@ struct Head {
   [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
+  // % if in_order
+  int64_t token_at(int64_t step) const { return call.order[h * N + step]; }
+
+  // % endif
   // The rows of a chunk's tokens.
   void load() {
     // % for line in load_lines
@@ -92,6 +99,9 @@ struct Head {
 int forward(Packed packed) {
   Call call;
   take(call, packed);
+  // % if in_order
+  call.order = static_cast<const int64_t*>(*packed.tensors++);
+  // % endif
   call.y = static_cast<Element*>(*packed.tensors++);
   // % for state_name, state_shape, state_lines in states
   call.__state_name___in = static_cast<const float*>(*packed.tensors++);

@@ -83,6 +83,9 @@ def __variant__(
     # % for line in filled + data_lines + rules + host_lines
     __line__
     # % endfor
+    # % for line in order_lines
+    __line__
+    # % endfor
     y = torch.empty((B, H, N, E), dtype=q.dtype, device="cpu")
     states = _states(state, __state_shapes__)
     tensors: list[Tensor | None] = [
@@ -90,6 +93,9 @@ def __variant__(
         # % for argument in tensors
         __argument__,
         # % endfor
+        # % if order_lines
+        order,
+        # % endif
         *(y, *(tensor for pair in states.values() for tensor in pair)),
     ]
     integers = [
