@@ -19,6 +19,15 @@ def laid_out_cpp(lines: Iterable[str], indent: int) -> list[str]:
     return [short for line in lines for short in _cpp(line, indent)]
 
 
+def laid_out_blocks(lines: Iterable[str], indent: int) -> list[str]:
+    """C++ lines that are indented already, as deep as they stand in their blocks."""
+    found = []
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        found += [" " * depth + short for short in laid_out_cpp([line.lstrip()], indent + depth)]
+    return found
+
+
 def deeper(lines: Iterable[str]) -> list[str]:
     """The same one level of C++ deeper."""
     return [f"  {line}" for line in lines]

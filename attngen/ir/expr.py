@@ -167,6 +167,11 @@ def variable(name: str) -> Variable:
     return Variable(Kind.INT, name=name)
 
 
+EARLIER = variable("earlier")
+"""The token before, in the order of time; before the first token of a call it is itself. `prev` of an input reads
+there."""
+
+
 def size(axis: str) -> Size:
     return Size(Kind.INT, axis=axis)
 

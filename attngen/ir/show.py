@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from attngen.ir import nodes
-from attngen.ir.expr import TRUE, Apply, Constant, Expr, Size
+from attngen.ir.expr import EARLIER, TRUE, Apply, Constant, Expr, Read, Size, variable
 from attngen.ir.functions import FUNCTIONS
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 
@@ -34,6 +36,12 @@ class LanguagePrinter(Printer):
 
     def size(self, expr: Size) -> str:
         return expr.axis if len(expr.axis) == 1 and expr.axis.isupper() else f"size({expr.axis})"
+
+    def read(self, expr: Read) -> str:
+        if EARLIER not in expr.indices:
+            return super().read(expr)
+        indices = tuple(variable("t") if index == EARLIER else index for index in expr.indices)
+        return f"prev({super().read(replace(expr, indices=indices))})"
 
     def apply(self, expr: Apply) -> tuple[str, int]:
         if expr.function == "and" and (chain := _chain(expr)):

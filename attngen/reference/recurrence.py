@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attngen.errors import CallError
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Kind, Variable, rewrite, variable
+from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Variable, rewrite, variable
 from attngen.reference.scope import LENGTHS, Scope
 from attngen.reference.values import Value, aligned, elementwise
 
@@ -56,7 +56,8 @@ def recurrence(
     visited = steps.argsort(-1)
     rows = []
     for step in range(tokens.size("N")):
-        at = replace(tokens, row=Value(visited[..., step], ("b", "h")), states=now)
+        row, earlier = (Value(visited[..., max(place, 0)], ("b", "h")) for place in (step, step - 1))
+        at = replace(tokens, row=row, earlier=earlier, states=now)
         after = {state.name: at.required(state.update, state.channels) for state in body.states}
         rows.append(replace(at, states=after, before=now).required(body.out, ("e",)).tensor)
         now = after
@@ -87,11 +88,12 @@ def _steps(tokens: Token) -> Tensor:
 class Token(Scope):
     """What names stand for at one token: rows and inputs are read there.
 
-    `row` is its number, which may differ between batch rows and heads; `states` are those that a name reads, and
-    `before` those that `prev` reads.
+    `row` is its number, which may differ between batch rows and heads, and `earlier` that of the token before;
+    `states` are those that a name reads, and `before` those that `prev` reads.
     """
 
     row: Value = field(default_factory=lambda: Value(torch.tensor(0)))
+    earlier: Value = field(default_factory=lambda: Value(torch.tensor(0)))
     states: Mapping[str, Value] = field(default_factory=dict)
     before: Mapping[str, Value] = field(default_factory=dict)
 
@@ -125,6 +127,12 @@ class Token(Scope):
 
     def _row(self, name: str) -> Value:
         return self.states[name] if name in self.states else Scope._row(self, name)
+
+    def _read(self, expr: Read) -> Value:
+        if EARLIER not in expr.indices:
+            return Scope._read(self, expr)
+        here = replace(expr, indices=tuple(variable("t") if index == EARLIER else index for index in expr.indices))
+        return replace(self, row=self.earlier)._read(here)
 
     def _row_index(self, axis: str, size: int) -> Value:
         return self.row if axis in ("i", "j", "t", "n") else Scope._row_index(self, axis, size)

@@ -30,7 +30,7 @@ from attngen.schedule.rows import is_inside, of_channel
 from attngen.schedule.statements import Sequence, Tile
 
 TOKENS: Mapping[str, Level] = {
-    **dict.fromkeys(("t", "i", "j"), Level.QUERY),
+    **dict.fromkeys(("t", "earlier", "i", "j"), Level.QUERY),
     **dict.fromkeys(("c", "e"), Level.KEY),
 }
 """What varies in a tile of tokens: `QUERY` is once per token, `KEY` once per channel, `PAIR` once per element."""

@@ -17,6 +17,7 @@ from attngen.runtime.recurrent import RecurrentKernel, State
 HEAD = "input g[b, h, t]: float  input gc[b, h, t, c]: float  input w[h]: float  input wc[h, c]: float "
 HEAD += "input beta[b, h, t]: float  input keep[b, h, t]: float  let u = l2norm(k) "
 DECAYS = ["S", "0.9 * S", "exp(w[h]) * S", "exp(g[b, h, t]) * S", "exp(wc[h, c]) * S", "exp(gc[b, h, t, c]) * S"]
+DECAYS += ["(if keep[b, h, t] > prev(keep[b, h, t]) then keep[b, h, t] else 0.0) * S"]
 DECAYS += ["keep[b, h, t] * S", "(if t mod 5 == 3 then 0 else exp(g[b, h, t])) * S", "-0.5 * S"]
 WRITES = ["outer(k, v)", "beta[b, h, t] * outer(tanh(k), v)", "outer(u, sigmoid(v)) / (1 + t)"]
 ERASED = ["", " - beta[b, h, t] * outer(u, dot(u, {}))", " - outer(beta[b, h, t] * u, dot(l2norm(tanh(k)), {}))"]
@@ -33,7 +34,7 @@ def text(decay: str, write: str, erased: str, out: str, order: str = "") -> str:
 
 
 EVERY = st.builds(text, *map(st.sampled_from, (DECAYS, WRITES, ERASED, OUTS, ORDERS)))
-COMMON = [text(DECAYS[n % 9], WRITES[n % 3], ERASED[n * 2 % 3], OUTS[n * 3 % 5], ORDERS[n % 4]) for n in range(9)]
+COMMON = [text(DECAYS[n], WRITES[n % 3], ERASED[n * 2 % 3], OUTS[n * 3 % 5], ORDERS[n % 4]) for n in range(10)]
 """Every part at least once; compiling takes the time."""
 
 

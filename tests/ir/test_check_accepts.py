@@ -12,8 +12,22 @@ from attngen.errors import Source
 from attngen.ir import nodes
 from attngen.ir.check import check, prelude
 from attngen.ir.check.scope import Definition
-from attngen.ir.expr import TRUE, Apply, Constant, Kind, Parameter, Row, Variable, integer, variable, walk
+from attngen.ir.expr import (
+    EARLIER,
+    TRUE,
+    Apply,
+    Constant,
+    Kind,
+    Parameter,
+    Read,
+    Row,
+    Variable,
+    integer,
+    variable,
+    walk,
+)
 from attngen.ir.functions import FUNCTIONS
+from attngen.ir.show import show_expr
 
 VARIANTS = Path(__file__).with_name("variants.attn")
 STATES = {
@@ -142,6 +156,16 @@ def body_of(clauses: str) -> nodes.Recurrent:
 )
 def test_the_channels_of_states_are_inferred(clauses: str, channels: list[tuple[str, ...]]) -> None:
     assert [state.channels for state in body_of(clauses).states] == channels
+
+
+def test_prev_of_an_input_reads_it_at_the_token_before() -> None:
+    update = (
+        body_of("input g[b, t, c]: float  state S = prev(g[b, t]) * S + outer(k, v)  out dot(q, S)").states[0].update
+    )
+    read = next(part for part in walk(update) if isinstance(part, Read))
+    assert read.indices == (variable("b"), EARLIER, Variable(Kind.INT, ("c",), name="c"))
+    assert read.channels == ("c",)
+    assert show_expr(read) == "prev(g[b, t, c])"
 
 
 def test_prev_keeps_the_channels() -> None:

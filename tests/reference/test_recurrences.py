@@ -137,6 +137,25 @@ def test_an_input_read_outside_of_an_axis() -> None:
     assert run(text, inputs={"table": random(3)}).y.isfinite().all()
 
 
+@pytest.mark.parametrize("order", ["", "order p(x) = N - 1 - x "])
+def test_prev_of_an_input_is_read_by_the_token_before(order: str) -> None:
+    """In the order of time; before the first token there is none, and it reads its own."""
+    text = f"attention a {{ input x[b, t, c]: float  {order} state y = y + k  out v * dot(q, prev(x[b, t])) }}"
+    qkv, x = rows(), random(BATCH, TOKENS, WIDTH, seed=3)
+    before = [1, 2, 3, 4, 5, 5] if order else [0, 0, 1, 2, 3, 4]
+    expected = (qkv[0] * x[:, None, before]).sum(-1, keepdim=True) * qkv[2]
+    torch.testing.assert_close(run(text, qkv, inputs={"x": x}).y, expected)
+
+
+def test_documents_that_are_packed_are_kept_apart() -> None:
+    text = """attention a { input doc[b, t]: int
+      state S = (if doc[b, t] == prev(doc[b, t]) then 0.9 * S else 0 * S) + outer(k, v)  out dot(q, S) }"""
+    apart = "attention a { state S = 0.9 * S + outer(k, v)  out dot(q, S) }"
+    qkv, doc = rows(), torch.tensor([[0, 0, 0, 4, 4, 5]] * BATCH)
+    parts = [run(apart, tuple(each[:, :, part] for each in qkv)).y for part in (slice(3), slice(3, 5), slice(5, 6))]
+    torch.testing.assert_close(run(text, qkv, inputs={"doc": doc}).y, torch.cat(parts, 2))
+
+
 def test_states_over_an_axis_of_an_input() -> None:
     text = """attention a { input omega[m, c]: float  def phi(x) = exp(dot(omega[m, c], x))
       state S = S + outer(phi(k), v)  state z = z + phi(k)  out dot(phi(q), S) / dot(phi(q), z) }"""

@@ -29,7 +29,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "states": [(each.state.called, each.shape, laid_out_cpp(each.lines(), 4)) for each in states],
         "buffers": [*declared("Buffer<float>", buffers), *declared("Decays", decays)],
         "members": _members({**buffers, **decays}),
-        "load_lines": [line for row in plan.rows for line in load_lines(plan, row)],
+        "rows": [(row.name, load_lines(plan, row)) for row in plan.rows],
         "give_lines": give_lines(plan),
         "start_lines": [line for each in states for line in laid_out_cpp(each.start(), 4)],
         "finish_lines": [line for each in states for line in laid_out_cpp(each.finish(), 4)],

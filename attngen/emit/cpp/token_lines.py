@@ -5,8 +5,8 @@ from __future__ import annotations
 from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.cpp.types import scalar_type
-from attngen.emit.layout import deeper, laid_out_cpp
-from attngen.ir.expr import Expr, Read, Rechannel, Row, Variable, children, variables
+from attngen.emit.layout import deeper, laid_out_blocks
+from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable, children, variable, variables
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import Level, is_row_sum
@@ -42,13 +42,15 @@ class TokenPrinter(KernelPrinter):
 
     def index(self, axis: str, index: Expr, share: str) -> str:
         """Inputs are read where a token lies, whatever its position."""
-        return "row" if axis in ("t", "n") else super().index(axis, index, share)
+        if axis not in ("t", "n"):
+            return super().index(axis, index, share)
+        return "earlier" if index == EARLIER else "row"
 
 
 def row_axis(plan: Computed, read: Read) -> str | None:
     """The channels of an input of which every token has a row; nothing for what is read element by element."""
     given = plan.variant.input(read.input)
-    if input_type(plan, read.input) != "float" or not {"t", "n"}.intersection(given.axes):
+    if input_type(plan, read.input) != "float" or variable("t") not in read.indices:
         return None
     if not all(axis in ("b", "h", "t", "n", "c", "e") for axis in given.axes):
         return None
@@ -81,9 +83,9 @@ def load_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
     return _per_token(plan, row, lines)
 
 
-def token(plan: ChunkPlan) -> str:
-    """The token that row r of a chunk belongs to."""
-    return "first + r" if plan.variant.order is None else "token_at(first + r)"
+def token(plan: ChunkPlan, step: str = "first + r") -> str:
+    """The token of a step; that of row r of a chunk, unless another is given."""
+    return step if plan.variant.order is None else f"token_at({step})"
 
 
 def give_lines(plan: ChunkPlan) -> list[str]:
@@ -92,10 +94,16 @@ def give_lines(plan: ChunkPlan) -> list[str]:
 
 
 def _per_token(plan: ChunkPlan, row: TokenRow, lines: list[str]) -> list[str]:
-    """A loop over tokens, in a scope of its own."""
-    loop = [f"[[maybe_unused]] const int64_t row = {token(plan)}, t = row + offset;", *_taken(plan, row), *lines]
-    inside = [*_ahead(plan, row), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"]
-    return laid_out_cpp(["{", *deeper(inside), "}"], 4)
+    """A loop over tokens."""
+    used = any(EARLIER in part.indices for expr in row.exprs for part in _parts(expr) if isinstance(part, Read))
+    before = [f"const int64_t earlier = {token(plan, 'std::max<int64_t>(first + r - 1, 0)')};"] if used else []
+    loop = [
+        f"[[maybe_unused]] const int64_t row = {token(plan)}, t = row + offset;",
+        *before,
+        *_taken(plan, row),
+        *lines,
+    ]
+    return laid_out_blocks([*_ahead(plan, row), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 4)
 
 
 def _taken(plan: ChunkPlan, row: TokenRow) -> list[str]:

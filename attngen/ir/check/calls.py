@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attngen.errors import Span, suggest
 from attngen.ir import nodes
 from attngen.ir.check.report import Report
 from attngen.ir.check.scope import FUNCTION_NAMES, ROWS, Definition, Scope, Value
-from attngen.ir.expr import Apply, Expr, Kind, Row, Size
+from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Row, Size, rewrite, variable, variables
 from attngen.ir.functions import CALLABLE, FUNCTIONS
 from attngen.language import ast
 
@@ -65,10 +66,13 @@ def _folded(elaborator: Elaborator, name: str, arguments: Sequence[Expr | None],
 def _prev(argument: Expr | None, span: Span, report: Report) -> Expr | None:
     if argument is None:
         return None
+    if isinstance(argument, Read) and "t" in variables(argument):
+        earlier = rewrite(argument, lambda node: EARLIER if node == variable("t") else node)
+        return replace(earlier, span=span)
     if not isinstance(argument, Row) or argument.name in ROWS:
-        report.error(
-            "E0213", "`prev` takes the name of a state", argument.span, help="`prev(S)` is `S` before the update"
-        )
+        message = "`prev` takes the name of a state, or an element of an input at `t`"
+        help = "`prev(S)` is `S` before the update, and `prev(x[b, t])` that of the token before"
+        report.error("E0213", message, argument.span, help=help)
         return None
     return Apply(Kind.FLOAT, argument.channels, span=span, function="prev", arguments=(argument,))
 

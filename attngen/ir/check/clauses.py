@@ -10,7 +10,7 @@ from attngen.ir.check.elaborate import Elaborator
 from attngen.ir.check.report import Report, written
 from attngen.ir.check.scope import Scope
 from attngen.ir.check.typing import an, listed_axes, to_float
-from attngen.ir.expr import Apply, Expr, Kind, Read, Row, Variable, walk
+from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Row, Variable, walk
 from attngen.language import ast
 
 ItemType = TypeVar("ItemType", bound=ast.Item)
@@ -35,7 +35,8 @@ class Place:
             case Apply(function="prev"):
                 return self.previous
             case Variable():
-                return part.name in self.variables or bool(part.channels)
+                name = "t" if part == EARLIER else part.name
+                return name in self.variables or bool(part.channels)
             case _:
                 return True
 

@@ -53,10 +53,18 @@ struct Head {
   int64_t token_at(int64_t step) const { return call.order[h * N + step]; }
 
   // % endif
+  // % for row_name, row_lines in rows
+  void load___row_name__() {
+    // % for line in row_lines
+    __line__
+    // % endfor
+  }
+  // % endfor
+
   // The rows of a chunk's tokens.
   void load() {
-    // % for line in load_lines
-    __line__
+    // % for row_name, row_lines in rows
+    load___row_name__();
     // % endfor
   }
   // % for state_name, state_shape, state_lines in states
