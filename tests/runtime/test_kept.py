@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 
 import attngen
-from attngen.emit.backends import BACKENDS
+from attngen.emit.backends import BACKENDS, decide
 from attngen.errors import SpecError
 from attngen.ir.load import load_all, read_source
 from attngen.ir.nodes import Variant
 from attngen.runtime import kept
-from attngen.schedule.plan import plan
 
 SPECS = Path(__file__).parents[2] / "specs"
 TEXT = "attention near(w: int = 3 in [1, inf)) {\n  mask 0 <= i - j < w\n}"
@@ -82,7 +81,7 @@ def refuse(*_: object) -> NoReturn:
 def test_a_later_process_finds_nothing_out_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = build_and_forget()
     assert len(list(folder.iterdir())) == 1
-    for name in ("load_source", "doubts", "plan"):
+    for name in ("load_source", "doubts", "decide"):
         monkeypatch.setattr(kept, name, refuse)
     monkeypatch.setattr(kept, "BACKENDS", {"cpp": refuse})
     assert torch.equal(build_and_forget(), first)
@@ -102,7 +101,7 @@ def test_what_can_not_be_trusted_is_found_anew(folder: Path, monkeypatch: pytest
         case "old":
             monkeypatch.setattr(kept, "_own_files", lambda: ("attngen/new.py 1 1",))
     planned: list[Variant] = []
-    monkeypatch.setattr(kept, "plan", lambda variant: planned.append(variant) or plan(variant))
+    monkeypatch.setattr(kept, "decide", lambda variant: planned.append(variant) or decide(variant))
     assert torch.equal(build_and_forget(), first)
     assert len(planned) == 1
 
@@ -120,5 +119,5 @@ def test_what_another_process_kept_is_the_same(folder: Path) -> None:
         assert known is not None and known._plan is not None
         variant = attngen.load(spec)
         assert known.variant == variant and hash(known.variant) == hash(variant)
-        assert known.plan == plan(variant)
-        assert known.files("cpp") == BACKENDS["cpp"](plan(variant))
+        assert known.plan == decide(variant)
+        assert known.files("cpp") == BACKENDS["cpp"](decide(variant))

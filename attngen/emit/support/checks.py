@@ -177,8 +177,9 @@ def _data(
     """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
     if not (tensor.device.type == "cpu" or debug):
         return
-    if tensor.is_floating_point():
-        _require(bool(tensor.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
+    if tensor.is_floating_point() and tensor.numel():
+        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; no tensor of flags is made
+        _require(bool(ends.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
     if inside is not None:
         _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
