@@ -44,6 +44,7 @@ TERMS = st.sampled_from(
         "outer(k, a[b, h, t] * dot(2 * k, x[b, h, t] * S))",
         "(if t mod 2 == 0 then S else 0.5 * S)",
         "(if t mod 3 == 0 then outer(k, dot(k, S)) else 0 * S)",
+        "(if t mod 3 == 0 then 0.5 * S else outer(k, dot(k, S)))",
         "dot(x[b, h, t], k) * S",
         "outer(k, v)",
         "-outer(v, k)",
@@ -92,6 +93,10 @@ def test_two_ways_to_write_one_update_are_one_program() -> None:
         " - outer(u * beta[b, h, t], dot(u, S) * exp(g[b, h, t]))  out dot(scale * q, S)"
     )
     assert canonical(first) == canonical(second)
+
+
+def test_each_branch_of_a_choice_counts() -> None:
+    compared(spec("state S = (if t mod 2 == 0 then 0.5 * S else outer(k, dot(k, S))) + outer(k, v)  out dot(q, S)"))
 
 
 def test_the_parts_of_a_gated_delta_rule() -> None:

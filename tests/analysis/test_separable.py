@@ -105,6 +105,7 @@ REFUSED = [
     ("weight relu(dot(q, k))  mask j <= i", "relu(dot(q, k))", JOINED),
     ("weight dot(q, k) * exp(-(i - j) ^ 2 / 9)  mask j <= i", "exp(-(i - j) ^ 2 / 9)", JOINED),
     ("weight dot(q, k) / (1 + i - j)  mask j <= i", "dot(q, k) / (1 + i - j)", JOINED),
+    ("weight dot(q, k) * 0.8 ^ abs(i - j - 3)  mask j <= i", "0.8 ^ abs(i - j - 3)", JOINED),
     ("weight dot(q, k) * 0.9 ^ (i - 2 * j)  mask j <= i", "0.9 ^ (i - 2 * j)", JOINED),
     (
         "weight dot(q, k) * dot(k, q)  mask j <= i",
