@@ -157,7 +157,7 @@ def order_steps(variant: nodes.Variant, order: nodes.Order) -> tuple[str, str]:
 def _demands(variant: nodes.Variant) -> list[str]:
     """No int is divided by 0, and no element is read outside of an input, where the host can tell."""
     lines = []
-    for part in demands(variant).values() if isinstance(variant.body, nodes.Pairwise) else ():
+    for part in demands(variant).values():
         if isinstance(part, Read):
             axes = variant.input(part.input).axes
             own = [(index, axis) for index, axis in zip(part.indices, axes, strict=True) if axis not in AXIS_SIZES]

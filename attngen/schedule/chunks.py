@@ -13,9 +13,9 @@ from attngen.analysis.laws import ONE
 from attngen.analysis.recurrence import Carried, Reading, Recurrence, canonical
 from attngen.errors import Diagnostic, Span, SpecError
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, Kind
+from attngen.ir.expr import Expr, Kind, Read
 from attngen.passes import simplify
-from attngen.schedule.guards import doubtful
+from attngen.schedule.guards import demands, doubtful
 from attngen.schedule.host import Hoisting, HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import Namer, kernel_name
@@ -140,10 +140,12 @@ def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...
             return (_not_yet("a state over other axes than `c` and `e` can't be compiled yet", spans[state.name]),)
     parts = [(state.name, row) for state in form.states for row in state.rows]
     parts += [(reading.state, reading.row) for reading in form.readings]
+    checked = frozenset(demands(variant))
     for name, row in [*parts, (form.states[0].name, form.out)]:
         reason = obstacle(row)
-        if reason is None and (part := doubtful(row, variant)) is not None:
-            reason = "what may lead outside of an input can't be looked for yet", part.span
+        if reason is None and (part := doubtful(row, variant, checked)) is not None:
+            what = "an index that may leave its axis" if isinstance(part, Read) else "a divisor that may be 0"
+            reason = f"{what} can't be looked for yet: declare ranges that rule it out", part.span
         if reason is not None:
             return (_not_yet(reason[0], reason[1] if reason[1].text else spans[name]),)
     return ()

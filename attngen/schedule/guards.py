@@ -41,28 +41,34 @@ def _faults(expr: Expr, variant: nodes.Variant, checked: frozenset[Expr]) -> Exp
 
 
 def demands(variant: nodes.Variant) -> dict[Expr, Expr]:
-    """Faults that the host knows and that every pair would have, with the division or read: checked before a launch."""
-    body = variant.pairwise
+    """Faults that the host knows and that every pair or token would have, with the division or read.
+
+    They are checked before a launch.
+    """
     found: dict[Expr, Expr] = {}
-    rows = (part for product in products(body.score) for part in _certain(product))  # computed for all pairs
-    for part in dict.fromkeys((*_certain(body.mask), *_certain(body.score), *rows)):
+    for part in dict.fromkeys(part for expr in _computed(variant.body) for part in _certain(expr)):
         fault = _own_fault(part, variant, empty=True)
         if fault != FALSE and is_of_host(fault, "c"):
             found.setdefault(fault, part)
     return found
 
 
+def _computed(body: nodes.Body) -> list[Expr]:
+    """What is computed for all pairs, rows of products among it, or for all tokens."""
+    if isinstance(body, nodes.Recurrent):
+        return [*(state.update for state in body.states), body.out]
+    return [body.mask, body.score, *products(body.score)]
+
+
 def unguarded(product: Expr, variant: nodes.Variant) -> Expr | None:
     """A read or division in the rows of a product whose fault nobody would see."""
-    checked = demands(variant)
-    parts = sorted(distinct(product), key=lambda part: part.span.start)
-    return next((part for part in parts if _own_fault(part, variant) not in (FALSE, *checked)), None)
+    return doubtful(product, variant, frozenset(demands(variant)))
 
 
-def doubtful(expr: Expr, variant: nodes.Variant) -> Expr | None:
-    """A read or division that may be at fault, whoever looks for it."""
+def doubtful(expr: Expr, variant: nodes.Variant, checked: frozenset[Expr] = frozenset()) -> Expr | None:
+    """The first read or division that may be at fault, but for faults that are checked elsewhere."""
     parts = sorted(distinct(expr), key=lambda part: part.span.start)
-    return next((part for part in parts if _own_fault(part, variant) != FALSE), None)
+    return next((part for part in parts if _own_fault(part, variant) not in (FALSE, *checked)), None)
 
 
 def suspects(variant: nodes.Variant) -> Iterator[Expr]:

@@ -206,3 +206,29 @@ def test_names_that_kernels_use_are_free() -> None:
     given = {name: torch.rand(4) for name in names}
     run = kernel(text, "cpp")
     torch.testing.assert_close(run(q, k, v, **given).double(), run.reference(q, k, v, **given), rtol=1e-4, atol=1e-4)
+
+
+ROTARY = """attention turned(base: float = 10000.0) {
+  let   angle = t * base ^ (-(c mod (D div 2)) / (D / 2))
+  def   other(x) = if c < D div 2 then -x[(c + D div 2) mod D] else x[(c + D div 2) mod D]
+  def   turn(x) = x * cos(angle) + other(x) * sin(angle)
+  state S = (1 - 2 ^ (-5.0 - h)) * S + outer(turn(k), v)
+  out   scale * dot(turn(q), S)
+}"""
+
+
+def test_angles_hold_far_out() -> None:
+    """Positions are turned into angles in float64; where the call goes on decides them."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 21, 16, generator=generator) for _ in range(3))
+    run = kernel(ROTARY, "cpp")
+    state = State(run.init_state(q, k, v).values, 10**7)
+    torch.testing.assert_close(
+        run(q, k, v, state=state).double(), run.reference(q, k, v, state=state), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_what_the_host_knows_is_checked_at_the_call() -> None:
+    q, k, v = (torch.randn(1, 2, 3, 1) for _ in range(3))
+    problem = "turned: `D div 2` is 0, and an int is divided by it (<text>:2)"
+    refused(problem, lambda: kernel(ROTARY, "cpp")(q, k, v))
