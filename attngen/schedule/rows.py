@@ -30,6 +30,8 @@ from attngen.schedule.host import is_of_host
 from attngen.schedule.levels import is_row_sum
 
 CHANNEL = "c"
+OUTSIDE = "the channel must be written as `... mod D`, so that it is one of the row's"
+"""Why a row can't be read at another channel; the interpreter looks at every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def split(product: Expr) -> Split | str:
     """The two sides of a dot product of rows, or why it can't be split."""
     if not isinstance(product, Apply) or product.function != "dot" or product.channels:
         return "rows can only enter a score through `dot` yet"
+    if any(isinstance(part, Rechannel) and not is_inside(part.index) for part in distinct(product)):
+        return OUTSIDE
     sides = [of_channel(row) for row in product.arguments]
     at = [_side(row) for row in sides]
     if at[0] == "j" or at[1] == "i":
@@ -157,8 +161,6 @@ def _reason(row: Expr) -> str:
             return f"`{part.function}` inside of a row can't be compiled yet"
         if isinstance(part, Row) and part.name not in ("q", "k"):
             return f"`{part.name}` can't enter a score yet"
-        if isinstance(part, Rechannel) and not is_inside(part.index):
-            return "the channel must be written as `... mod D`, so that it is one of the row's"
         if isinstance(part, Variable) and part.channels and part.name != CHANNEL:
             return f"the channel axis `{part.name}` can't be compiled yet"
     return ""

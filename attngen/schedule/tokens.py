@@ -26,7 +26,7 @@ from attngen.schedule.angles import with_angles
 from attngen.schedule.host import Hoisting
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.names import ROW_PLACES, Namer
-from attngen.schedule.rows import is_inside, of_channel
+from attngen.schedule.rows import OUTSIDE, is_inside, of_channel
 from attngen.schedule.statements import Sequence, Tile
 
 TOKENS: Mapping[str, Level] = {
@@ -96,11 +96,12 @@ def _angles(row: Expr, read: frozenset[str], exact: Sequence, hoisting: Hoisting
 
 def obstacle(row: Expr) -> tuple[str, Span] | None:
     """Why a row of tokens can't be computed yet, and where; nothing if it can."""
+    for part in distinct(row):
+        if isinstance(part, Rechannel) and not (part.axis == "c" and is_inside(part.index)):
+            return OUTSIDE, part.span
     for part in distinct(of_channel(row)):
         if isinstance(part, Apply) and not (part.function in SCALAR or is_row_sum(part)):
             return f"`{part.function}` of these rows can't be compiled yet", part.span
-        if isinstance(part, Rechannel) and not (part.axis == "c" and is_inside(part.index)):
-            return "the channel must be written as `... mod D`, so that it is one of the row's", part.span
         if isinstance(part, Variable) and part.channels and part.name not in ("c", "e"):
             return f"the channel axis `{part.name}` can't be compiled yet", part.span
         if len(part.channels) > 1:

@@ -105,6 +105,25 @@ def test_all_kernels_agree_with_the_interpreter(spec: str, call: Given, position
     agrees(spec, call, position)
 
 
+@pytest.mark.parametrize(
+    "update",
+    [
+        "S + outer(k[(c + 1) mod D], v)",
+        "S + outer(k * x[(c + 1) mod D], v)",
+        "0.5 * S + outer(k * x[(c + D div 2) mod D] - before[(c + 3) mod D] * x, v * value)",
+        "exp(-abs(x[(c + 1) mod D])) * S + outer(before, v)",
+    ],
+)
+def test_rows_at_other_channels(update: str) -> None:
+    """Also rows of inputs, at the token and at the one before."""
+    text = f"""attention a {{ input gc[b, h, t, c]: float  input w[b, h, t, e]: float
+      let x = gc[b, h, t]  let before = prev(gc[b, h, t])  let value = w[b, h, t]
+      state S = {update} + 0 * outer(x, value)  out dot(q, S) + value }}"""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v, gc, w = (torch.randn(2, 2, 21, width, generator=generator) for width in (8, 8, 5, 8, 5))
+    agrees(text, Given((q, k, v), {"gc": gc, "w": w}, {}), 0)
+
+
 def agrees(spec: str, call: Given, position: int) -> None:
     kernel = attngen.build(spec, backend="cpp")
     assert isinstance(kernel, RecurrentKernel)

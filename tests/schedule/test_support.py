@@ -22,6 +22,27 @@ attention a {
   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
   out   dot(dot(omega[m, c], q), S)
 }""",
+    "a row of an input at another channel": """
+attention a {
+  input x[b, h, t, c]: float
+  let   r = x[b, h, t]
+  state S = S + outer(k * r[c + 1], v)
+                          ^^^^^^^^ E0406
+  out   dot(q, S)
+}""",
+    "a row of an input at another channel of a product": """
+attention a {
+  input x[b, h, i, c]: float
+  let   r = x[b, h, i]
+  score dot(q * r[c + 1], k)
+        ^^^^^^^^^^^^^^^^^^^^ E0402
+}""",
+    "a value at another channel": """
+attention a {
+  state S = S + outer(k, v)
+  out   dot(q, S) * v[(e + 1) mod E]
+                    ^^^^^^^^^^^^^^^^ E0406
+}""",
     "an index that may leave its axis": """
 attention a {
   input table[m]: float

@@ -37,8 +37,9 @@ class TokenPrinter(KernelPrinter):
 
     def read(self, expr: Read) -> str:
         """An element of a row that was taken for the token, or of the input itself."""
-        axis = row_axis(self.plan, expr)
-        return super().read(expr) if axis is None else f"{kernel_name(expr.input)}_at[{axis}]"
+        if row_axis(self.plan, expr) is None:
+            return super().read(expr)
+        return f"{kernel_name(expr.input)}_at[{self.text(expr.indices[-1])}]"
 
     def index(self, axis: str, index: Expr, share: str) -> str:
         """Inputs are read where a token lies, whatever its position."""
