@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from attngen.analysis.laws import ONE, of
+from attngen.analysis.laws import ONE, ZERO, of, where
 from attngen.ir.expr import Apply, Constant, Expr, Kind
 from attngen.ir.show import show_expr
 
@@ -64,6 +64,29 @@ def _over(total: Expr, part: Expr) -> Expr:
 def times(*parts: Expr) -> Expr:
     """The product of some products."""
     return product(factor for part in parts for factor in factors(part))
+
+
+def expanded(expr: Expr, opens: Callable[[Expr], bool]) -> list[list[Expr]]:
+    """An expression as a sum of products: the factors of each term. What is not opened is one term."""
+    if not opens(expr):
+        return [factors(expr)]
+    match expr:
+        case Apply(function="+", arguments=(x, y)):
+            return expanded(x, opens) + expanded(y, opens)
+        case Apply(function="-", arguments=(x, y)):
+            return expanded(x, opens) + [[MINUS_ONE, *parts] for parts in expanded(y, opens)]
+        case Apply(function="neg", arguments=(x,)):
+            return [[MINUS_ONE, *parts] for parts in expanded(x, opens)]
+        case Apply(function="*" | "outer", arguments=(x, y)):
+            return [left + right for left in expanded(x, opens) for right in expanded(y, opens)]
+        case Apply(function="/", arguments=(x, _)):
+            return [[*parts, reciprocal(expr)] for parts in expanded(x, opens)]
+        case Apply(function="if", arguments=(condition, x, y)):
+            chosen, other = where(condition, ONE, ZERO), where(condition, ZERO, ONE)
+            return [[chosen, *parts] for parts in expanded(x, opens)] + [
+                [other, *parts] for parts in expanded(y, opens)
+            ]
+    return [factors(expr)]
 
 
 def total(parts: Iterable[Expr]) -> Expr:

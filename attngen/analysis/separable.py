@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from attngen.analysis.factored import MINUS_ONE, factors, product, reciprocal, times, total
+from attngen.analysis.factored import MINUS_ONE, expanded, factors, product, times, total
 from attngen.analysis.laws import ONE, of
 from attngen.analysis.recurrence import Carried, Reading, Recurrence
 from attngen.analysis.sums import from_linear, linear
@@ -33,6 +33,7 @@ from attngen.ir.expr import (
 
 AT_QUERY, AT_KEY = variable("i"), variable("j")
 QUERY, KEY = frozenset("i"), frozenset("j")
+JOINED = "a factor is no function of i times one of j"
 
 
 class NotSeparable(Exception):
@@ -64,7 +65,7 @@ def recurrence_of(variant: nodes.Variant) -> Recurrence:
     if body.logit:
         raise NotSeparable("softmax joins all keys of a row", variant.span)
     within = _segments(variant, body.mask)
-    separated = [_separated(parts) for parts in _terms(body.score)]
+    separated = [_separated(parts) for parts in expanded(body.score, _is_open)]
     summed = _summed("S", separated, Row(Kind.FLOAT, ("e",), name="v"), within)
     if isinstance(body.normalization, nodes.Unnormalized):
         return summed
@@ -129,22 +130,9 @@ def _sorted_twins(variant: nodes.Variant, x: Read, y: Read) -> bool:
     return twins and variant.input(x.input).sorted
 
 
-def _terms(weight: Expr) -> list[list[Expr]]:
-    """The weight as a sum of products, where rows are products only: its factors, for each term."""
-    if not _has_rows(weight):
-        return [factors(weight)]
-    match weight:
-        case Apply(function="+", arguments=(x, y)):
-            return _terms(x) + _terms(y)
-        case Apply(function="-", arguments=(x, y)):
-            return _terms(x) + [[MINUS_ONE, *parts] for parts in _terms(y)]
-        case Apply(function="neg", arguments=(x,)):
-            return [[MINUS_ONE, *parts] for parts in _terms(x)]
-        case Apply(function="*", arguments=(x, y)):
-            return [left + right for left in _terms(x) for right in _terms(y)]
-        case Apply(function="/", arguments=(x, _)):
-            return [[*parts, reciprocal(weight)] for parts in _terms(x)]
-    return [[weight]]
+def _is_open(weight: Expr) -> bool:
+    """Whether a weight is taken apart: rows are in products only."""
+    return not (isinstance(weight, Apply) and weight.function == "if") and _has_rows(weight)
 
 
 def _has_rows(expr: Expr) -> bool:
@@ -203,7 +191,7 @@ def _powers(part: Expr) -> _Powers:
             return _Powers(*(tuple(each for one in found for each in getattr(one, side)) for side in _Powers.__slots__))
         case Apply(function="^", arguments=(base, exponent)) if not variables(base) & (QUERY | KEY):
             return _power(exponent, lambda times_: of("^", base, times_), part)
-    raise NotSeparable("a factor is no function of i times one of j", part.span)
+    raise NotSeparable(JOINED, part.span)
 
 
 def _exponential(term: Expr, whole: Expr) -> _Powers:
@@ -216,7 +204,7 @@ def _exponential(term: Expr, whole: Expr) -> _Powers:
     distances = [part for part in factors(term) if variables(part) & (QUERY | KEY)]
     others = product(part for part in factors(term) if part not in distances)
     if len(distances) != 1:
-        raise NotSeparable("a factor is no function of i times one of j", whole.span)
+        raise NotSeparable(JOINED, whole.span)
     return _power(distances[0], lambda exponent: of("exp", times(exponent, others)), whole)
 
 
@@ -230,7 +218,7 @@ def _power(exponent: Expr, raised: Callable[[Expr], Expr], whole: Expr) -> _Powe
                 rest = from_linear(parts, constant)
                 same = () if rest == integer(0) else (raised(of("float", rest)),)
                 return _Powers(query=same, decay=(raised(Constant(Kind.FLOAT, value=float(n))),))
-    raise NotSeparable("a factor is no function of i times one of j", whole.span)
+    raise NotSeparable(JOINED, whole.span)
 
 
 def _not_negative(distance: Expr) -> Expr:

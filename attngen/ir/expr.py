@@ -172,6 +172,11 @@ EARLIER = variable("earlier")
 there."""
 
 
+def of_token(read: Read) -> Read:
+    """The element that the token itself reads, of one that the token before does."""
+    return replace(read, indices=tuple(variable("t") if index == EARLIER else index for index in read.indices))
+
+
 def size(axis: str) -> Size:
     return Size(Kind.INT, axis=axis)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from attngen.ir import nodes
-from attngen.ir.expr import EARLIER, TRUE, Apply, Constant, Expr, Read, Size, variable
+from attngen.ir.expr import EARLIER, TRUE, Apply, Constant, Expr, Read, Size, of_token
 from attngen.ir.functions import FUNCTIONS
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 
@@ -40,8 +38,7 @@ class LanguagePrinter(Printer):
     def read(self, expr: Read) -> str:
         if EARLIER not in expr.indices:
             return super().read(expr)
-        indices = tuple(variable("t") if index == EARLIER else index for index in expr.indices)
-        return f"prev({super().read(replace(expr, indices=indices))})"
+        return f"prev({super().read(of_token(expr))})"
 
     def apply(self, expr: Apply) -> tuple[str, int]:
         if expr.function == "and" and (chain := _chain(expr)):

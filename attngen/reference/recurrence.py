@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attngen.errors import CallError
 from attngen.ir import nodes
-from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Variable, rewrite, variable
+from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Variable, of_token, rewrite, variable
 from attngen.reference.scope import LENGTHS, Scope
 from attngen.reference.values import Value, aligned, elementwise
 
@@ -131,8 +131,7 @@ class Token(Scope):
     def _read(self, expr: Read) -> Value:
         if EARLIER not in expr.indices:
             return Scope._read(self, expr)
-        here = replace(expr, indices=tuple(variable("t") if index == EARLIER else index for index in expr.indices))
-        return replace(self, row=self.earlier)._read(here)
+        return replace(self, row=self.earlier)._read(of_token(expr))
 
     def _row_index(self, axis: str, size: int) -> Value:
         return self.row if axis in ("i", "j", "t", "n") else Scope._row_index(self, axis, size)

@@ -36,8 +36,8 @@ class StatePlan:
     """A state [key width, value width]: each width is 1 where an axis is missing. Without `decay` it keeps all."""
 
     name: str
-    keys: bool
-    values: bool
+    key_axis: str | None
+    value_axis: str | None
     decay: TokenRow | None
     key: TokenRow
     value: TokenRow
@@ -110,8 +110,8 @@ def _state(state: Carried, readings: tuple[Reading, ...], names: dict[str, str],
     label = state.name
     return StatePlan(
         name=label,
-        keys=state.key_axis is not None,
-        values=state.value_axis is not None,
+        key_axis=state.key_axis,
+        value_axis=state.value_axis,
         decay=None if state.decay == ONE else tokens.row(state.decay, f"{label}_decay"),
         key=tokens.row(state.key, f"{label}_key"),
         value=tokens.row(state.value, f"{label}_value"),

@@ -24,17 +24,10 @@ class Carrying:
     state: StatePlan
 
     @property
-    def key_axis(self) -> str | None:
-        return "c" if self.state.keys else None
-
-    @property
-    def value_axis(self) -> str | None:
-        return "e" if self.state.values else None
-
-    @property
     def shape(self) -> str:
         """The sizes of a state of one head."""
-        return ", ".join(["D"] * self.state.keys + ["E"] * self.state.values) or "1"
+        axes = (axis for axis in (self.state.key_axis, self.state.value_axis) if axis is not None)
+        return ", ".join(SIZES[axis] for axis in axes) or "1"
 
     @property
     def found(self) -> str:
@@ -44,33 +37,34 @@ class Carrying:
     @property
     def buffers(self) -> dict[str, str]:
         """What a thread keeps, and how many floats that is."""
-        depth, width = LANES[self.key_axis], LANES[self.value_axis]
+        depth, width = LANES[self.state.key_axis], LANES[self.state.value_axis]
         kept = {self.state.called: f"{depth} * {width} + SLACK"}
         kept |= {each.name: f"CHUNK * {width}" for each in self.state.readings}
         return kept if self.state.erases is None else {**kept, self.found: f"CHUNK * {width} + SLACK"}
 
     def start(self) -> list[str]:
         """The state that is carried in."""
-        name, width = self.state.called, LANES[self.value_axis]
+        name, width = self.state.called, LANES[self.state.value_axis]
+        row = at(name, f"c * {width}")
         return [
-            f"std::fill_n({at(name)}, {LANES[self.key_axis]} * {width}, 0.0f);",
+            f"std::fill_n({at(name)}, {LANES[self.state.key_axis]} * {width}, 0.0f);",
             f"if (call.{name}_in)",
-            f"  for (int64_t c = 0; c < {SIZES[self.key_axis]}; ++c)",
-            f"    std::copy_n(call.{name}_in + {self._place}, {SIZES[self.value_axis]}, {at(name, f'c * {width}')});",
+            f"  for (int64_t c = 0; c < {SIZES[self.state.key_axis]}; ++c)",
+            f"    std::copy_n(call.{name}_in + {self._place}, {SIZES[self.state.value_axis]}, {row});",
         ]
 
     def finish(self) -> list[str]:
         """The state that is carried out."""
-        name, row = self.state.called, at(self.state.called, f"c * {LANES[self.value_axis]}")
+        name, row = self.state.called, at(self.state.called, f"c * {LANES[self.state.value_axis]}")
         return [
-            f"for (int64_t c = 0; c < {SIZES[self.key_axis]}; ++c)",
-            f"  std::copy_n({row}, {SIZES[self.value_axis]}, call.{name}_out + {self._place});",
+            f"for (int64_t c = 0; c < {SIZES[self.state.key_axis]}; ++c)",
+            f"  std::copy_n({row}, {SIZES[self.state.value_axis]}, call.{name}_out + {self._place});",
         ]
 
     @property
     def _place(self) -> str:
         """Where row c of the state stands in what is carried in and out."""
-        depth, width = SIZES[self.key_axis], SIZES[self.value_axis]
+        depth, width = SIZES[self.state.key_axis], SIZES[self.state.value_axis]
         return f"((int64_t{{b}} * H + h) * {depth} + c) * {width}"
 
     def lines(self) -> list[str]:
@@ -80,7 +74,7 @@ class Carrying:
         if state.erases is not None and state.erased is not None:
             lines += self._read(state.erases, True, self.found)
             lines += self._weighed(state.erases, state.erased, True)
-            lines.append(f"solve(rows, {WEIGHTS}, {at(self.found)}, {LANES[self.value_axis]});")
+            lines.append(f"solve(rows, {WEIGHTS}, {at(self.found)}, {LANES[self.state.value_axis]});")
         for each in state.readings:
             lines += [*self._read(each.row, each.before, each.name), *self._read_found(each)]
         return lines + self._written()
@@ -89,12 +83,12 @@ class Carrying:
         decay = self.state.decay
         if self.state.by_channel:
             assert decay is not None
-            return f"decays.by_channel(rows, {at(decay.name)}, {LANES[self.key_axis]});"
+            return f"decays.by_channel(rows, {at(decay.name)}, {LANES[self.state.key_axis]});"
         return f"decays.by_token(rows, {'nullptr' if decay is None else at(decay.name)}, LANES);"
 
     def _weighed(self, row: TokenRow, keys: TokenRow, before: bool) -> list[str]:
         """The products of rows and keys, as keys have decayed when they are read."""
-        depth, flag, decay = LANES[self.key_axis], str(before).lower(), self.state.decay
+        depth, flag, decay = LANES[self.state.key_axis], str(before).lower(), self.state.decay
         if self.state.by_channel:
             assert decay is not None
             given = f"{at(row.name)}, {at(keys.name)}, {depth}, {at(decay.name)}, {flag}"
@@ -106,13 +100,13 @@ class Carrying:
 
     def _read(self, row: TokenRow, before: bool, target: str) -> list[str]:
         """What rows read: of the state in front of the chunk, and of what tokens have written since."""
-        depth, width = LANES[self.key_axis], LANES[self.value_axis]
+        depth, width = LANES[self.state.key_axis], LANES[self.state.value_axis]
         channels = self.state.by_channel
         since = "&decays.since[0]" if before else f"&decays.since[{depth if channels else 1}]"
         return [
             *self._weighed(row, self.state.key, before),
             f"fade(rows, {at(row.name)}, {depth}, {since}, {str(channels).lower()}, {FADED});",
-            f"product(rows, {SIZES[self.key_axis]}, {FADED}, {depth}, {at(self.state.called)}, {width}, nullptr, "
+            f"product(rows, {SIZES[self.state.key_axis]}, {FADED}, {depth}, {at(self.state.called)}, {width}, nullptr, "
             f"{at(target)});",
             f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.state.value.name)}, {width}, {ONES}, {at(target)});",
         ]
@@ -121,24 +115,24 @@ class Carrying:
         """And of what they have written back where they erased."""
         if self.state.erased is None:
             return []
-        width = LANES[self.value_axis]
+        width = LANES[self.state.value_axis]
         line = f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.found)}, {width}, {ONES}, {at(each.name)});"
         return [*self._weighed(each.row, self.state.erased, each.before), line]
 
     def _written(self) -> list[str]:
         """The state behind the last token."""
         state, lines = self.state, []
-        kept = f"&decays.since[rows * {LANES[self.key_axis]}]"
+        kept = f"&decays.since[rows * {LANES[self.state.key_axis]}]"
         if not state.by_channel:
-            lines.append(f"std::fill_n({FADED}, {SIZES[self.key_axis]}, decays.since[rows]);")
+            lines.append(f"std::fill_n({FADED}, {SIZES[self.state.key_axis]}, decays.since[rows]);")
             kept = FADED
         lines += self._taken(state.key, state.value.name, kept)
         return lines if state.erased is None else lines + self._taken(state.erased, self.found, ONES)
 
     def _taken(self, keys: TokenRow, values: str, rescale: str) -> list[str]:
         """The state takes keys and values, as they have decayed behind the last token."""
-        depth, width, decayed = LANES[self.key_axis], LANES[self.value_axis], self._decayed(keys)
-        given = f"{SIZES[self.key_axis]}, rows, {decayed}, {depth}, {at(values)}, {width}, {rescale}"
+        depth, width, decayed = LANES[self.state.key_axis], LANES[self.state.value_axis], self._decayed(keys)
+        given = f"{SIZES[self.state.key_axis]}, rows, {decayed}, {depth}, {at(values)}, {width}, {rescale}"
         taken = [f"product<true>({given}, {at(self.state.called)});"]
         if self.state.by_channel:  # whoever read them last let them decay
             return taken

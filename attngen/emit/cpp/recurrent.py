@@ -7,6 +7,7 @@ import json
 from attngen.emit.checks import order_steps, place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
+from attngen.emit.cpp.token_lines import SIZES
 from attngen.emit.face import host_lines, recurrent_face
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
@@ -64,7 +65,7 @@ def _order_lines(variant: Variant) -> list[str]:
 
 
 def _axes(state: StatePlan) -> list[str]:
-    return ["B", "H", *(["D"] if state.keys else []), *(["E"] if state.values else [])]
+    return ["B", "H", *(SIZES[axis] for axis in (state.key_axis, state.value_axis) if axis is not None)]
 
 
 def _shape(state: StatePlan) -> str:

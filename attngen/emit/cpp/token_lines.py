@@ -23,8 +23,8 @@ class TokenPrinter(KernelPrinter):
     """Expressions of tokens, element by element; what varies with the channel alone is kept in arrays."""
 
     def __init__(self, plan: ChunkPlan, row: TokenRow, exact: bool) -> None:
-        read = {each.name: state.values for state in plan.states for each in state.readings}
-        kept = {name: f"space.{name}[r * {LANES['e' if e else None]}{' + e' * e}]" for name, e in read.items()}
+        read = {each.name: state.value_axis for state in plan.states for each in state.readings}
+        kept = {name: f"space.{name}[{_place(axis)}]" for name, axis in read.items()}
         kept |= {s.name: f"{s.name}[{_axis(s.value)}]" for s in row.at(Level.KEY)}
         super().__init__(plan, exact, kept)
 
@@ -46,6 +46,11 @@ class TokenPrinter(KernelPrinter):
         if axis not in ("t", "n"):
             return super().index(axis, index, share)
         return "earlier" if index == EARLIER else "row"
+
+
+def _place(axis: str | None) -> str:
+    """Where the element of row r that a loop is at stands among the rows of a chunk."""
+    return f"r * {LANES[axis]} + {axis}" if axis else f"r * {LANES[axis]}"
 
 
 def row_axis(plan: Computed, read: Read) -> str | None:
@@ -78,10 +83,7 @@ def load_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
         lines = [f"read_row({source}, {SIZES[row.axis]}, {target});"]
         source = f"const Element* {row.name} = call.{row.name}.of(b, h);"
         return [source, "for (int64_t r = 0; r < rows; ++r)", *deeper(lines)]
-    lines = _elements(
-        plan, row, f"space.{row.name}[r * {LANES[row.axis]}{f' + {row.axis}' if row.axis else ''}] = ", ";"
-    )
-    return _per_token(plan, row, lines)
+    return _per_token(plan, row, _elements(plan, row, f"space.{row.name}[{_place(row.axis)}] = ", ";"))
 
 
 def token(plan: ChunkPlan, step: str = "first + r") -> str:
