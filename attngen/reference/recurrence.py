@@ -17,10 +17,14 @@ from attngen.reference.values import Value, aligned, elementwise
 
 
 class Trace(NamedTuple):
-    """`y` [B, H, N, E], and each state behind the last token, [B, H, *channels]: all in float64."""
+    """`y` [B, H, N, E], and each state behind the last token, [B, H, *channels]: all in float64.
+
+    `largest` is the greatest magnitude that each number of a state had on its way: rounding is relative to that.
+    """
 
     y: Tensor
     states: dict[str, Tensor]
+    largest: dict[str, Tensor]
 
 
 def recurrence(
@@ -54,6 +58,7 @@ def recurrence(
     now = {state.name: tokens.filled(given.get(state.name), state.channels) for state in body.states}
     steps = _steps(tokens)
     visited = steps.argsort(-1)
+    largest = {name: state.tensor.abs() for name, state in now.items()}
     rows = []
     for step in range(tokens.size("N")):
         row, earlier = (Value(visited[..., max(place, 0)], ("b", "h")) for place in (step, step - 1))
@@ -61,9 +66,10 @@ def recurrence(
         after = {state.name: at.required(state.update, state.channels) for state in body.states}
         rows.append(replace(at, states=after, before=now).required(body.out, ("e",)).tensor)
         now = after
+        largest = {name: largest[name].maximum(state.tensor.abs()) for name, state in now.items()}
     y = torch.stack(rows, 2) if rows else tokens.filled(None, ("e",)).tensor.unsqueeze(2)[:, :, :0]
     by_position = y.gather(2, steps.unsqueeze(-1).expand_as(y))
-    return Trace(by_position, {name: state.tensor for name, state in now.items()})
+    return Trace(by_position, {name: state.tensor for name, state in now.items()}, largest)
 
 
 def _steps(tokens: Token) -> Tensor:
