@@ -24,9 +24,9 @@ def _triton(made: Plan | ChunkPlan) -> Files:
 
 def _cpp(made: Plan | ChunkPlan) -> Files:
     if isinstance(made, ChunkPlan):
-        source, launcher = recurrent.generate(made)
-        return {f"{made.variant.name}.py": launcher, f"{made.variant.name}.cpp": source}
-    forward, backward, launcher = cpp_lower.generate(made)
+        forward, backward, launcher = recurrent.generate(made)
+    else:
+        forward, backward, launcher = cpp_lower.generate(made)
     name = made.variant.name
     return {f"{name}.py": launcher, f"{name}.cpp": forward, f"{name}_backward.cpp": backward}
 

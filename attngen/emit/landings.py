@@ -39,7 +39,7 @@ AXES = {"b": 0, "h": 1, "i": 2, "j": 2, "c": 3}
 def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
     """By the names that templates use; `options` are what calls give last."""
     names = [landing.name for landing in plan.landings]
-    trained = trained_inputs(plan)
+    trained = trained_inputs(plan.variant)
     return {
         "landing_names": names,
         "landing_tuple": f"({', '.join(names)}{',' if len(names) == 1 else ''})",
@@ -51,7 +51,7 @@ def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
 
 def calls(plan: Plan) -> list[str]:
     """The functions of `support/live.py` that the lines call."""
-    trained = trained_inputs(plan)
+    trained = trained_inputs(plan.variant)
     text = " ".join(line for landing in plan.landings for line in _lines(plan, landing, trained))
     return [name for name in ("_nearest", "_not_zero") if f"{name}(" in text]
 
@@ -68,11 +68,11 @@ def asked(plan: Plan, home: Home) -> list[str]:
 
 def wanted(plan: Plan, landing: Landing) -> str:
     """Python that tells whether the gradient by a landing's input is asked for."""
-    return f"wanted[{3 + trained_inputs(plan).index(landing.read.input)}]"
+    return f"wanted[{3 + trained_inputs(plan.variant).index(landing.read.input)}]"
 
 
 def _given(plan: Plan) -> list[str]:
-    inputs = [given.name for given in ordered_inputs(plan)]
+    inputs = [given.name for given in ordered_inputs(plan.variant)]
     names = [kernel_name(name) for name in (*inputs, *(parameter.name for parameter in plan.variant.parameters))]
     count = len(inputs)
     lists = ["list_number"] if plan.listed is not None else []

@@ -9,7 +9,7 @@ from attngen.emit.layout import laid_out
 from attngen.emit.python import size_name
 from attngen.emit.render import functions, render
 from attngen.ir.expr import Kind
-from attngen.ir.nodes import Input, Parameter
+from attngen.ir.nodes import Input, Parameter, Variant
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 
@@ -20,7 +20,10 @@ IMPORTS = (
     "from typing import Any",
 )
 """What a launcher imports for it."""
-TAKEN = frozenset("q k v y lse dy dlse stats offset offsets scale list_number debug tune trained wanted self".split())
+TAKEN = frozenset(
+    "q k v y lse dy dlse stats offset offsets position positions scale list_number debug tune trained wanted "
+    "self".split()
+)
 """What schemas call their own."""
 SUPPORT = ("_digest", "_operator", "_autocast", "_is_differentiated", "_shaped_like")
 SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
@@ -28,14 +31,15 @@ SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
 
 def parts(values: Mapping[str, object]) -> dict[str, object]:
     """The parts of launchers that are the same for all backends."""
+    once = {"gradients_once": render("attngen.emit", "gradients_once.py", values).rstrip()}
     names = ("attending", "of_calls", "registered")
-    return {name: render("attngen.emit", f"{name}.py", values).rstrip() for name in names}
+    return {name: render("attngen.emit", f"{name}.py", {**values, **once}).rstrip() for name in names}
 
 
 def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
     """By the names that templates use; `options` are true or false, and come last."""
-    inputs, parameters = ordered_inputs(plan), plan.variant.parameters
-    trained = trained_inputs(plan)
+    inputs, parameters = ordered_inputs(plan.variant), plan.variant.parameters
+    trained = trained_inputs(plan.variant)
     tensors = ["q", "k", "v", *(given.name for given in inputs), "offsets"]
     numbers = ["scale", "offset", *(p.name for p in parameters), *(["list_number"] if plan.listed is not None else [])]
     numbers += options
@@ -64,28 +68,29 @@ def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
     }
 
 
-def ordered_inputs(plan: Plan) -> list[Input]:
+def ordered_inputs(variant: Variant) -> list[Input]:
     """Those that gradients go to first: operators take them in this order."""
-    return sorted(plan.variant.inputs, key=lambda given: given.kind is not Kind.FLOAT)
+    return sorted(variant.inputs, key=lambda given: given.kind is not Kind.FLOAT)
 
 
-def trained_inputs(plan: Plan) -> list[str]:
+def trained_inputs(variant: Variant) -> list[str]:
     """The inputs that gradients go to."""
-    return [given.name for given in ordered_inputs(plan) if given.kind is Kind.FLOAT]
+    return [given.name for given in ordered_inputs(variant) if given.kind is Kind.FLOAT]
 
 
 def _schema(plan: Plan, inputs: list[Input], parameters: tuple[Parameter, ...], options: tuple[str, ...]) -> list[str]:
     """The arguments of the operator, in the language of torch."""
-    tensors = ["Tensor q", "Tensor k", "Tensor v", *(f"Tensor {_free(given.name)}" for given in inputs)]
+    tensors = ["Tensor q", "Tensor k", "Tensor v", *(f"Tensor {free(given.name)}" for given in inputs)]
     numbers = ["float? scale", "SymInt? offset"]
-    numbers += [f"{SCHEMA_TYPES[given.kind]} {_free(given.name)}" for given in parameters]
+    numbers += [f"{SCHEMA_TYPES[given.kind]} {free(given.name)}" for given in parameters]
     numbers += ["SymInt? list_number"] if plan.listed is not None else []
     numbers += [f"bool {option}" for option in options]
     lines = [f'TENSORS = "{", ".join([*tensors, "Tensor? offsets"])}"', f'NUMBERS = "{", ".join(numbers)}"']
     return laid_out(lines, 0)
 
 
-def _free(name: str) -> str:
+def free(name: str) -> str:
+    """The name of an argument that schemas do not use themselves."""
     return f"{name}_" if name.rstrip("_") in TAKEN else name
 
 

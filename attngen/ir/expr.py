@@ -254,8 +254,8 @@ def _own_names(expr: Expr) -> frozenset[str]:
     return frozenset()
 
 
-ROW_POSITION = {"q": "i", "k": "j", "v": "j", "dq": "i", "dk": "j"}
-"""Where rows stand; `dq` and `dk` are the gradients by what a product makes of q and k."""
+ROW_POSITION = {"q": "i", "k": "j", "v": "j", "dq": "i", "dk": "j", "dy": "i"}
+"""Where rows stand; `dq` and `dk` are the gradients by what a product makes of q and k, and `dy` is that by y."""
 
 
 def mentions(expr: Expr, *names: str) -> bool:

@@ -19,6 +19,7 @@ from attngen.schedule.guards import demands, doubtful
 from attngen.schedule.host import Hoisting, HostValue
 from attngen.schedule.levels import Level
 from attngen.schedule.names import Namer, kernel_name
+from attngen.schedule.returns import Return, is_own_element, row_return, y_return
 from attngen.schedule.tokens import TokenRow, Tokens, obstacle, with_readings
 
 
@@ -60,7 +61,8 @@ class StatePlan:
 class ChunkPlan:
     """A recurrent kernel: for each (batch row, head), chunk by chunk, states and rows of y.
 
-    `rows` are computed for all tokens of a chunk before its states are carried on, and `y` behind that.
+    `rows` are computed for all tokens of a chunk before its states are carried on, and `y` behind that. Gradients go
+    the other way: `y_return` hands them to readings, states to rows, and `returns` from rows to what these are made of.
     """
 
     variant: nodes.Variant
@@ -69,16 +71,33 @@ class ChunkPlan:
     states: tuple[StatePlan, ...]
     rows: tuple[TokenRow, ...]
     y: TokenRow
+    returns: tuple[Return, ...]
+    y_return: Return
 
     @property
     def exprs(self) -> list[Expr]:
-        """All that the kernel computes."""
-        return [expr for row in (*self.rows, self.y) for expr in row.exprs]
+        """All that kernels compute."""
+        return [expr for part in self._parts for expr in part.exprs]
 
     @property
     def exact(self) -> list[Expr]:
         """What of that is computed in float64."""
-        return [s.value for row in (*self.rows, self.y) for s in row.statements if s.exact]
+        return [s.value for part in self._parts for s in part.statements if s.exact]
+
+    @property
+    def _parts(self) -> tuple[TokenRow | Return, ...]:
+        return (*self.rows, self.y, *self.returns, self.y_return)
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """The rows through which gradients go on."""
+        return frozenset(each.name for each in self.returns)
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The inputs whose gradients can't be computed yet."""
+        reads = {leaf for each in (*self.returns, self.y_return) for leaf, _ in each.shares if isinstance(leaf, Read)}
+        return frozenset(leaf.input for leaf in reads if not is_own_element(leaf, self.variant))
 
 
 def chunk_plan(variant: nodes.Variant) -> ChunkPlan:
@@ -101,8 +120,19 @@ def chunk_plan(variant: nodes.Variant) -> ChunkPlan:
     rows = tuple(tokens.rows.values())
     widths = {state.name: state.value_axis for state in form.states}
     read = {names[each.name]: Level.PAIR if widths[each.state] is not None else Level.QUERY for each in form.readings}
-    y = tokens.result(with_readings(form.out, names), "y", read)
-    return ChunkPlan(simple, form, tuple(tokens.hoisting.values), states, rows, y)
+    out = with_readings(form.out, names)
+    y = tokens.result(out, "y", read)
+    returns = [row_return(expr, row, tokens) for expr, row in tokens.rows.items()]
+    return ChunkPlan(
+        variant=simple,
+        form=form,
+        states=states,
+        rows=rows,
+        y=y,
+        returns=tuple(each for each in returns if each.shares),
+        y_return=y_return(out, read, tokens),
+        host=tuple(tokens.hoisting.values),
+    )
 
 
 def _state(state: Carried, readings: tuple[Reading, ...], names: dict[str, str], tokens: Tokens) -> StatePlan:

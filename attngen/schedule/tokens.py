@@ -27,7 +27,7 @@ from attngen.schedule.host import Hoisting
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.names import ROW_PLACES, Namer
 from attngen.schedule.rows import OUTSIDE, is_inside, of_channel
-from attngen.schedule.statements import Sequence, Tile
+from attngen.schedule.statements import Sequence, Statement, Tile
 
 TOKENS: Mapping[str, Level] = {
     **dict.fromkeys(("t", "earlier", "i", "j"), Level.QUERY),
@@ -72,16 +72,22 @@ class Tokens:
         axis = next(iter(expr.channels), None)
         if isinstance(expr, Row):
             return TokenRow((), expr, name, axis)
-        for value in distinct(expr) & self.namer.given.keys():  # the author's names stay, with host values inside
+        statements, (result,) = self.lowered([of_channel(expr)], read)
+        return TokenRow(statements, result, name, axis)
+
+    def lowered(self, roots: list[Expr], read: Mapping[str, Level]) -> tuple[tuple[Statement, ...], list[Expr]]:
+        """Statements, and roots over their names; `read` gives the levels of names that are values of the kernel."""
+        for value in set[Expr]().union(*map(distinct, roots)) & self.namer.given.keys():
+            # the author's names stay, with host values inside
             self.namer.given.setdefault(self.hoisting.hoisted(value, exact=False), self.namer.given[value])
         exact = Sequence(self.namer, exact=True, axes=TOKENS, places=ROW_PLACES)
-        turned = _angles(of_channel(expr), frozenset(read), exact, self.hoisting)
-        rough = self.hoisting.hoisted(turned, exact=False)
+        turned = [_angles(root, frozenset(read), exact, self.hoisting) for root in roots]
+        rough = [self.hoisting.hoisted(root, exact=False) for root in turned]
         levels = {**exact.levels, **read}
         known = dict(exact.known)
         sequence = Sequence(self.namer, exact=False, axes=TOKENS, places=ROW_PLACES, known=known, levels=levels)
-        result = sequence.lowered(rough, [rough])
-        return TokenRow((*exact.statements, *sequence.statements), result, name, axis)
+        results = [sequence.lowered(root, rough) for root in rough]
+        return (*exact.statements, *sequence.statements), results
 
 
 def _angles(row: Expr, read: frozenset[str], exact: Sequence, hoisting: Hoisting) -> Expr:

@@ -171,19 +171,6 @@ def test_no_future_token_changes_what_was_given_before() -> None:
     assert torch.equal(run(*(each[:, :, :25] for each in (q, k, v)), g=g[:, :, :25]), whole[:, :, :25])
 
 
-def test_gradients_are_refused() -> None:
-    q, k, v, g = rows()
-    run = kernel(backend="cpp")
-    for trained in (q, g):
-        trained.requires_grad_()
-        with pytest.raises(NotImplementedError, match="gated: the gradients of a recurrence can't be computed yet"):
-            run(q, k, v, g=g)
-        with torch.no_grad():
-            run(q, k, v, g=g)
-        trained.requires_grad_(requires_grad=False)
-    assert run.reference(q.requires_grad_(), k, v, g=g).requires_grad
-
-
 def test_there_is_no_triton_kernel_yet() -> None:
     with pytest.raises(attngen.SpecError, match="E0407") as caught:
         attngen.build(GATED, backend="triton")

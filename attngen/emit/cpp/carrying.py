@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_lines import LANES, SIZES
+from attngen.emit.cpp.token_printer import LANES, SIZES
 from attngen.schedule.chunks import ReadingPlan, StatePlan
 from attngen.schedule.tokens import TokenRow
 
@@ -19,7 +19,7 @@ ONES, WEIGHTS, FADED, ACROSS = map(at, ("ones", "weights", "faded", "across"))
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """The lines of one state."""
+    """The lines of one state; `state` and `found` are the addresses of its rows, and of what tokens find in it."""
 
     state: StatePlan
 
@@ -30,113 +30,150 @@ class Carrying:
         return ", ".join(SIZES[axis] for axis in axes) or "1"
 
     @property
+    def size(self) -> str:
+        """How many numbers of a state of one head lie in memory."""
+        return f"{self.count} * {SIZES[self.state.value_axis]}"
+
+    @property
+    def count(self) -> str:
+        """How many channels of keys it has."""
+        return SIZES[self.state.key_axis]
+
+    @property
+    def depth(self) -> str:
+        """How far apart rows of keys lie."""
+        return LANES[self.state.key_axis]
+
+    @property
+    def width(self) -> str:
+        """How far apart rows of values, and those of the state, lie."""
+        return LANES[self.state.value_axis]
+
+    @property
     def found(self) -> str:
-        """What the tokens of a chunk find at the rows that they erase."""
+        """The name of what the tokens of a chunk find at the rows that they erase."""
         return f"{self.state.called}_found"
 
     @property
     def buffers(self) -> dict[str, str]:
         """What a thread keeps, and how many floats that is."""
-        depth, width = LANES[self.state.key_axis], LANES[self.state.value_axis]
-        kept = {self.state.called: f"{depth} * {width} + SLACK"}
-        kept |= {each.name: f"CHUNK * {width}" for each in self.state.readings}
-        return kept if self.state.erases is None else {**kept, self.found: f"CHUNK * {width} + SLACK"}
+        kept = {self.state.called: f"{self.depth} * {self.width} + SLACK"}
+        kept |= {each.name: f"CHUNK * {self.width} + SLACK" for each in self.state.readings}
+        return kept if self.state.erases is None else {**kept, self.found: f"CHUNK * {self.width} + SLACK"}
 
-    def start(self) -> list[str]:
+    def taken(self, source: str, target: str, where: str) -> str:
+        """The state of a head from memory, to where a thread keeps it."""
+        place = f"call.{source} ? call.{source} + {where} * {self.size} : nullptr"
+        return f"take_state({place}, {self.count}, {SIZES[self.state.value_axis]}, {self.width}, {target});"
+
+    def given(self, source: str, target: str, where: str) -> str:
+        """And back."""
+        place = f"call.{target} + {where} * {self.size}"
+        return f"give_state({source}, {self.count}, {SIZES[self.state.value_axis]}, {self.width}, {place});"
+
+    def start(self) -> str:
         """The state that is carried in."""
-        name, width = self.state.called, LANES[self.state.value_axis]
-        row = at(name, f"c * {width}")
-        return [
-            f"std::fill_n({at(name)}, {LANES[self.state.key_axis]} * {width}, 0.0f);",
-            f"if (call.{name}_in)",
-            f"  for (int64_t c = 0; c < {SIZES[self.state.key_axis]}; ++c)",
-            f"    std::copy_n(call.{name}_in + {self._place}, {SIZES[self.state.value_axis]}, {row});",
-        ]
+        return self.taken(f"{self.state.called}_in", at(self.state.called), "head")
 
-    def finish(self) -> list[str]:
+    def keep(self) -> str:
+        """That in front of a segment, for gradients."""
+        name = self.state.called
+        return f"if (call.{name}_kept) {self.given(at(name), f'{name}_kept', '(head * segments + segment)')}"
+
+    def finish(self) -> str:
         """The state that is carried out."""
-        name, row = self.state.called, at(self.state.called, f"c * {LANES[self.state.value_axis]}")
-        return [
-            f"for (int64_t c = 0; c < {SIZES[self.state.key_axis]}; ++c)",
-            f"  std::copy_n({row}, {SIZES[self.state.value_axis]}, call.{name}_out + {self._place});",
-        ]
-
-    @property
-    def _place(self) -> str:
-        """Where row c of the state stands in what is carried in and out."""
-        depth, width = SIZES[self.state.key_axis], SIZES[self.state.value_axis]
-        return f"((int64_t{{b}} * H + h) * {depth} + c) * {width}"
+        return self.given(at(self.state.called), f"{self.state.called}_out", "head")
 
     def lines(self) -> list[str]:
-        """One chunk."""
+        """One chunk of the forward pass."""
+        name = self.state.called
+        lines = [f"float* const state = {at(name)};"]
+        if self.state.erases is not None:
+            lines.append(f"float* const found = {at(self.found)};")
+        return [*lines, *self.decays(), *self.erasing(), *self.readings(), *self.written()]
+
+    def decays(self) -> list[str]:
+        """What decays from token to token."""
+        lines, decay = [f"Decays& decays = space.{self.state.called}_decays;"], self.state.decay
+        if self.state.by_channel:
+            assert decay is not None
+            return [*lines, f"decays.by_channel(rows, {at(decay.name)}, {self.depth});"]
+        return [*lines, f"decays.by_token(rows, {'nullptr' if decay is None else at(decay.name)}, LANES);"]
+
+    def erasing(self) -> list[str]:
+        """What tokens find at the rows that they erase."""
         state = self.state
-        lines = [f"Decays& decays = space.{state.called}_decays;", self._decays()]
-        if state.erases is not None and state.erased is not None:
-            lines += self._read(state.erases, True, self.found)
-            lines += self._weighed(state.erases, state.erased, True)
-            lines.append(f"solve(rows, {WEIGHTS}, {at(self.found)}, {LANES[self.state.value_axis]});")
-        for each in state.readings:
-            lines += [*self._read(each.row, each.before, each.name), *self._read_found(each)]
-        return lines + self._written()
+        if state.erases is None or state.erased is None:
+            return []
+        lines = self._read(state.erases, True, "found")
+        lines += self.weighed(state.erases, state.erased, True)
+        return [*lines, f"solve(rows, {WEIGHTS}, found, {self.width});"]
 
-    def _decays(self) -> str:
-        decay = self.state.decay
-        if self.state.by_channel:
-            assert decay is not None
-            return f"decays.by_channel(rows, {at(decay.name)}, {LANES[self.state.key_axis]});"
-        return f"decays.by_token(rows, {'nullptr' if decay is None else at(decay.name)}, LANES);"
+    def readings(self) -> list[str]:
+        """What tokens read."""
+        lines = []
+        for each in self.state.readings:
+            lines += [*self._read(each.row, each.before, at(each.name)), *self._read_found(each)]
+        return lines
 
-    def _weighed(self, row: TokenRow, keys: TokenRow, before: bool) -> list[str]:
+    def weighed(self, row: TokenRow, keys: TokenRow, before: bool) -> list[str]:
         """The products of rows and keys, as keys have decayed when they are read."""
-        depth, flag, decay = LANES[self.state.key_axis], str(before).lower(), self.state.decay
+        flag, decay = str(before).lower(), self.state.decay
         if self.state.by_channel:
             assert decay is not None
-            given = f"{at(row.name)}, {at(keys.name)}, {depth}, {at(decay.name)}, {flag}"
-            return [f"weigh_by_channel(rows, {given}, {WEIGHTS}, {self._decayed(keys)});"]
+            given = f"{at(row.name)}, {at(keys.name)}, {self.depth}, {at(decay.name)}, {flag}"
+            return [f"weigh_by_channel(rows, {given}, {WEIGHTS}, {self.decayed(keys)});"]
         return [
-            f"turn(rows, {at(keys.name)}, {depth}, {ACROSS});",
-            f"weigh_by_token(rows, {at(row.name)}, {ACROSS}, {depth}, decays, {flag}, {WEIGHTS});",
+            f"turn(rows, {at(keys.name)}, {self.depth}, {ACROSS});",
+            f"weigh_by_token(rows, {at(row.name)}, {ACROSS}, {self.depth}, decays, {flag}, {WEIGHTS});",
         ]
+
+    def faded(self, row: TokenRow, before: bool) -> str:
+        """Rows, as the state in front of the chunk has decayed when they read it."""
+        channels = self.state.by_channel
+        since = "&decays.since[0]" if before else f"&decays.since[{self.depth if channels else 1}]"
+        return f"fade(rows, {at(row.name)}, {self.depth}, {since}, {str(channels).lower()}, {FADED});"
 
     def _read(self, row: TokenRow, before: bool, target: str) -> list[str]:
         """What rows read: of the state in front of the chunk, and of what tokens have written since."""
-        depth, width = LANES[self.state.key_axis], LANES[self.state.value_axis]
-        channels = self.state.by_channel
-        since = "&decays.since[0]" if before else f"&decays.since[{depth if channels else 1}]"
         return [
-            *self._weighed(row, self.state.key, before),
-            f"fade(rows, {at(row.name)}, {depth}, {since}, {str(channels).lower()}, {FADED});",
-            f"product(rows, {SIZES[self.state.key_axis]}, {FADED}, {depth}, {at(self.state.called)}, {width}, nullptr, "
-            f"{at(target)});",
-            f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.state.value.name)}, {width}, {ONES}, {at(target)});",
+            *self.weighed(row, self.state.key, before),
+            self.faded(row, before),
+            f"product(rows, {self.count}, {FADED}, {self.depth}, state, {self.width}, nullptr, {target});",
+            f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.state.value.name)}, {self.width}, {ONES}, {target});",
         ]
 
     def _read_found(self, each: ReadingPlan) -> list[str]:
         """And of what they have written back where they erased."""
         if self.state.erased is None:
             return []
-        width = LANES[self.state.value_axis]
-        line = f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.found)}, {width}, {ONES}, {at(each.name)});"
-        return [*self._weighed(each.row, self.state.erased, each.before), line]
+        line = f"product(rows, rows, {WEIGHTS}, CHUNK, found, {self.width}, {ONES}, {at(each.name)});"
+        return [*self.weighed(each.row, self.state.erased, each.before), line]
 
-    def _written(self) -> list[str]:
+    def written(self) -> list[str]:
         """The state behind the last token."""
-        state, lines = self.state, []
-        kept = f"&decays.since[rows * {LANES[self.state.key_axis]}]"
-        if not state.by_channel:
-            lines.append(f"std::fill_n({FADED}, {SIZES[self.state.key_axis]}, decays.since[rows]);")
-            kept = FADED
-        lines += self._taken(state.key, state.value.name, kept)
-        return lines if state.erased is None else lines + self._taken(state.erased, self.found, ONES)
+        lines, kept = self.kept(self.count)
+        lines += self._taken(self.state.key, at(self.state.value.name), kept)
+        return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", ONES)
+
+    def kept(self, count: str) -> tuple[list[str], str]:
+        """How much of each of `count` rows is left behind the last token; of each channel, or the same for all."""
+        if self.state.by_channel:
+            return [], f"&decays.since[rows * {self.depth}]"
+        return [f"std::fill_n({FADED}, {count}, decays.since[rows]);"], FADED
 
     def _taken(self, keys: TokenRow, values: str, rescale: str) -> list[str]:
         """The state takes keys and values, as they have decayed behind the last token."""
-        depth, width, decayed = LANES[self.state.key_axis], LANES[self.state.value_axis], self._decayed(keys)
-        given = f"{SIZES[self.state.key_axis]}, rows, {decayed}, {depth}, {at(values)}, {width}, {rescale}"
-        taken = [f"product<true>({given}, {at(self.state.called)});"]
-        if self.state.by_channel:  # whoever read them last let them decay
-            return taken
-        return [f"decay_keys(rows, {at(keys.name)}, {depth}, decays, {decayed});", *taken]
+        decayed = self.decayed(keys)
+        taken = f"product<true>({self.count}, rows, {decayed}, {self.depth}, {values}, {self.width}, {rescale}, state);"
+        return [*self.decay(keys), taken]
 
-    def _decayed(self, keys: TokenRow) -> str:
+    def decay(self, keys: TokenRow) -> list[str]:
+        """Keys as they are left behind the last token."""
+        if self.state.by_channel:  # whoever read them last let them decay
+            return []
+        return [f"decay_keys(rows, {at(keys.name)}, {self.depth}, decays, {self.decayed(keys)});"]
+
+    def decayed(self, keys: TokenRow) -> str:
+        """Where they are."""
         return at("erased_decayed" if keys is self.state.erased else "decayed")

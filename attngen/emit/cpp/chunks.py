@@ -1,20 +1,98 @@
-"""A recurrent plan as the strings that its C++ template shows."""
+"""A recurrent plan as the strings that its C++ templates show."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
-from attngen.emit.cpp.token_lines import LANES, give_lines, load_lines, taken_rows
+from attngen.emit.cpp.carrying_back import CarryingBack
+from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
+from attngen.emit.cpp.token_printer import LANES
+from attngen.emit.cpp.token_returns import landed, return_lines
 from attngen.emit.cpp.workspace import declared
 from attngen.emit.layout import laid_out_cpp
+from attngen.ir.expr import variables
 from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.returns import Return
+from attngen.schedule.tokens import TokenRow
+
+WIDEST = "CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK"
+SCRATCH = {
+    **dict.fromkeys(("across", "faded", "decayed", "erased_decayed"), WIDEST),
+    "terms": "std::max(D_lanes, E_lanes)",
+    "weights": "CHUNK * CHUNK + SLACK",
+    "ones": "std::max({ D_lanes, E_lanes, CHUNK }) + SLACK",
+}
+SCRATCH_BACK = {
+    **dict.fromkeys(("values_across", "read"), WIDEST),
+    "slopes": "CHUNK * CHUNK + SLACK",
+    "joined": "(CHUNK + 1) * CHUNK",
+    "from_state": "CHUNK + 1",
+    "kept": "std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK",
+}
+"""What both passes need for a while, and the backward pass alone."""
 
 
-def values(plan: ChunkPlan) -> dict[str, object]:
-    """By the names that the template uses."""
-    given = arguments(plan)
+def forward(plan: ChunkPlan) -> dict[str, object]:
+    """By the names that the template of the forward pass uses."""
     states = [Carrying(state) for state in plan.states]
-    buffers = _buffers(plan, states)
+    buffers = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
+    for each in states:
+        buffers |= each.buffers
+    buffers |= _rooms(plan, (*plan.rows, plan.y))
+    return {
+        **_common(plan, {**buffers, **SCRATCH}),
+        "carried": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
+        "give_lines": give_lines(plan),
+        "keep_lines": _laid_out([each.keep()] for each in states),
+        "start_lines": _laid_out([each.start()] for each in states),
+        "finish_lines": _laid_out([each.finish()] for each in states),
+    }
+
+
+def backward(plan: ChunkPlan) -> dict[str, object]:
+    """By the names that the template of the backward pass uses."""
+    read = frozenset[str]().union(*map(variables, plan.y_return.exprs))
+    states = [
+        CarryingBack(state, rereads=any(each.name in read for each in state.readings), trained=plan.trained)
+        for state in plan.states
+    ]
+    buffers = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
+    gradients = {f"d_{row.name}": f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
+    buffers |= gradients
+    for each in states:
+        buffers |= each.buffers
+    buffers |= _rooms(plan, (*plan.rows, *plan.returns, plan.y_return))
+    returns = [plan.y_return, *plan.returns]
+    return {
+        **_common(plan, {**buffers, **SCRATCH, **SCRATCH_BACK}),
+        "advanced": [(each.state.called, laid_out_cpp(each.advance(), 4)) for each in states],
+        "reread": [(each.state.called, laid_out_cpp(each.reread(), 4)) for each in states if each.rereads],
+        "carried_back": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
+        "returned": [(each.name, return_lines(plan, each)) for each in returns],
+        "row_returns": [each.name for each in plan.returns],
+        "gradients": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items()],
+        "start_lines": _laid_out(each.start() for each in states),
+        "recall_lines": _laid_out((each.recall() for each in states), 6),
+        "finish_lines": _laid_out(each.finish() for each in states),
+        "landings": [(each.kind, each.name, ", ".join(each.shape)) for each in landed(plan)],
+    }
+
+
+def launcher(plan: ChunkPlan) -> dict[str, object]:
+    """What the launcher packs."""
+    given = arguments(plan)
+    return {
+        "tensors": [item for argument in given for item in argument.tensors],
+        "integers": [item for argument in given for item in argument.integers],
+        "reals": [item for argument in given for item in argument.reals],
+    }
+
+
+def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
+    """What both passes show."""
+    given = arguments(plan)
     decays = {f"{s.called}_decays": LANES["c"] if s.by_channel else "1" for s in plan.states}
     return {
         "inputs": [argument for argument in given if argument.axes],
@@ -26,41 +104,22 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "listed": False,
         "ordered": False,
         "in_order": plan.variant.order is not None,
-        "states": [(each.state.called, each.shape, laid_out_cpp(each.lines(), 4)) for each in states],
+        "states": [(state.called, Carrying(state).shape) for state in plan.states],
         "buffers": [*declared("Buffer<float>", buffers), *declared("Decays", decays)],
         "members": _members({**buffers, **decays}),
         "rows": [(row.name, load_lines(plan, row)) for row in plan.rows],
-        "give_lines": give_lines(plan),
-        "start_lines": [line for each in states for line in laid_out_cpp(each.start(), 4)],
-        "finish_lines": [line for each in states for line in laid_out_cpp(each.finish(), 4)],
     }
 
 
-def launcher_values(plan: ChunkPlan) -> dict[str, object]:
-    """What the launcher packs."""
-    given = arguments(plan)
-    return {
-        "tensors": [item for argument in given for item in argument.tensors],
-        "integers": [item for argument in given for item in argument.integers],
-        "reals": ", ".join(item for argument in given for item in argument.reals),
-    }
+def _rooms(plan: ChunkPlan, parts: Iterable[TokenRow | Return]) -> dict[str, str]:
+    """Room for a row of the call that is read as floats."""
+    computed = [part for part in parts if not (isinstance(part, TokenRow) and part.plain)]
+    taken = [each for part in computed for each in taken_rows(plan, part)]
+    return {f"{name}_at": LANES[axis] for name, _, _, axis in taken}
 
 
-def _buffers(plan: ChunkPlan, states: list[Carrying]) -> dict[str, str]:
-    """What a thread keeps, and how many floats that is."""
-    kept = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
-    for each in states:
-        kept |= each.buffers
-    taken = [each for row in (*plan.rows, plan.y) if not row.plain for each in taken_rows(plan, row)]
-    kept |= {f"{name}_at": LANES[axis] for name, _, _, axis in taken}
-    widest = "CHUNK * std::max<int64_t>(D_lanes, LANES) + SLACK"
-    return {
-        **kept,
-        **dict.fromkeys(("across", "faded", "decayed", "erased_decayed"), widest),
-        "terms": "std::max(D_lanes, E_lanes)",
-        "weights": "CHUNK * CHUNK + SLACK",
-        "ones": "std::max(D_lanes, CHUNK) + SLACK",
-    }
+def _laid_out(blocks: Iterable[list[str]], indent: int = 4) -> list[str]:
+    return [line for lines in blocks for line in laid_out_cpp(lines, indent)]
 
 
 def _members(sizes: dict[str, str]) -> list[str]:

@@ -1,59 +1,98 @@
-"""The C++ files of a recurrent plan, and the launcher beside them."""
+"""The C++ files of a recurrent plan, forward and backward, and the launcher beside them."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 
+from attngen.emit import operators, recurrences
 from attngen.emit.checks import order_steps, place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
-from attngen.emit.cpp.token_lines import SIZES
+from attngen.emit.cpp.token_returns import Landed, landed
 from attngen.emit.face import host_lines, recurrent_face
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
-from attngen.ir.expr import Kind
 from attngen.ir.nodes import Variant
-from attngen.schedule.chunks import ChunkPlan, StatePlan
+from attngen.schedule.chunks import ChunkPlan
 
-SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks")
+SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "chunk_gradients")
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "import hashlib",
     "from array import array",
-    "from collections.abc import Callable, Mapping",
+    "from collections.abc import Callable, Iterable, Mapping, Sequence",
     "from contextlib import suppress",
     "from functools import cache",
     "from pathlib import Path",
+    "from typing import Any, NamedTuple",
 )
 
 
-def generate(plan: ChunkPlan) -> tuple[str, str]:
-    """The C++ file of a plan, and the Python launcher beside it."""
+def generate(plan: ChunkPlan) -> tuple[str, str, str]:
+    """The C++ files of a plan, forward and backward, and the Python launcher beside them."""
+    made = recurrent_face(plan.variant)
+    launcher = {**made.values(), **chunks.launcher(plan), **recurrences.values(plan), **_launcher_values(plan)}
+    launcher |= {"seen_argument": ", seen_before=True" if made.data else ""}
+    launcher |= {"seen_text": "; its data are looked at once" if made.data else ""}
+    launcher |= recurrences.parts(launcher)
+    return (
+        _source("recurrent.cpp", {**made.values(), **chunks.forward(plan)}),
+        _source("recurrent_backward.cpp", {**made.values(), **chunks.backward(plan)}),
+        render("attngen.emit.cpp", "recurrent_launcher.py", launcher),
+    )
+
+
+def _source(template: str, values: dict[str, object]) -> str:
+    """A C++ file, and the templates whose text stands in it."""
+    shown = {**values, **{name: support(name) for name in SUPPORT}}
+    lists = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
+    shown["functions"] = helper_functions("\n".join(lists))
+    for name in ("opening", "given", "tokens"):
+        shown[name] = render("attngen.emit.cpp", f"{name}.cpp", shown).rstrip()
+    return render("attngen.emit.cpp", template, shown)
+
+
+def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
     variant = plan.variant
-    made = recurrent_face(variant)
-    values = {**made.values(), **chunks.values(plan), **{name: support(name) for name in SUPPORT}}
-    shown = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
-    values["functions"] = helper_functions("\n".join(shown))
-    for name in ("opening", "given"):
-        values[name] = render("attngen.emit.cpp", f"{name}.cpp", values).rstrip()
-    source = render("attngen.emit.cpp", "recurrent.cpp", values)
-    trained = ["q", "k", "v", *(given.name for given in variant.inputs if given.kind is Kind.FLOAT)]
-    states = ", ".join(f"{state.name} [{', '.join(_axes(state))}]" for state in plan.states)
-    launcher = {
-        **made.values(),
-        **chunks.launcher_values(plan),
+    found = {each.input: each for each in landed(plan)}
+    trained = operators.trained_inputs(variant)
+    zeros = [_zeros(3 + trained.index(each.input), each) for each in found.values()]
+    to_inputs = [_to_input(variant, 3 + trained.index(name), found.get(name), list(found)) for name in trained]
+    return {
         "imports": sorted(IMPORTS, key=lambda line: (line.startswith("from"), line)),
         "spec": json.dumps(place(variant, variant.span.line), ensure_ascii=False),
-        "flags": flags(),
+        "flags": "\n".join([flags(), f"SEGMENT = {_segment()}  # tokens between states that are kept for gradients"]),
         "native": functions("attngen.emit.support", "native.py", ["_library"]),
+        "digested": "__file__, '.cpp', '_backward.cpp'",
+        "devices": '["CPU"]',
         "host_lines": laid_out(host_lines(plan.host), 4),
-        "state_docs": states,
         "order_lines": _order_lines(variant),
-        "state_shapes": f"{{{', '.join(_shape(state) for state in plan.states)}}}",
-        "gradient_lines": laid_out([f"_no_gradients({', '.join(trained)}, *(state or {{}}).values())"], 4),
-        "operators": functions("attngen.emit.support", "operators.py", ["_is_differentiated"]),
+        "by_inputs": zeros,
+        "by_inputs_text": ", *inputs" if zeros else "",
+        "to_inputs": to_inputs,
     }
-    return source, render("attngen.emit.cpp", "recurrent_launcher.py", launcher)
+
+
+def _segment() -> int:
+    """How many tokens C++ takes between states that it keeps."""
+    found = (re.search(rf"constexpr int64_t {name} = (\d+);", support("chunks")) for name in ("CHUNK", "SEGMENT"))
+    return math.prod(int(match[1]) for match in found if match is not None)
+
+
+def _zeros(index: int, made: Landed) -> str:
+    """Room for the gradient by an input, where it is asked for."""
+    shape = "".join(f", {size}" for size in made.shape[2:])
+    return f"zeros(wanted[{index}]{shape}{'' if made.of_token else ', dtype=torch.float64'})"
+
+
+def _to_input(variant: Variant, index: int, made: Landed | None, order: list[str]) -> str:
+    if made is None:  # nothing that is derived reads it
+        return "None"
+    sums = f"bh{'t' * made.of_token}{made.axis or ''}"
+    axes = "".join(variant.input(made.input).axes)
+    return f'_of_input(inputs[{order.index(made.input)}], given[{index}], "{sums}", "{axes}")'
 
 
 def _order_lines(variant: Variant) -> list[str]:
@@ -62,11 +101,3 @@ def _order_lines(variant: Variant) -> list[str]:
         return []
     _, steps = order_steps(variant, variant.order)
     return laid_out([f"order = torch.argsort({steps}, dim=-1).expand(H, N).contiguous()"], 4)
-
-
-def _axes(state: StatePlan) -> list[str]:
-    return ["B", "H", *(SIZES[axis] for axis in (state.key_axis, state.value_axis) if axis is not None)]
-
-
-def _shape(state: StatePlan) -> str:
-    return f'"{state.name}": ({", ".join(_axes(state))})'

@@ -31,17 +31,4 @@ class _Attention(torch.autograd.Function):
         return *(each if asked else None for each, asked in zip(found, wanted, strict=True)), *[None] * __others_count__
 
 
-class _Gradients(torch.autograd.Function):
-    """Gradients, whose own gradients nobody has derived."""
-
-    @staticmethod
-    def forward(*given: Any) -> tuple[Tensor, ...]:
-        return _BACKWARD(*given)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *_: Tensor | None) -> None:
-        raise NotImplementedError("__variant__: its gradients have no gradients themselves")
+__gradients_once__

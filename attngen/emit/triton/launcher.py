@@ -32,7 +32,7 @@ def row_kernels(plan: Plan) -> list[str]:
 def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object]:
     """By the names that templates use; `options` are what calls give last."""
     filled = ["scale", "offsets", "offset", "long_positions"]
-    inputs = [given.name for given in ordered_inputs(plan)]
+    inputs = [given.name for given in ordered_inputs(plan.variant)]
     rest = [*(value.name for value in plan.host), *(["prepared"] if plan.listed is not None else [])]
     inside = ", ".join(dict.fromkeys([*filled, *map(kernel_name, inputs), *rest]))
     shown = {

@@ -1,6 +1,7 @@
 // ---- chunks of tokens
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
+constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
 // out = rescale * out + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
@@ -153,4 +154,30 @@ inline void solve(int64_t count, const float* weights, float* x, int64_t width) 
         float* target = x + i * width + e;
         store(target, multiply_add(all(weights[i * CHUNK + j]), load(x + j * width + e), load(target)));
       }
+}
+
+// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 where none is given.
+inline void take_state(const float* given, int64_t depth, int64_t width, int64_t apart, float* state) {
+  std::fill_n(state, depth * apart, 0.0f);
+  if (!given) return;
+  for (int64_t c = 0; c < depth; ++c) std::copy_n(given + c * width, width, state + c * apart);
+}
+
+inline void give_state(const float* state, int64_t depth, int64_t width, int64_t apart, float* given) {
+  for (int64_t c = 0; c < depth; ++c) std::copy_n(state + c * apart, width, given + c * width);
+}
+
+// All heads of a call: each thread takes the next that is left, with a workspace of its own.
+template <typename Head, typename Space, typename Call>
+void run_heads(const Call& call) {
+  const int64_t D_lanes = rounded_up(call.D, LANES), E_lanes = rounded_up(call.E, LANES);
+  std::vector<Space> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call.D, call.E, D_lanes, E_lanes);
+  std::atomic<int64_t> next{0};
+#pragma omp parallel for num_threads(call.threads) schedule(static, 1)
+  for (int64_t thread = 0; thread < call.threads; ++thread)
+    for (int64_t head = next++; head < call.B * call.H; head = next++) {
+      [[maybe_unused]] const NoDenormals mode;
+      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
+    }
 }

@@ -5,7 +5,7 @@
 # % endfor
 
 __header__
-Runs __variant__.cpp, which lies beside this file.
+Runs __variant__.cpp and, for gradients, __variant___backward.cpp, which lie beside this file.
 Needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec and compile that again.
 """
 
@@ -20,6 +20,9 @@ from torch import Tensor
 
 SPEC = __spec__
 __flags__
+# % for line in schema
+__line__
+# % endfor
 
 
 def __variant__(
@@ -31,7 +34,7 @@ def __variant__(
     __argument__,
     # % endfor
     scale: float | None = None,
-    position: int | Tensor = 0,
+    position: int | Tensor | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """__summary__
@@ -46,49 +49,158 @@ def __variant__(
         __line__
         # % endfor
         scale: 1 / sqrt(D) unless given.
-        position: of the first token, one number or int [B].
+        position: of the first token, one number or int [B]; 0 unless given.
         state: what is carried into the first token, float32; 0 unless given.
 
     Returns:
-        y: [B, H, N, E] in the dtype of q.
+        y: [B, H, N, E] in the dtype of q. Gradients go to q, k, v__trained_text__ and states.
         What is carried out of the last token, float32: __state_docs__.
 
     Raises:
         ValueError: an argument does not fit.
-        NotImplementedError: gradients are asked for.
         RuntimeError: there is no working C++ compiler.
         MemoryError: there is no room for what threads keep.
     """
     _tensor("__variant__", "q", q)
     _tensor("__variant__", "k", k)
     _tensor("__variant__", "v", v)
-    if not q.is_cpu:
+    if not (q.is_cpu or q.is_meta):
         raise ValueError(f"__variant__: q is on {q.device}; this file runs on the CPU")
     # % for line in typed
     __line__
     # % endfor
     scale = _scale("__variant__", scale)
-    # % for line in gradient_lines
+    position, positions = _first("__variant__", position)
+    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+        q, k, v = _autocast(q, k, v)
+    carried = _given(state)
+    # % for line in recur_lines
     __line__
     # % endfor
-    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    # % for line in shapes
-    __line__
+    return y, dict(zip(STATES, states, strict=False))  # those in front of segments stand behind
+
+
+def _given(state: Mapping[str, Tensor] | None) -> list[Tensor | None]:
+    """The states that are carried in, each or none."""
+    if not state:
+        return [None] * len(STATES)
+    for name in STATES:
+        _require(isinstance(state.get(name), Tensor), f"__variant__: state must hold {name}")
+    return [state[name] for name in STATES]
+
+
+__recurring__
+
+
+class _Call(NamedTuple):
+    """What both C++ files take of a call, in the order in which they take it."""
+
+    sizes: tuple[int, int, int, int, int, int]
+    dtype: torch.dtype
+    tensors: list[Tensor | None]
+    integers: array[int]
+    reals: array[float]
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, ...]:
+    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
+    *given, trained = arguments
+    call = _packed(*given)
+    B, H, N, _, D, E = call.sizes
+    y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
+    tensors = [y]
+    carried, kept = [], []
+    for before, shape in zip(given[__states_in__], _state_shapes(D, E), strict=True):
+        carried.append(torch.empty((B, H, *shape), dtype=torch.float32, device="cpu"))
+        numbers = -(-N // SEGMENT) * math.prod(shape) if trained else 0
+        kept.append(torch.empty((B, H, numbers), dtype=torch.float32, device="cpu"))
+        tensors += [None if before is None else before.float().contiguous(), carried[-1], kept[-1] if trained else None]
+    _run(call, "forward", tensors)
+    return y, *carried, *kept
+
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Recurrence` that are wanted, from those by its results."""
+    dy, *rest = arguments
+    by_states, kept, given, wanted = rest[:__state_count__], rest[__kept_slice__], rest[__given_slice__], rest[-1]
+    # % for index, input_name in lacking
+    if wanted[__index__]:
+        raise NotImplementedError("__variant__: the gradient by __input_name__ can't be computed yet")
     # % endfor
-    # % for line in axis_lines
-    __line__
+    call = _packed(*given__seen_argument__)
+    B, H, N, _, D, E = call.sizes
+    dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
+
+    def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
+
+    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
+    states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], _state_shapes(D, E), strict=True)]
+    # % if by_inputs
+    inputs = [
+        # % for line in by_inputs
+        __line__,
+        # % endfor
+    ]
+    # % endif
+    tensors: list[Tensor | None] = [dy]
+    for before, by_after, by_before in zip(kept, by_states, states, strict=True):
+        tensors += [before, None if by_after is None else by_after.contiguous(), by_before]
+    _run(call, "backward", [*tensors, *rows__by_inputs_text__], [*dy.stride(), 1])
+    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
+    # % if to_inputs
+    found += [
+        # % for line in to_inputs
+        __line__,
+        # % endfor
+    ]
+    # % endif
+    found += states
+    return tuple(
+        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
+        for total, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+# % for line in shape_function
+__line__
+# % endfor
+
+
+__of_recurrences__
+
+
+def _packed(
+    # % for parameter in packed_parameters
+    __parameter__,
     # % endfor
+    # % if data_lines
+    seen_before: bool = False,
+    # % endif
+) -> _Call:
+    """A call as the C++ files take it, where all that is given fits__seen_text__."""
+    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_arguments__)
     scale = 1 / math.sqrt(D) if scale is None else scale
-    position = _offset("__variant__", *_first("__variant__", position), B, 0, q.device)
-    # % for line in filled + data_lines + rules + host_lines
+    position = _offset("__variant__", position, positions, B, 0, q.device)
+    # % for line in filled
+    __line__
+    # % endfor
+    # % if data_lines
+    if not seen_before:
+        # % for line in data_lines
+        __line__
+        # % endfor
+    # % endif
+    # % for line in rules
+    __line__
+    # % endfor
+    # % for line in host_lines
     __line__
     # % endfor
     # % for line in order_lines
     __line__
     # % endfor
-    y = torch.empty((B, H, N, E), dtype=q.dtype, device="cpu")
-    states = _states(state, __state_shapes__)
-    tensors: list[Tensor | None] = [
+    tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         # % for argument in tensors
         __argument__,
@@ -96,7 +208,6 @@ def __variant__(
         # % if order_lines
         order,
         # % endif
-        *(y, *(tensor for pair in states.values() for tensor in pair)),
     ]
     integers = [
         *(*q.stride(), H // q.shape[1]),
@@ -107,45 +218,31 @@ def __variant__(
         __argument__,
         # % endfor
     ]
-    reals: list[float] = [__reals__]
-    _run(q.dtype, tensors, integers, reals)
-    return y, {name: after for name, (_, after) in states.items()}
+    reals: list[float] = [
+        # % for argument in reals
+        __argument__,
+        # % endfor
+    ]
+    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
 
 
-def _no_gradients(*given: Tensor) -> None:
-    if _is_differentiated(given):
-        raise NotImplementedError("__variant__: the gradients of a recurrence can't be computed yet")
-
-
-def _states(given: Mapping[str, Tensor] | None, shapes: dict[str, tuple[int, ...]]) -> dict[str, _Carried]:
-    """What is carried in, and room for what is carried out."""
-    found = {}
-    for name, shape in shapes.items():
-        before = given.get(name) if given else None
-        fits = not given or (isinstance(before, Tensor) and before.shape == shape and before.is_cpu)
-        _require(fits, f"__variant__: state must hold {name}, on the CPU and of the shape {[*shape]}")
-        after = torch.empty(shape, dtype=torch.float32, device="cpu")
-        found[name] = (None if before is None else before.float().contiguous(), after)
-    return found
-
-
-_Carried = tuple[Tensor | None, Tensor]
-
-
-def _run(dtype: torch.dtype, tensors: list[Tensor | None], integers: list[int], reals: list[float]) -> None:
-    """Run the C++ file; it takes the lists in this order."""
-    addresses = array("Q", [0 if each is None else each.data_ptr() for each in tensors])
-    lists = (addresses, array("q", integers), array("d", reals))
-    if _entry(dtype)(*(each.buffer_info()[0] for each in lists)):
+def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:
+    """Run a C++ file; it takes the lists in this order."""
+    addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])
+    numbers = call.integers + array("q", strides) if strides else call.integers
+    lists = (addresses.buffer_info()[0], numbers.buffer_info()[0], call.reals.buffer_info()[0])
+    if _entry(function, call.dtype)(*lists):
         raise MemoryError("__variant__: not enough memory for what threads keep")
 
 
 @cache
-def _entry(dtype: torch.dtype) -> Callable[..., int]:
-    """The function of the C++ file, which is compiled for the dtype."""
+def _entry(function: str, dtype: torch.dtype) -> Callable[..., int]:
+    """A function of a C++ file, which is compiled for the dtype."""
     element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
-    library = _library(Path(__file__).with_suffix(".cpp"), SPEC, f"ELEMENT={element}", "INDEX=int64_t")
-    entry: Callable[..., int] = library.__variant___forward
+    end = "_backward.cpp" if function == "backward" else ".cpp"
+    source = Path(__file__).with_name(f"{Path(__file__).stem}{end}")
+    library = _library(source, SPEC, f"ELEMENT={element}", "INDEX=int64_t")
+    entry: Callable[..., int] = getattr(library, f"__variant___{function}")
     entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
     return entry
 
@@ -157,3 +254,6 @@ __native__
 
 
 __operators__
+
+
+__registered_recurrences__

@@ -1,0 +1,280 @@
+"""The gradient by a state in C++ on its way back through a chunk: what it hands to the rows of tokens.
+
+With reads `row . S` (gradients g) and writes `key value^T`, a chunk has for each pair of them two small matrices:
+weights row . key and slopes g . value, each times what decays between. Weights hand g to values; slopes hand keys to
+rows, and rows to keys. The rest comes from the state in front of the chunk and from the gradient by that behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from attngen.emit.cpp.carrying import ACROSS, FADED, ONES, WEIGHTS, Carrying, at
+from attngen.schedule.chunks import StatePlan
+from attngen.schedule.tokens import TokenRow
+
+SLOPES, JOINED, FROM_STATE, READ = map(at, ("slopes", "joined", "from_state", "read"))
+VALUES_ACROSS, KEPT = map(at, ("values_across", "kept"))
+
+
+class Reads(NamedTuple):
+    """A row that reads the state, and the address of the gradient by what it reads."""
+
+    row: TokenRow
+    before: bool
+    gradient: str
+
+
+class Writes(NamedTuple):
+    """A key and the address of its values; that of their gradient, unless it is known already."""
+
+    key: TokenRow
+    value: str
+    gradient: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarryingBack:
+    """The lines of one state. `rereads`: whether what tokens read is needed; `trained`: rows that want gradients."""
+
+    state: StatePlan
+    rereads: bool
+    trained: frozenset[str]
+
+    @property
+    def forward(self) -> Carrying:
+        return Carrying(self.state)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether the state is also needed with keys as rows."""
+        return self.rereads or self.state.erases is not None
+
+    @property
+    def decays(self) -> bool:
+        """Whether gradients by what decays are wanted."""
+        return self.state.decay is not None and self.state.decay.name in self.trained
+
+    @property
+    def value_count(self) -> str:
+        return self.forward.size.rpartition(" * ")[2]
+
+    @property
+    def buffers(self) -> dict[str, str]:
+        """What a thread keeps, and how many floats that is."""
+        made, name = self.forward, self.state.called
+        across = f"{self.value_count} * {made.depth}"
+        kept = {f"{name}_across": f"SEGMENT * {across} + SLACK", f"d_{name}_across": f"{across} + SLACK"}
+        kept |= {f"d_{name}": f"{made.count} * {made.width} + SLACK"}
+        kept |= {f"d_{each.name}": f"CHUNK * {made.width} + SLACK" for each in self.state.readings}
+        if self.is_straight:
+            kept[name] = f"SEGMENT * {made.count} * {made.width} + SLACK"
+        if self.rereads:
+            kept |= {each.name: f"CHUNK * {made.width} + SLACK" for each in self.state.readings}
+        if self.state.erases is not None:
+            kept |= {made.found: f"SEGMENT * CHUNK * {made.width} + SLACK"}
+            kept |= {f"d_{made.found}": f"CHUNK * {made.width} + SLACK"}
+        return kept
+
+    def start(self) -> list[str]:
+        """The gradient by the state behind the last token."""
+        name, made = self.state.called, self.forward
+        lines = [made.taken(f"d_{name}_out", at(f"d_{name}"), "head")]
+        return [*lines, self._exchanged(f"d_{name}", f"d_{name}_across")]
+
+    def finish(self) -> list[str]:
+        """The gradient by the state in front of the first token."""
+        name = self.state.called
+        return [f"if (call.d_{name}_in) {self.forward.given(at(f'd_{name}'), f'd_{name}_in', 'head')}"]
+
+    def recall(self) -> list[str]:
+        """The state in front of a segment."""
+        name, made = self.state.called, self.forward
+        if not self.is_straight:
+            place = f"call.{name}_kept + (head * segments + segment) * {made.size}"
+            given = f"{made.count}, {self.value_count}, {self.value_count}, {made.depth}"
+            return [f"exchange({place}, {given}, {at(f'{name}_across')});"]
+        taken = made.taken(f"{name}_kept", at(name), "(head * segments + segment)")
+        return [taken, self._exchanged(name, f"{name}_across")]
+
+    def _exchanged(self, source: str, target: str) -> str:
+        made = self.forward
+        given = f"{made.count}, {self.value_count}, {made.width}, {made.depth}"
+        return f"exchange({at(source)}, {given}, {at(target)});"
+
+    def advance(self) -> list[str]:
+        """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""
+        made = self.forward
+        lines = [*self._place(), *made.erasing(), "if (last) return;"]
+        if self.is_straight:
+            size = f"{made.count} * {made.width}"
+            lines += [f"std::copy_n(state, {size}, state + {size});", f"state += {size};"]
+        size = f"{self.value_count} * {made.depth}"
+        lines += [f"std::copy_n(across, {size}, across + {size});", f"across += {size};", *self._kept("across")]
+        lines += self._taken(self.state.key, at(self.state.value.name), first=True)
+        return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", first=False)
+
+    def _kept(self, across: str) -> list[str]:
+        """What is left of a state: of the rows of one, and of the columns of one with its axes exchanged."""
+        made = self.forward
+        if self.state.by_channel:
+            return [f"scale_columns({self.value_count}, {across}, {made.depth}, &decays.since[rows * {made.depth}]);"]
+        return [f"std::fill_n({KEPT}, std::max<int64_t>(D_lanes, E_lanes), decays.since[rows]);"]
+
+    def _rescales(self, first: bool) -> tuple[str, str]:
+        """The factors of rows when a state takes what is written first, and when what comes behind that."""
+        if not first:
+            return ONES, ONES
+        if self.state.by_channel:
+            return f"&decays.since[rows * {self.forward.depth}]", ONES
+        return KEPT, KEPT
+
+    def _taken(self, keys: TokenRow, values: str, first: bool) -> list[str]:
+        made, decayed = self.forward, self.forward.decayed(keys)
+        straight, across = self._rescales(first)
+        lines = [self._decayed(keys)]
+        if self.is_straight:
+            given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}, {straight}"
+            lines.append(f"product<true>({given}, state);")
+        given = f"{self.value_count}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
+        return [*lines, f"product<true>({given}, across);"]
+
+    def _decayed(self, keys: TokenRow) -> str:
+        """Keys as they are left behind the last token."""
+        given, target = f"rows, {at(keys.name)}, {self.forward.depth}", self.forward.decayed(keys)
+        if self.state.by_channel and self.state.decay is not None:
+            return f"decay_keys_by_channel({given}, {at(self.state.decay.name)}, {target});"
+        return f"decay_keys({given}, decays, {target});"
+
+    def _place(self) -> list[str]:
+        """Where things of a chunk lie."""
+        name, made = self.state.called, self.forward
+        lines = [f"float* across = {at(f'{name}_across', f'slot * {self.value_count} * {made.depth}')};"]
+        if self.is_straight:
+            lines.append(f"float* state = {at(name, f'slot * {made.count} * {made.width}')};")
+        if self.state.erases is not None:
+            lines.append(f"float* found = {at(made.found, f'slot * CHUNK * {made.width}')};")
+        return [*lines, *made.decays()]
+
+    def reread(self) -> list[str]:
+        """What tokens read, once more."""
+        return [*self._place(), *self.forward.readings()] if self.rereads else []
+
+    def lines(self) -> list[str]:
+        """One chunk: gradients by rows, and by the state in front of it."""
+        state, made = self.state, self.forward
+        reads = [Reads(each.row, each.before, at(f"d_{each.name}")) for each in state.readings]
+        writes = [Writes(state.key, at(state.value.name), at(f"d_{state.value.name}"))]
+        name = state.called
+        lines = [*self._place(), f"float *d_state = {at(f'd_{name}')}, *d_across = {at(f'd_{name}_across')};"]
+        if state.erases is not None and state.erased is not None:
+            by_found = at(f"d_{made.found}")
+            lines += self._found(reads, by_found)
+            reads.insert(0, Reads(state.erases, True, by_found))
+            writes.append(Writes(state.erased, "found", None))
+        if self.decays and not state.by_channel:
+            lines.append(f"std::fill_n({JOINED}, (CHUNK + 1) * CHUNK, 0.0f);")
+            lines.append(f"std::fill_n({FROM_STATE}, CHUNK + 1, 0.0f);")
+        for number, write in enumerate(writes):
+            lines += self._across(write)
+            for read in reads:
+                lines += self._pair(read, write, first=number == 0)
+        for number, write in enumerate(writes):
+            lines += self._from_end(write, first=number == 0)
+        return [*lines, *self._by_decay(), *self._back(reads)]
+
+    def _found(self, reads: list[Reads], by_found: str) -> list[str]:
+        """The gradient by what tokens found where they erased: it is written, and read by who erases later."""
+        state, made = self.state, self.forward
+        assert state.erases is not None and state.erased is not None
+        given = f"{made.count}, {made.decayed(state.erased)}, {made.depth}, d_state, {made.width}, nullptr"
+        lines = [self._decayed(state.erased), f"product(rows, {given}, {by_found});"]
+        for read in reads:
+            lines += made.weighed(read.row, state.erased, read.before)
+            lines.append(self._to_values(read, by_found))
+        lines += made.weighed(state.erases, state.erased, True)
+        return [*lines, f"solve_back(rows, {WEIGHTS}, {by_found}, {made.width});"]
+
+    def _to_values(self, read: Reads, target: str) -> str:
+        width = self.forward.width
+        return f"product<true>(rows, rows, {WEIGHTS}, CHUNK, {read.gradient}, {width}, {ONES}, {target});"
+
+    def _across(self, write: Writes) -> list[str]:
+        """Keys and values as columns."""
+        lines = [f"turn(rows, {write.value}, {self.forward.width}, {VALUES_ACROSS});"]
+        if self.state.by_channel:
+            return lines
+        return [f"turn(rows, {at(write.key.name)}, {self.forward.depth}, {ACROSS});", *lines]
+
+    def _pair(self, read: Reads, write: Writes, first: bool) -> list[str]:
+        """What a read and a write hand to each other; with the first write, also what the state hands to the read."""
+        made, row, key = self.forward, read.row, write.key
+        flag, d_row, d_key = str(read.before).lower(), at(f"d_{read.row.name}"), at(f"d_{write.key.name}")
+        given = f"rows, {self.value_count}, {read.gradient}, {made.width}, across, {made.depth}, nullptr, {READ}"
+        lines = [f"product({given});"] if first else []
+        given = f"rows, {made.width}, {read.gradient}, {made.width}, {VALUES_ACROSS}, CHUNK, nullptr, {SLOPES}"
+        lines.append(f"product({given});")
+        if self.state.by_channel:
+            assert self.state.decay is not None
+            decay = self.state.decay.name
+            if write.gradient is not None:
+                lines += [*made.weighed(row, key, read.before), self._to_values(read, write.gradient)]
+            given = f"rows, {at(row.name)}, {at(key.name)}, {at(decay)}, {made.depth}, {flag}, {SLOPES}"
+            given += f", {READ if first else 'nullptr'}, {d_row}, {d_key}, {at(f'd_{decay}')}"
+            return [*lines, f"return_by_channel({given});"]
+        joined, from_state = (JOINED, FROM_STATE) if self.decays else ("nullptr", "nullptr")
+        if first:
+            given = f"rows, {at(row.name)}, {READ}, {made.depth}, decays, {flag}, {d_row}, {from_state}"
+            lines.append(f"return_to_rows({given});")
+        given = f"rows, {made.depth}, {at(row.name)}, {made.depth}, {ACROSS}, CHUNK, nullptr, {WEIGHTS}"
+        lines += [f"product({given});", f"join(rows, decays, {flag}, {WEIGHTS}, {SLOPES}, {joined});"]
+        lines += [] if write.gradient is None else [self._to_values(read, write.gradient)]
+        given = f"{made.depth}, {ONES}"
+        return [
+            *lines,
+            f"product(rows, rows, {SLOPES}, CHUNK, {at(key.name)}, {given}, {d_row});",
+            f"product<true>(rows, rows, {SLOPES}, CHUNK, {at(row.name)}, {given}, {d_key});",
+        ]
+
+    def _from_end(self, write: Writes, first: bool) -> list[str]:
+        """What the gradient by the state behind the chunk hands to what tokens have written."""
+        made, key = self.forward, write.key
+        lines = []
+        if write.gradient is not None:
+            given = f"{made.count}, {made.decayed(key)}, {made.depth}, d_state, {made.width}, {ONES}, {write.gradient}"
+            lines += [self._decayed(key), f"product(rows, {given});"]
+        given = f"rows, {self.value_count}, {write.value}, {made.width}, d_across, {made.depth}, nullptr, {READ}"
+        lines.append(f"product({given});")
+        d_key = at(f"d_{key.name}")
+        if not self.state.by_channel:
+            joined = JOINED if self.decays else "nullptr"
+            return [*lines, f"return_to_keys(rows, {at(key.name)}, {READ}, {made.depth}, decays, {d_key}, {joined});"]
+        assert self.state.decay is not None
+        decay = self.state.decay.name
+        if first:
+            lines.append(f"sum_columns({self.value_count}, across, d_across, {made.depth}, {KEPT});")
+        given = f"rows, {at(key.name)}, {at(decay)}, {made.depth}, {READ}, {KEPT if first else 'nullptr'}"
+        return [*lines, f"return_from_end({given}, {d_key}, {at(f'd_{decay}')});"]
+
+    def _by_decay(self) -> list[str]:
+        if not self.decays or self.state.by_channel or self.state.decay is None:
+            return []
+        size = f"{self.value_count} * {self.forward.depth}"
+        given = f"rows, decays, {JOINED}, {FROM_STATE}, {at(f'd_{self.state.decay.name}')}, LANES"
+        return [
+            f"space.from_state[rows] += sum_of_products(across, d_across, {size});",
+            f"return_to_decays({given});",
+        ]
+
+    def _back(self, reads: list[Reads]) -> list[str]:
+        """The gradient by the state in front of the chunk."""
+        made, lines = self.forward, self._kept("d_across")
+        for number, read in enumerate(reads):
+            straight, across = self._rescales(first=number == 0)
+            lines.append(made.faded(read.row, read.before))
+            given = f"{made.count}, rows, {FADED}, {made.depth}, {read.gradient}, {made.width}, {straight}"
+            lines.append(f"product<true>({given}, d_state);")
+            given = f"{self.value_count}, rows, {read.gradient}, {made.width}, {FADED}, {made.depth}, {across}"
+            lines.append(f"product<true>({given}, d_across);")
+        return lines

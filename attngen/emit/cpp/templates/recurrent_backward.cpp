@@ -1,0 +1,146 @@
+__opening__
+
+__chunks__
+
+__chunk_gradients__
+// % if functions
+// ---- functions of the language
+
+__functions__
+// % endif
+__given__
+
+struct Call : Given {
+  // % if in_order
+  const int64_t* order;  // [H, N], contiguous: tokens in the order of time
+  // % endif
+  Rows<Element> dy;  // [B, H, N, E]
+  // % for state_name, state_shape in states
+  const float* __state_name___kept;   // [B, H, segments, __state_shape__]: in front of each segment
+  const float* d___state_name___out;  // [B, H, __state_shape__], or null for 0
+  float* d___state_name___in;         // or null where nobody asks for it
+  // % endfor
+  // Zero at first, or null where nobody asks for them.
+  float *dq, *dk, *dv;  // [B, H, N, D] and [..., E]
+  // % for landing_type, landing_name, landing_shape in landings
+  __landing_type__* __landing_name__;  // [__landing_shape__]
+  // % endfor
+};
+
+__tokens__
+struct Head : Tokens {
+  int64_t slot = 0;  // of the chunk in its segment
+
+  // % for state_name, advance_lines in advanced
+  // __state_name__ behind a chunk of a segment, unless that is the last.
+  void advance___state_name__([[maybe_unused]] bool last) {
+    // % for line in advance_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // % for state_name, read_lines in reread
+  // What tokens read from __state_name__.
+  void read___state_name__() {
+    // % for line in read_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // % for state_name, back_lines in carried_back
+  // From the gradients by what tokens read from __state_name__ to those by their rows.
+  void carry_back___state_name__() {
+    // % for line in back_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // % for row_name, return_lines in returned
+  // From the gradients by __row_name__ to those by what it is made of.
+  void return___row_name__() {
+    // % for line in return_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // States in front of all chunks of a segment.
+  void advance(int64_t start, int64_t stop) {
+    for (slot = 0; start + slot * CHUNK < stop; ++slot) {
+      load(start + slot * CHUNK);
+      // % for state_name, _ in advanced
+      advance___state_name__(first + rows == stop);
+      // % endfor
+    }
+  }
+
+  // The gradients of the tokens of a chunk.
+  void differentiate(int64_t start) {
+    load(start);
+    // % for gradient_name, gradient_size in gradients
+    std::fill_n(&space.__gradient_name__[0], __gradient_size__, 0.0f);
+    // % endfor
+    // % for state_name, _ in reread
+    read___state_name__();
+    // % endfor
+    return_y();
+    // % for state_name, _ in carried_back
+    carry_back___state_name__();
+    // % endfor
+    // % for row_name in row_returns
+    return___row_name__();
+    // % endfor
+  }
+
+  void run() {
+    constexpr int64_t TOGETHER = SEGMENT * CHUNK;
+    const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
+    // % for line in start_lines
+    __line__
+    // % endfor
+    for (int64_t segment = segments - 1; segment >= 0; --segment) {
+      // % for line in recall_lines
+      __line__
+      // % endfor
+      advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+      while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
+    }
+    // % for line in finish_lines
+    __line__
+    // % endfor
+  }
+};
+
+int backward(Packed packed) {
+  Call call;
+  take(call, packed);
+  auto& tensors = packed.tensors;
+  // % if in_order
+  call.order = static_cast<const int64_t*>(*tensors++);
+  // % endif
+  call.dy = take_rows(packed);
+  // % for state_name, state_shape in states
+  call.__state_name___kept = static_cast<const float*>(*tensors++);
+  call.d___state_name___out = static_cast<const float*>(*tensors++);
+  call.d___state_name___in = static_cast<float*>(*tensors++);
+  // % endfor
+  for (float** field : { &call.dq, &call.dk, &call.dv }) *field = static_cast<float*>(*tensors++);
+  // % for landing_type, landing_name, landing_shape in landings
+  call.__landing_name__ = static_cast<__landing_type__*>(*tensors++);
+  // % endfor
+  run_heads<Head, Workspace>(call);
+  return 0;
+}
+
+}  // namespace
+
+// 0, or 2: there was not enough memory.
+extern "C" int __variant___backward(
+    void* const* tensors, const int64_t* integers, const double* reals) try {
+  return backward({ tensors, integers, reals });
+} catch (const std::bad_alloc&) {
+  return 2;
+}

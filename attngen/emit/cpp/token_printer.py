@@ -1,0 +1,78 @@
+"""Expressions of tokens in C++, and where threads keep what they are made of."""
+
+from __future__ import annotations
+
+from attngen.emit.cpp.arguments import Computed, input_type
+from attngen.emit.cpp.reads import KernelPrinter
+from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable, variable
+from attngen.ir.printer import ATOM
+from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.levels import Level, is_row_sum
+from attngen.schedule.names import kernel_name
+from attngen.schedule.statements import Statements
+
+SIZES = {"c": "D", "e": "E", None: "1"}
+LANES = {"c": "D_lanes", "e": "E_lanes", None: "LANES"}
+"""How many elements rows over an axis have, and how far apart rows of them lie."""
+
+
+class TokenPrinter(KernelPrinter):
+    """Expressions of tokens, element by element; what varies with the channel alone is kept in arrays."""
+
+    def __init__(self, plan: ChunkPlan, part: Statements, exact: bool) -> None:
+        kept = {name: f"space.{name}[{place_of(axis)}]" for name, axis in kept_axes(plan).items()}
+        kept |= {s.name: f"{s.name}[{channel_of(s.value)}]" for s in part.at(Level.KEY)}
+        super().__init__(plan, exact, kept)
+
+    def part(self, expr: Expr) -> tuple[str, int]:
+        if isinstance(expr, (Row, Rechannel)):
+            row, channel = (expr, expr.channels[0]) if isinstance(expr, Row) else (expr.row, self.tight(expr.index, 12))
+            assert isinstance(row, Row)
+            return f"{row.name}_at[{channel}]", ATOM
+        return super().part(expr)
+
+    def read(self, expr: Read) -> str:
+        """An element of a row that was taken for the token, or of the input itself."""
+        if row_axis(self.plan, expr) is None:
+            return super().read(expr)
+        return f"{kernel_name(expr.input)}_at[{self.text(expr.indices[-1])}]"
+
+    def index(self, axis: str, index: Expr, share: str) -> str:
+        """Inputs are read where a token lies, whatever its position."""
+        if axis not in ("t", "n"):
+            return super().index(axis, index, share)
+        return "earlier" if index == EARLIER else "row"
+
+
+def kept_axes(plan: ChunkPlan) -> dict[str, str | None]:
+    """The axis of each value that threads keep for all tokens of a chunk: rows, readings, and gradients by both."""
+    axes = {row.name: row.axis for row in plan.rows if not row.plain}
+    gradients = {f"d_{row.name}": row.axis for row in plan.rows}
+    axes |= {each.name: state.value_axis for state in plan.states for each in state.readings}
+    return axes | gradients
+
+
+def place_of(axis: str | None) -> str:
+    """Where the element of row r that a loop is at stands among the rows of a chunk."""
+    return f"r * {LANES[axis]} + {axis}" if axis else f"r * {LANES[axis]}"
+
+
+def row_axis(plan: Computed, read: Read) -> str | None:
+    """The channels of an input of which every token has a row; nothing for what is read element by element."""
+    given = plan.variant.input(read.input)
+    if input_type(plan, read.input) != "float" or variable("t") not in read.indices:
+        return None
+    if not all(axis in ("b", "h", "t", "n", "c", "e") for axis in given.axes):
+        return None
+    return given.axes[-1] if given.axes[-1] in ("c", "e") and len(read.channels) == 1 else None
+
+
+def channel_of(value: Expr) -> str | None:
+    """The channel that a value varies with."""
+    if is_row_sum(value):
+        return None
+    if isinstance(value, Row):
+        return value.channels[0]
+    if isinstance(value, Variable) and value.name in ("c", "e"):
+        return value.name
+    return value.channels[0] if value.channels else None

@@ -1,0 +1,85 @@
+"""Gradients of rows of tokens in C++: what they hand down to q, k, v, inputs and what was read of states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
+from attngen.emit.cpp.token_printer import SIZES, kept_axes, place_of
+from attngen.emit.layout import deeper
+from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
+from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.names import kernel_name
+from attngen.schedule.returns import Return, is_own_element
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The gradient by an input: summed for each token, or for each head in float64."""
+
+    input: str
+    of_token: bool
+    axis: str | None
+
+    @property
+    def name(self) -> str:
+        return f"by_{kernel_name(self.input)}"
+
+    @property
+    def kind(self) -> str:
+        """The C++ type of its sums."""
+        return "float" if self.of_token else "double"
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Of its sums."""
+        return ("B", "H", *(["N"] if self.of_token else []), *([SIZES[self.axis]] if self.axis else []))
+
+
+def landed(plan: ChunkPlan) -> list[Landed]:
+    """The gradients by inputs that a kernel sums."""
+    inputs = frozenset[str]().union(*(each.inputs for each in (*plan.returns, plan.y_return))) - plan.lacking
+    return [_landed(plan, name) for name in sorted(inputs)]
+
+
+def _landed(plan: ChunkPlan, name: str) -> Landed:
+    axes = plan.variant.input(name).axes
+    return Landed(name, "t" in axes, next((axis for axis in axes if axis in ("c", "e")), None))
+
+
+def return_lines(plan: ChunkPlan, part: Return) -> list[str]:
+    """What the gradients by a row hand down, token by token."""
+    lines = TokenLines(plan, part)
+    shares = [line for leaf, share in part.shares for line in _share(plan, lines, leaf, share)]
+    return lines.per_token([*lines.numbers(), *shares], [leaf for leaf, _ in part.shares])
+
+
+def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr) -> list[str]:
+    """One share, where somebody asks for it."""
+    if isinstance(leaf, Read) and not is_own_element(leaf, plan.variant):
+        return []
+    if isinstance(leaf, (Row, Rechannel, Read)):
+        target, element = _of_call(plan, lines, leaf)
+        axis = next(iter(leaf.channels), None)
+        loop = over(axis, [*lines.needed(share), f"call.{target}[{element}] += {lines.text(share)};"])
+        return [f"if (call.{target}) {{", *deeper(loop), "}"]
+    assert isinstance(leaf, Variable)
+    axis = kept_axes(plan)[leaf.name]
+    return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] = {lines.text(share)};"])
+
+
+def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[str, str]:
+    """The field of a call that sums gradients, and the element that a share goes to."""
+    if isinstance(leaf, Read):
+        found = _landed(plan, leaf.input)
+        place = HEAD
+        if found.of_token:
+            place = f"({HEAD} * N + {'earlier' if EARLIER in leaf.indices else 'row'})"
+        if found.axis is None:
+            return found.name, place
+        index = leaf.indices[plan.variant.input(leaf.input).axes.index(found.axis)]
+        return found.name, f"{place} * {SIZES[found.axis]} + {lines.text(index)}"
+    row = leaf if isinstance(leaf, Row) else leaf.row
+    assert isinstance(row, Row)
+    channel = leaf.channels[0] if isinstance(leaf, Row) else lines.text(leaf.index)
+    return f"d{row.name}", f"({HEAD} * N + row) * {SIZES[row.channels[0]]} + {channel}"

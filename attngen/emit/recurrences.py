@@ -1,0 +1,107 @@
+"""What launchers of recurrences show of a kernel as an operator of torch."""
+
+from __future__ import annotations
+
+from attngen.emit.checks import own_axes
+from attngen.emit.layout import laid_out
+from attngen.emit.operators import SCHEMA_TYPES, SUPPORT, free, ordered_inputs, trained_inputs
+from attngen.emit.python import size_name
+from attngen.emit.render import functions, render
+from attngen.schedule.chunks import ChunkPlan, StatePlan
+
+SIZES = {"c": "D", "e": "E"}
+
+
+def axes(state: StatePlan) -> list[str]:
+    """The sizes of a state of one head."""
+    return [SIZES[axis] for axis in (state.key_axis, state.value_axis) if axis is not None]
+
+
+def values(plan: ChunkPlan) -> dict[str, object]:
+    """By the names that templates use."""
+    variant, count = plan.variant, len(plan.states)
+    inputs, trained = ordered_inputs(variant), trained_inputs(variant)
+    first, others = [given.name for given in inputs[: len(trained)]], [given.name for given in inputs[len(trained) :]]
+    carried = [f"{state.called}_in" for state in plan.states]
+    tensors = ["q", "k", "v", *first, *carried, *others]
+    numbers = ["scale", "position", *(parameter.name for parameter in variant.parameters)]
+    states_from = 3 + len(trained)
+    trained_count = states_from + count
+    shown = ["q", "k", "v", *first, "*carried", *others, "positions", "scale", "position"]
+    call = f"y, *states = _recur({', '.join([*shown, *(parameter.name for parameter in variant.parameters)])})"
+    return {
+        "schema": _schema(plan, first, others),
+        "recur_lines": laid_out([call], 4),
+        "trained_text": "".join(f", {name}" for name in trained),
+        "trained_count": trained_count,
+        "tensor_count": len(tensors) + 1,
+        "others_count": len(tensors) + 1 + len(numbers) - trained_count,
+        "states_in": f"{states_from}:{trained_count}",
+        "states_wanted": f"{states_from}:{trained_count}",
+        "state_count": count,
+        "kept_slice": f"{count}:{2 * count}",
+        "given_slice": f"{2 * count}:-1",
+        "after_states": f"{1 + count}:",
+        "before_kept": f":{1 + count}",
+        "gradients_given": f"{1 + 2 * count}:{1 + 2 * count + trained_count}",
+        "sized_given": f"*given[:{len(tensors)}]",
+        "sized_arguments": ", ".join(tensors),
+        "sized_parameters": ", ".join(_typed(name, carried) for name in tensors),
+        "state_tuple": ", ".join(carried) + ("," if count == 1 else ""),
+        "own_sizes": "".join(f', sizes["{axis}"]' for axis in own_axes(variant)),
+        "own_sizes_text": " and the sizes of own axes" if own_axes(variant) else "",
+        "unpacked_sizes": "".join(f", {size_name(axis)}" for axis in own_axes(variant)),
+        "packed_parameters": [
+            *(_typed(name, carried) for name in tensors),
+            *("positions: Tensor | None", "scale: float | None", "position: int | None"),
+            *(f"{given.name}: {given.kind.value}" for given in variant.parameters),
+        ],
+        "result_schema": ", ".join(["Tensor y", *_each(plan, "Tensor {}_out"), *_each(plan, "Tensor {}_kept")]),
+        "shape_function": _shape_function(plan),
+        "state_docs": ", ".join(f"{state.name} [{', '.join(['B', 'H', *axes(state)])}]" for state in plan.states),
+        "lacking": [(states_from - len(trained) + trained.index(name), name) for name in sorted(plan.lacking)],
+        "operators": functions("attngen.emit.support", "operators.py", _support(trained)),
+    }
+
+
+def parts(values: dict[str, object]) -> dict[str, object]:
+    """The parts of launchers that are the same for all backends."""
+    once = {"gradients_once": render("attngen.emit", "gradients_once.py", values).rstrip()}
+    names = ("recurring", "of_recurrences", "registered_recurrences")
+    return {name: render("attngen.emit", f"{name}.py", {**values, **once}).rstrip() for name in names}
+
+
+def _support(trained: list[str]) -> list[str]:
+    made = [name for name in SUPPORT if name != "_shaped_like"]
+    return [*made, "_of_input"] if trained else made
+
+
+def _schema(plan: ChunkPlan, first: list[str], others: list[str]) -> list[str]:
+    """The arguments of the operator, in the language of torch, and the names of the states."""
+    tensors = ["Tensor q", "Tensor k", "Tensor v", *(f"Tensor {free(name)}" for name in first)]
+    tensors += [*_each(plan, "Tensor? {}_in"), *(f"Tensor {free(name)}" for name in others), "Tensor? positions"]
+    numbers = ["float? scale", "SymInt? position"]
+    numbers += [f"{SCHEMA_TYPES[given.kind]} {free(given.name)}" for given in plan.variant.parameters]
+    by_states = [*_each(plan, "Tensor? d_{}_out"), *_each(plan, "Tensor {}_kept")]
+    names = ", ".join(f'"{state.name}"' for state in plan.states)
+    lines = [f'TENSORS = "{", ".join(tensors)}"', f'NUMBERS = "{", ".join(numbers)}"']
+    lines += [f'BY_STATES = "{", ".join(by_states)}"', f"STATES = ({names}{',' * (len(plan.states) == 1)})"]
+    return laid_out(lines, 0)
+
+
+def _each(plan: ChunkPlan, text: str) -> list[str]:
+    return [text.format(state.called) for state in plan.states]
+
+
+def _typed(name: str, optional: list[str]) -> str:
+    return f"{name}: Tensor | None" if name in optional else f"{name}: Tensor"
+
+
+def _shape_function(plan: ChunkPlan) -> list[str]:
+    shapes = [f"({', '.join(axes(state))}{',' * (len(axes(state)) == 1)})" for state in plan.states]
+    returned = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
+    return [
+        "def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:",
+        '    """Of the states of one head."""',
+        f"    return {returned}",
+    ]

@@ -1,0 +1,35 @@
+def _shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    """The same without numbers."""
+    *given, trained = arguments
+    (B, H, N, _, D, E), q = _sized(__sized_given__)[:6], given[0]
+    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    segments = -(-N // SEGMENT) if trained else 0
+    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    return q.new_empty((B, H, N, E)), *carried, *kept
+
+
+def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    """The same without numbers."""
+    given, wanted = arguments[__gradients_given__], arguments[-1]
+    return tuple(
+        torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else given[0].new_empty(0)
+        for tensor, asked in zip(given, wanted, strict=False)
+    )
+
+
+def _summed(total: Tensor, rows: Tensor) -> Tensor:
+    """The sum over the heads that read the same row."""
+    B, heads, tokens, width = rows.shape
+    return total if total.shape[1] == heads else total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
+
+
+def _sized(__sized_parameters__) -> tuple[int, ...]:
+    """B, H, N, M, D, E__own_sizes_text__, where all shapes fit."""
+    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
+    # % for line in shapes
+    __line__
+    # % endfor
+    for name, given, shape in zip(STATES, (__state_tuple__), _state_shapes(D, E), strict=True):
+        fits = given is None or (given.shape == (B, H, *shape) and given.device == q.device)
+        _require(fits, f"__variant__: the state {name} must have the shape {[B, H, *shape]} and be where q is")
+    return B, H, N, M, D, E__own_sizes__

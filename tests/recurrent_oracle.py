@@ -1,0 +1,175 @@
+"""Kernels of recurrences against the interpreter, which goes token by token in float64: specs, calls, and tolerances.
+
+Errors are judged by what roundings of the numbers in a call make: 32 times the most that some of them do, and 16 units
+of the largest number on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+import attngen
+from attngen.reference import Trace, recurrence
+from attngen.runtime.recurrent import RecurrentKernel, State
+
+HEAD = "input g[b, h, t]: float  input gc[b, h, t, c]: float  input w[h]: float  input wc[h, c]: float "
+HEAD += "input beta[b, h, t]: float  input keep[b, h, t]: float  let u = l2norm(k) "
+DECAYS = ["S", "0.9 * S", "exp(w[h]) * S", "exp(g[b, h, t]) * S", "exp(wc[h, c]) * S", "exp(gc[b, h, t, c]) * S"]
+DECAYS += ["(if keep[b, h, t] > prev(keep[b, h, t]) then keep[b, h, t] else 0.0) * S"]
+DECAYS += ["keep[b, h, t] * S", "(if t mod 5 == 3 then 0 else exp(g[b, h, t])) * S", "-0.5 * S"]
+WRITES = ["outer(k, v)", "beta[b, h, t] * outer(tanh(k), v)", "outer(u, sigmoid(v)) / (1 + t)"]
+ERASED = ["", " - beta[b, h, t] * outer(u, dot(u, {}))", " - outer(beta[b, h, t] * u, dot(l2norm(tanh(k)), {}))"]
+OUTS = ["dot(q, S)", "scale * dot(q, prev(S)) + dot(q, wc[h, c] * k) * v", "tanh(dot(tanh(q), S)) - dot(k, prev(S))"]
+OUTS += ["dot(q, S) / (1 + abs(dot(q, z)))", "dot(q, S) * dot(q, z) / (1 + x)"]
+ORDERS = ["", "", "order p(y) = N - 1 - y ", "order p(y) = if h mod 2 == 0 then (y + 5) mod N else y "]
+SIZES = st.sampled_from([1, 2, 5, 16, 17, 40])
+TOKENS = st.sampled_from([0, 1, 3, 15, 16, 17, 33, 50])
+
+
+def text(decay: str, write: str, erased: str, out: str, order: str = "") -> str:
+    update = f"{decay} + {write}" + erased.format(decay)
+    return f"attention a {{ {HEAD} {order} state S = {update}  state z = 0.5 * z + k  state x = x + 1  out {out} }}"
+
+
+EVERY = st.builds(text, *map(st.sampled_from, (DECAYS, WRITES, ERASED, OUTS, ORDERS)))
+COMMON = [text(DECAYS[n], WRITES[n % 3], ERASED[n * 2 % 3], OUTS[n * 3 % 5], ORDERS[n % 4]) for n in range(10)]
+"""Every part at least once; compiling takes the time."""
+
+
+class Given(NamedTuple):
+    qkv: tuple[Tensor, Tensor, Tensor]
+    inputs: dict[str, Tensor]
+    states: dict[str, Tensor]
+
+    def double(self) -> Given:
+        """The same in float64."""
+        q, k, v = (x.double() for x in self.qkv)
+        inputs, states = ({name: x.double() for name, x in each.items()} for each in (self.inputs, self.states))
+        return Given((q, k, v), inputs, states)
+
+    def rounded(self, generator: torch.Generator) -> Given:
+        """The same, each number off by up to half a unit of float32."""
+
+        def off(x: Tensor) -> Tensor:
+            return x.double() * (1 + 2.0**-24 * (2 * torch.rand(x.shape, generator=generator, dtype=torch.float64) - 1))
+
+        q, k, v = map(off, self.qkv)
+        inputs = {name: off(x) for name, x in self.inputs.items()}
+        return Given((q, k, v), inputs, {name: off(x) for name, x in self.states.items()})
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> Given:
+    """Rows and inputs of any heads and strides; gates from exactly 0 down to -1000, and factors from exactly 0 to 1."""
+    batch, heads, tokens, width, values = (draw(each) for each in (st.integers(0, 2), SIZES, TOKENS, SIZES, SIZES))
+    heads = min(heads, 4) if heads != 17 else 6
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    dtype = draw(st.sampled_from([torch.float32, torch.float32, torch.bfloat16]))
+
+    def rows(channels: int) -> Tensor:
+        some = draw(st.sampled_from([each for each in range(1, heads + 1) if heads % each == 0]))
+        swapped = draw(st.booleans())
+        shape = (batch, tokens, some, channels) if swapped else (batch, some, tokens, channels)
+        made = torch.randn(shape, generator=generator).to(dtype)
+        return made.transpose(1, 2) if swapped else made
+
+    def some(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    q, k, v = torch.randn(batch, heads, tokens, width, generator=generator).to(dtype), rows(width), rows(values)
+    scale = draw(st.sampled_from([0.0, 0.1, 3.0, 1000.0]))
+    inputs = {"g": -scale * some(batch, heads, tokens), "gc": -scale * some(batch, heads, tokens, width)}
+    inputs |= {"w": -some(heads), "wc": -some(heads, width), "beta": some(batch, heads, tokens)}
+    inputs["keep"] = some(batch, heads, tokens) * (some(batch, heads, tokens) > 0.2)
+    states = {"S": some(batch, heads, width, values), "z": some(batch, heads, width), "x": some(batch, heads)}
+    return Given((q, k, v), inputs, states if draw(st.booleans()) else {})
+
+
+def traced(kernel: RecurrentKernel, call: Given, position: int) -> Trace:
+    return recurrence(kernel.variant, *call.qkv, parameters={}, inputs=call.inputs, states=call.states, offset=position)
+
+
+def several_rounded(call: Given) -> list[Given]:
+    generator = torch.Generator().manual_seed(0)
+    return [call.rounded(generator) for _ in range(3)]
+
+
+def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor, unit: float, what: str) -> None:
+    """For each head apart."""
+    offs = torch.stack([each - expected for each in moved]).abs().amax(0)
+    error, off, size = (x.abs().reshape(*x.shape[:2], -1) for x in (found - expected, offs, largest))
+    most = 32 * off.amax(-1, keepdim=True) + 16 * unit * size.amax(-1, keepdim=True) + 1e-30
+    assert found.isfinite().all() and (error <= most).all(), (what, (error / most).max())
+
+
+def used_by(spec: str, call: Given, position: int) -> tuple[RecurrentKernel, Given, int]:
+    """The compiled kernel, the call with what it takes, and its position; where there is an order, that is 0."""
+    kernel = attngen.build(spec, backend="cpp")
+    assert isinstance(kernel, RecurrentKernel)
+    used = {name: call.inputs[name] for name in (each.name for each in kernel.variant.inputs)}
+    return kernel, call._replace(inputs=used), 0 if kernel.variant.order else position
+
+
+def agrees(spec: str, call: Given, position: int) -> None:
+    """y and the states behind the last token."""
+    kernel, call, position = used_by(spec, call, position)
+    q, k, v = call.qkv
+    y, after = kernel(q, k, v, state=State(call.states, position), return_state=True, **call.inputs)
+    expected = traced(kernel, call, position)
+    if not expected.y.numel():
+        assert y.shape == expected.y.shape
+        return
+    moved = [traced(kernel, each, position) for each in several_rounded(call)]
+    unit = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}[q.dtype]
+    close(y, expected.y, [each.y for each in moved], expected.y, unit, "y")
+    for name, state in after.values.items():
+        by_name = [each.states[name] for each in moved]
+        close(state, expected.states[name], by_name, expected.largest[name], 2.0**-23, name)
+    assert after.position == position + q.shape[2]
+
+
+def gradients_agree(spec: str, call: Given, position: int) -> None:
+    """By everything that is a float, from those by y and by the states behind the last token."""
+    kernel, call, position = used_by(spec, call, position)
+    generator = torch.Generator().manual_seed(1)
+    trace = traced(kernel, call, position)
+    by_y = torch.randn(trace.y.shape, generator=generator).to(call.qkv[0].dtype).double()
+    by_states = {name: torch.randn(x.shape, generator=generator) for name, x in trace.states.items()}
+
+    def differentiated(given: Given, of: Callable[[Given], tuple[Tensor, dict[str, Tensor]]]) -> list[Tensor]:
+        leaves = [x.detach().requires_grad_() for x in (*given.qkv, *given.inputs.values(), *given.states.values())]
+        q, k, v, *others = leaves
+        named = dict(zip((*given.inputs, *given.states), others, strict=True))
+        inputs, states = ({name: named[name] for name in each} for each in (given.inputs, given.states))
+        y, after = of(Given((q, k, v), inputs, states))
+        total = (y * by_y.to(y.dtype)).sum()
+        total = total.double() + sum((after[name] * by_states[name]).sum() for name in after)
+        some = total.requires_grad  # without tokens and states, nothing is read
+        found = torch.autograd.grad(total, leaves, allow_unused=True) if some else [None] * len(leaves)
+        return [torch.zeros_like(x) if by is None else by for x, by in zip(leaves, found, strict=True)]
+
+    def compiled(given: Given) -> tuple[Tensor, dict[str, Tensor]]:
+        y, after = kernel(*given.qkv, state=State(given.states, position), return_state=True, **given.inputs)
+        return y, after.values
+
+    def interpreted(given: Given) -> tuple[Tensor, dict[str, Tensor]]:
+        found = traced(kernel, given, position)
+        return found.y, {name: found.states[name] for name in read}
+
+    read = compiled(call)[1].keys()  # of what nobody reads nothing is carried
+    names = [*"qkv", *call.inputs, *call.states]
+    found = differentiated(call, compiled)
+    expected = differentiated(call.double(), interpreted)
+    moved = [differentiated(each, interpreted) for each in several_rounded(call)]
+    most = max((by.abs().max() for by in expected[:3] if by.numel()), default=torch.tensor(0.0))
+    for name, by, right, *others in zip(names, found, expected, *moved, strict=True):
+        if right.numel():
+            largest = right.abs().maximum(most)[None, None]  # rows of length 1 have no slope: what they get cancels
+            unit = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}[by.dtype]
+            by, right, *others = (x[None, None] for x in (by, right, *others))
+            close(by, right, others, largest, unit, f"the gradient by {name}")
