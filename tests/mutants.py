@@ -200,7 +200,7 @@ FAULTS = [
     Fault("chunk gradients: what later chunks read does not fade", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'kept *= load(decay + place);', '', CHUNKS),
     Fault("chunk gradients: the gradient by the state fades for each read", 'attngen/emit/cpp/carrying_back.py', 'straight, across = self._rescales(first=number == 0)', 'straight, across = self._rescales(first=True)', CHUNKS),
     Fault("chunk gradients: only the first segment keeps its state", 'attngen/emit/cpp/templates/recurrent.cpp', 'if (start % (SEGMENT * CHUNK) == 0)', 'if (start == 0)', CHUNKS),
-    Fault("chunk gradients: what the token before read is the token's", 'attngen/emit/cpp/token_returns.py', "'earlier' if EARLIER in leaf.indices else 'row'", "'row'", CHUNKS),
+    Fault("chunk gradients: what the token before read is the token's", 'attngen/emit/cpp/token_returns.py', 'token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"', 'token = "row"', CHUNKS),
     Fault("chunk gradients: one of the heads that share an input", 'attngen/emit/support/operators.py', '*total.shape[2:]).sum(2)', '*total.shape[2:]).amax(2)', CHUNKS),
     Fault("chunk gradients: nothing goes to what is carried in", 'attngen/emit/cpp/carrying_back.py', 'return [f"if (call.d_{name}_in)', 'return [f"if (false)', CHUNKS),
     Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/carrying_back.py', '&decays.since[rows * {made.depth}]);"]', '&decays.since[0]);"]', CHUNKS),

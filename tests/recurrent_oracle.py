@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import attngen
+from attngen.ir.nodes import Variant
 from attngen.reference import Trace, recurrence
 from attngen.runtime.recurrent import RecurrentKernel, State
 
@@ -107,7 +108,7 @@ def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor,
     assert found.isfinite().all() and (error <= most).all(), (what, (error / most).max())
 
 
-def used_by(spec: str, call: Given, position: int) -> tuple[RecurrentKernel, Given, int]:
+def used_by(spec: str | Variant, call: Given, position: int) -> tuple[RecurrentKernel, Given, int]:
     """The compiled kernel, the call with what it takes, and its position; where there is an order, that is 0."""
     kernel = attngen.build(spec, backend="cpp")
     assert isinstance(kernel, RecurrentKernel)
@@ -115,7 +116,7 @@ def used_by(spec: str, call: Given, position: int) -> tuple[RecurrentKernel, Giv
     return kernel, call._replace(inputs=used), 0 if kernel.variant.order else position
 
 
-def agrees(spec: str, call: Given, position: int) -> None:
+def agrees(spec: str | Variant, call: Given, position: int) -> None:
     """y and the states behind the last token."""
     kernel, call, position = used_by(spec, call, position)
     q, k, v = call.qkv
@@ -133,7 +134,7 @@ def agrees(spec: str, call: Given, position: int) -> None:
     assert after.position == position + q.shape[2]
 
 
-def gradients_agree(spec: str, call: Given, position: int) -> None:
+def gradients_agree(spec: str | Variant, call: Given, position: int) -> None:
     """By everything that is a float, from those by y and by the states behind the last token."""
     kernel, call, position = used_by(spec, call, position)
     generator = torch.Generator().manual_seed(1)

@@ -21,7 +21,7 @@ def compile_(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where backends get a folder each.")] = Path(
         "generated"
     ),
-    backend: Annotated[list[str], typer.Option(help="triton, cpp; both unless given.")] = NoSet,
+    backend: Annotated[list[str], typer.Option(help="triton, cpp; unless given, all that compile it.")] = NoSet,
     is_check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if a file is stale or missing.")
     ] = False,
@@ -38,7 +38,7 @@ def compile_(
     variants = [variant for path in specs for variant in load_all(path)]
     report: list[dict[str, str]] = []
     for variant in variants:
-        for chosen in backend or ["triton", "cpp"]:
+        for chosen in backend or _backends_of(variant):
             for file_name, text in files_of(variant, chosen).items():
                 path = output / chosen / file_name
                 report.append({"file": str(path), "status": _written(path, text, is_check)})
@@ -61,6 +61,12 @@ def files_of(variant: Variant, backend: str) -> dict[str, str]:
     if backend not in BACKENDS:
         fail(f"there is no backend `{backend}`; choose {' or '.join(BACKENDS)}")
     return generate(variant, backend)
+
+
+def _backends_of(variant: Variant) -> tuple[str, ...]:
+    from attngen.emit.backends import backends_of
+
+    return backends_of(variant)
 
 
 def _written(path: Path, text: str, is_check: bool) -> str:

@@ -34,6 +34,11 @@ def _cpp(made: Plan | ChunkPlan) -> Files:
 BACKENDS: dict[str, Callable[[Plan | ChunkPlan], Files]] = {"triton": _triton, "cpp": _cpp}
 
 
+def backends_of(variant: Variant) -> tuple[str, ...]:
+    """The backends that compile a kind of variants."""
+    return ("cpp",) if isinstance(variant.body, Recurrent) else tuple(BACKENDS)
+
+
 def generate(variant: Variant, backend: str) -> Files:
     """The generated files of a variant.
 

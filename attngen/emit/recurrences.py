@@ -46,7 +46,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "gradients_given": f"{1 + 2 * count}:{1 + 2 * count + trained_count}",
         "sized_given": f"*given[:{len(tensors)}]",
         "sized_arguments": ", ".join(tensors),
-        "sized_parameters": ", ".join(_typed(name, carried) for name in tensors),
+        "sized_parameters": [_typed(name, carried) for name in tensors],
         "state_tuple": ", ".join(carried) + ("," if count == 1 else ""),
         "own_sizes": "".join(f', sizes["{axis}"]' for axis in own_axes(variant)),
         "own_sizes_text": " and the sizes of own axes" if own_axes(variant) else "",

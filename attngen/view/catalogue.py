@@ -12,7 +12,7 @@ from attngen.analysis.picture import TileMap, kinds_of_heads
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Constant, Kind, Read, distinct
 from attngen.ir.load import load_all
-from attngen.ir.nodes import Count, Pairwise, Variant
+from attngen.ir.nodes import Count, Pairwise, Recurrent, Variant
 from attngen.reference import attention
 from attngen.schedule.plan import plan
 from attngen.view.svg import drawing
@@ -28,7 +28,8 @@ HEADER = f"""# Specs
 One variant each, with its paper on the first line. The fraction of pairs that the mask lets through, and the pictures,
 are for {TOKENS} tokens, {HEADS} heads, the defaults of the parameters and tiles of {TILE}: queries down, keys across;
 blue tiles are full, yellow ones are tested pair by pair, grey ones are never visited. Where a mask depends on data, its
-picture shows what is known before the data is. `make pictures` writes this page.
+picture shows what is known before the data is. Recurrences go from token to token and have no pairs. `make pictures`
+writes this page.
 
 | name | equation | live | tiles |
 |---|---|---|---|
@@ -42,22 +43,25 @@ def write(folder: Path) -> list[Path]:
     rows, written = [], []
     for path in sorted(folder.glob("*.attn")):
         for variant in load_all(path):
+            if isinstance(variant.body, Recurrent):
+                rows.append(_row(path, variant, "a recurrence", ""))
+                continue
             drawn = pictures / f"{variant.name}.svg"
             drawn.write_text(picture(variant), encoding="utf-8")
             written.append(drawn)
-            rows.append(_row(path, variant))
+            live = _live(variant)
+            shown = "by data" if live is None else f"{live:.1%}"
+            rows.append(_row(path, variant, shown, f"![](pictures/{variant.name}.svg)"))
     page = folder / "README.md"
     page.write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
     return [page, *written]
 
 
-def _row(path: Path, variant: Variant) -> str:
+def _row(path: Path, variant: Variant, live: str, drawn: str) -> str:
     equation = (
         "<br>".join(f"`{line.replace('|', chr(92) + '|')}`" for line in variant.text) or "`score scale * dot(q, k)`"
     )
-    live = _live(variant)
-    shown = "by data" if live is None else f"{live:.1%}"
-    return f"| [{variant.name}]({path.name}) | {equation} | {shown} | ![](pictures/{variant.name}.svg) |"
+    return f"| [{variant.name}]({path.name}) | {equation} | {live} | {drawn} |"
 
 
 def picture(variant: Variant) -> str:

@@ -19,10 +19,12 @@ from torch import Tensor
 
 import attngen
 from attngen.ir.load import load_all
+from attngen.ir.nodes import Pairwise
 from attngen.reference import attention
 
 FOLDER = Path(__file__).parents[2] / "specs"
-SPECS = {variant.name: variant for path in sorted(FOLDER.glob("*.attn")) for variant in load_all(path)}
+VARIANTS = [variant for path in sorted(FOLDER.glob("*.attn")) for variant in load_all(path)]
+SPECS = {variant.name: variant for variant in VARIANTS if isinstance(variant.body, Pairwise)}
 FEW = settings(max_examples=max(3, settings().max_examples // 10))
 
 
@@ -48,7 +50,8 @@ def by_hand(name: str, problem: Problem, q: Array, k: Array, v: Array) -> tuple[
     live = np.broadcast_to(MASKS[name](problem), (problem.B, problem.H, problem.N, problem.M))
     score = SCORES[name](problem, q, k) if name in SCORES else problem.scale * dot(q, k)
     if name in NORMALIZERS:
-        return np.where(live, score, 0.0) @ v, live
+        weights, added = np.where(live, score, 0.0), NORMALIZERS[name]
+        return weights @ v / (1 if added is None else weights.sum(-1, keepdims=True) + added), live
     logits = np.where(live, score, -np.inf)
     sink = SINKS[name](problem)[..., None, None] if name in SINKS else np.full((1, 1, 1, 1), -np.inf)
     top = np.maximum(logits.max(-1, keepdims=True), sink)

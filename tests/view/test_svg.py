@@ -9,12 +9,14 @@ import pytest
 
 from attngen.analysis.picture import TileMap
 from attngen.ir.load import load_all
+from attngen.ir.nodes import Pairwise
 from attngen.view.catalogue import picture
 from attngen.view.scene import CELL, COLOURS, TEXT
 from attngen.view.svg import drawing
 
 SPECS = Path(__file__).parents[2] / "specs"
-VARIANTS = {variant.name: variant for path in sorted(SPECS.glob("*.attn")) for variant in load_all(path)}
+LOADED = [variant for path in sorted(SPECS.glob("*.attn")) for variant in load_all(path)]
+VARIANTS = {variant.name: variant for variant in LOADED if isinstance(variant.body, Pairwise)}
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 

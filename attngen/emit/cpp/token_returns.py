@@ -15,7 +15,7 @@ from attngen.schedule.returns import Return, is_own_element
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """The gradient by an input: summed for each token, or for each head in float64."""
+    """The gradient by an input, or by q, k or v: summed for each token, or for each head in float64."""
 
     input: str
     of_token: bool
@@ -23,7 +23,8 @@ class Landed:
 
     @property
     def name(self) -> str:
-        return f"by_{kernel_name(self.input)}"
+        """The field of a call that holds its sums."""
+        return f"d{self.input}" if self.input in ("q", "k", "v") else f"by_{kernel_name(self.input)}"
 
     @property
     def kind(self) -> str:
@@ -59,27 +60,26 @@ def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr) -> list[
     if isinstance(leaf, Read) and not is_own_element(leaf, plan.variant):
         return []
     if isinstance(leaf, (Row, Rechannel, Read)):
-        target, element = _of_call(plan, lines, leaf)
+        made, place, channel = _of_call(plan, lines, leaf)
         axis = next(iter(leaf.channels), None)
-        loop = over(axis, [*lines.needed(share), f"call.{target}[{element}] += {lines.text(share)};"])
-        return [f"if (call.{target}) {{", *deeper(loop), "}"]
+        loop = over(axis, [*lines.needed(share), f"to[{channel}] += {lines.text(share)};"])
+        return [f"if (call.{made.name}) {{", f"  {made.kind}* to = &call.{made.name}[{place}];", *deeper(loop), "}"]
     assert isinstance(leaf, Variable)
     axis = kept_axes(plan)[leaf.name]
     return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] = {lines.text(share)};"])
 
 
-def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[str, str]:
-    """The field of a call that sums gradients, and the element that a share goes to."""
+def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[Landed, str, str]:
+    """The field of a call that sums gradients, where the token's start in it, and the channel that a share goes to."""
     if isinstance(leaf, Read):
-        found = _landed(plan, leaf.input)
-        place = HEAD
-        if found.of_token:
-            place = f"({HEAD} * N + {'earlier' if EARLIER in leaf.indices else 'row'})"
-        if found.axis is None:
-            return found.name, place
-        index = leaf.indices[plan.variant.input(leaf.input).axes.index(found.axis)]
-        return found.name, f"{place} * {SIZES[found.axis]} + {lines.text(index)}"
-    row = leaf if isinstance(leaf, Row) else leaf.row
-    assert isinstance(row, Row)
-    channel = leaf.channels[0] if isinstance(leaf, Row) else lines.text(leaf.index)
-    return f"d{row.name}", f"({HEAD} * N + row) * {SIZES[row.channels[0]]} + {channel}"
+        made = _landed(plan, leaf.input)
+        axes = plan.variant.input(leaf.input).axes
+        channel = lines.text(leaf.indices[axes.index(made.axis)]) if made.axis else "0"
+    else:
+        row = leaf if isinstance(leaf, Row) else leaf.row
+        assert isinstance(row, Row)
+        made = Landed(row.name, of_token=True, axis=row.channels[0])
+        channel = leaf.channels[0] if isinstance(leaf, Row) else lines.text(leaf.index)
+    token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"
+    place = f"({HEAD} * N + {token})" if made.of_token else HEAD
+    return made, f"{place} * {SIZES[made.axis]}" if made.axis else place, channel

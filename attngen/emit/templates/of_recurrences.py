@@ -23,7 +23,11 @@ def _summed(total: Tensor, rows: Tensor) -> Tensor:
     return total if total.shape[1] == heads else total.view(B, heads, total.shape[1] // heads, tokens, width).sum(2)
 
 
-def _sized(__sized_parameters__) -> tuple[int, ...]:
+def _sized(
+    # % for parameter in sized_parameters
+    __parameter__,
+    # % endfor
+) -> tuple[int, ...]:
     """B, H, N, M, D, E__own_sizes_text__, where all shapes fit."""
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
     # % for line in shapes

@@ -221,7 +221,20 @@ def draw_scfa_hash(generator: Generator, sizes: Sizes) -> tuple[Parameters, Inpu
     return {}, inputs
 
 
+def draw_lightning(generator: Generator, sizes: Sizes) -> tuple[Parameters, Inputs]:
+    return {}, {"slope": alibi_slopes(sizes["H"])}
+
+
+def draw_retention(generator: Generator, sizes: Sizes) -> tuple[Parameters, Inputs]:
+    """RetNet's own, and 1."""
+    gamma = 1 - 2.0 ** (-5 - np.arange(sizes["H"]))
+    return {}, {"gamma": np.where(generator.random(sizes["H"]) < 0.2, 1.0, gamma)}
+
+
 DRAWS: dict[str, Draw] = {
+    "linear_transformer": draw_nothing,
+    "lightning": draw_lightning,
+    "retention": draw_retention,
     "full": draw_nothing,
     "causal": draw_nothing,
     "cross": draw_nothing,

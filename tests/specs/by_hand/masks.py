@@ -170,6 +170,7 @@ def scfa_qk(problem: Problem) -> Array:
 
 
 MASKS: dict[str, Mask] = {
+    **dict.fromkeys(("linear_transformer", "lightning", "retention"), causal),
     "full": everything,
     "causal": causal,
     "cross": everything,

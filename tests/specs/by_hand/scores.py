@@ -134,7 +134,29 @@ def relu_attention(problem: Problem, q: Array, k: Array) -> Array:
     return np.maximum(problem.scale * dot(q, k), 0) ** 2
 
 
+def linear_transformer(_: Problem, q: Array, k: Array) -> Array:
+    """Equation 7 of 2006.16236: elu(x) + 1 is x + 1 where x is positive, and exp(x) below."""
+
+    def phi(x: Array) -> Array:
+        return np.where(x > 0, x + 1, np.exp(np.minimum(x, 0)))
+
+    return dot(phi(q), phi(k))
+
+
+def lightning(problem: Problem, q: Array, k: Array) -> Array:
+    """2401.04658: lambda^(i - j), lambda = exp(-slope)."""
+    return dot(q, k) * np.exp(-problem.inputs["slope"])[problem.h] ** np.maximum(problem.distance, 0)
+
+
+def retention(problem: Problem, q: Array, k: Array) -> Array:
+    """Equation 5 of 2307.08621, where the product is divided by the root of the width."""
+    return problem.scale * dot(q, k) * problem.inputs["gamma"][problem.h] ** np.maximum(problem.distance, 0)
+
+
 SCORES: dict[str, Score] = {
+    "linear_transformer": linear_transformer,
+    "lightning": lightning,
+    "retention": retention,
     "lm_infinite": lm_infinite,
     "alibi": alibi,
     "t5_bias": t5_bias,
@@ -156,4 +178,8 @@ SINKS: dict[str, Callable[[Problem], Array]] = {
     "attention_sink": lambda problem: np.broadcast_to(problem.inputs["sink"], (problem.B, problem.H)),
 }
 
-NORMALIZERS: dict[str, str] = {"sigmoid_attention": "none", "relu_attention": "none"}  # softmax for all others
+NORMALIZERS: dict[str, float | None] = {
+    **dict.fromkeys(("sigmoid_attention", "relu_attention", "lightning", "retention")),
+    "linear_transformer": 1e-6,
+}
+"""Softmax for all others; here None for none, or what is added to the sum of the weights."""

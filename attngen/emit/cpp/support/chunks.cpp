@@ -156,7 +156,7 @@ inline void solve(int64_t count, const float* weights, float* x, int64_t width) 
       }
 }
 
-// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 where none is given.
+// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 if none is given.
 inline void take_state(const float* given, int64_t depth, int64_t width, int64_t apart, float* state) {
   std::fill_n(state, depth * apart, 0.0f);
   if (!given) return;

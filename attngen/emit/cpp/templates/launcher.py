@@ -240,11 +240,15 @@ def _packed(
         __argument__,
         # % endfor
     ]
+    # % if reals
     reals: list[float] = [
         # % for argument in reals
         __argument__,
         # % endfor
     ]
+    # % else
+    reals: list[float] = []
+    # % endif
     long_positions = __wide__
     lists = (tensors, array("q", integers), array("d", reals))
     return _Call((B, H, N, M, D, E), q.dtype, long_positions, panel_heads, *lists)

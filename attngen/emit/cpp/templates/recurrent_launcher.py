@@ -218,11 +218,15 @@ def _packed(
         __argument__,
         # % endfor
     ]
+    # % if reals
     reals: list[float] = [
         # % for argument in reals
         __argument__,
         # % endfor
     ]
+    # % else
+    reals: list[float] = []
+    # % endif
     return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
 
 
