@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
+from attngen.analysis.separable import NotSeparable
 from attngen.emit.cpp import lower as cpp_lower
 from attngen.emit.cpp import recurrent
 from attngen.emit.triton import lower as triton_lower
 from attngen.errors import SpecError
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.schedule.chunks import ChunkPlan, chunk_plan, not_compiled
+from attngen.schedule.linear_time import linear_time
 from attngen.schedule.plan import Plan, plan
 
 Files = dict[str, str]
@@ -24,10 +27,16 @@ def _triton(made: Plan | ChunkPlan) -> Files:
 
 def _cpp(made: Plan | ChunkPlan) -> Files:
     if isinstance(made, ChunkPlan):
-        forward, backward, launcher = recurrent.generate(made)
-    else:
-        forward, backward, launcher = cpp_lower.generate(made)
-    name = made.variant.name
+        return _named(made.variant.name, recurrent.generate(made))
+    files = _named(made.variant.name, cpp_lower.generate(made))
+    with suppress(NotSeparable):
+        chunks = linear_time(made.variant)
+        files |= _named(chunks.variant.name, recurrent.generate(chunks))
+    return files
+
+
+def _named(name: str, texts: tuple[str, str, str]) -> Files:
+    forward, backward, launcher = texts
     return {f"{name}.py": launcher, f"{name}.cpp": forward, f"{name}_backward.cpp": backward}
 
 

@@ -6,10 +6,13 @@ from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
 from attngen.analysis.lists import List
 from attngen.analysis.proofs import sees_itself, sees_the_first_key
 from attngen.analysis.segments import Segment, Segments
+from attngen.analysis.separable import NotSeparable
 from attngen.analysis.walk import Periodic
 from attngen.ir.expr import TRUE, Apply, Expr, Variable, children, with_children
 from attngen.ir.show import show_expr
+from attngen.runtime.explain_recurrence import form_lines
 from attngen.schedule.guards import suspects
+from attngen.schedule.linear_time import linear_time
 from attngen.schedule.plan import Plan
 
 
@@ -26,6 +29,7 @@ def explain(plan: Plan) -> str:
         _host(plan),
         _gradients(plan),
         _fallbacks(plan),
+        *_linear_time(plan),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block).replace("always is.\n\n", "always is.\n")
 
@@ -124,6 +128,18 @@ def _fallbacks(plan: Plan) -> list[str]:
     instead = "the list above is made instead" if isinstance(plan.walk, List) else "every key in the hull is tested"
     lines = [f"    {show_expr(fallback.part)}: {fallback.reason}" for fallback in plan.bounds.fallbacks]
     return [f"No closed form ({instead}):", *lines]
+
+
+def _linear_time(plan: Plan) -> list[list[str]]:
+    """The recurrence that weights are, or which factor is in the way."""
+    if plan.logit:
+        return []
+    try:
+        form = linear_time(plan.variant).form
+    except NotSeparable as problem:
+        where = problem.span if problem.span.text else plan.variant.span
+        return [[f"No state can carry this along: {problem.reason} ({where})."]]
+    return [["Where each query is a key's token, from position 0 on, it goes in linear time (C++)."], *form_lines(form)]
 
 
 def _interval(segment: Segment, names: dict[Expr, str]) -> str:

@@ -9,13 +9,13 @@ from attngen.ir.show import show_expr
 
 def explain_recurrence(variant: Variant) -> str:
     """What is carried from token to token, and what tokens read of it."""
-    form = canonical(variant)
-    blocks = [
-        [variant.name, *(f"    {line}" for line in variant.text)],
-        *(_state(state) for state in form.states),
-        _readings(form),
-    ]
+    blocks = [[variant.name, *(f"    {line}" for line in variant.text)], *form_lines(canonical(variant))]
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def form_lines(form: Recurrence) -> list[list[str]]:
+    """The same of a canonical form: its states, then what is read of them."""
+    return [*(_state(state) for state in form.states), _readings(form)]
 
 
 def _state(state: Carried) -> list[str]:

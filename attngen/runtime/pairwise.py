@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from inspect import signature
 from typing import Any
 
@@ -14,7 +15,9 @@ from attngen.ir import nodes
 from attngen.reference import Result, attention
 from attngen.runtime.checks import check_call
 from attngen.runtime.explain import explain
+from attngen.runtime.kept import Findings
 from attngen.runtime.kernel import Kernel
+from attngen.runtime.module import import_function
 from attngen.runtime.prepared import Prepared
 from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.configuration import CPU_TILES
@@ -22,7 +25,16 @@ from attngen.schedule.plan import Plan
 
 
 class PairwiseKernel(Kernel):
-    """A kernel that walks the keys of every query."""
+    """A kernel that walks the keys of every query.
+
+    Where weights can be carried along in a state, it does so for calls whose queries are their keys' tokens.
+    """
+
+    def __init__(self, found: Findings, parameters: Mapping[str, int | float | bool], backend: str) -> None:
+        super().__init__(found, parameters, backend)
+        name = f"{self.variant.name}_chunks"
+        of_cpp = found.files("cpp") if "cpp" in self._functions else {}
+        self._chunks = import_function(of_cpp, name) if f"{name}.py" in of_cpp else None
 
     @property
     def has_lse(self) -> bool:
@@ -79,6 +91,8 @@ class PairwiseKernel(Kernel):
             y = y.to(q.dtype)
             return (y, None if lse is None else lse.float()) if return_lse else y
         options: dict[str, Any] = {**inputs, **self.parameters}
+        if backend == "cpp" and self._chunks is not None and _are_one_sequence(q, k, offset):
+            return self._chunks(q, k, v, scale=scale, **options)[0]
         if return_lse:
             options["return_lse"] = True
         if prepared is not None:
@@ -159,3 +173,9 @@ class PairwiseKernel(Kernel):
     def explain(self) -> str:
         """Bounds, proofs and fallbacks, in words and formulas."""
         return explain(self.plan)
+
+
+def _are_one_sequence(q: Tensor, k: Tensor, offset: int | Tensor | None) -> bool:
+    """Whether each query is a key's token, from position 0 on."""
+    alike = isinstance(q, Tensor) and isinstance(k, Tensor) and q.ndim == k.ndim == 4 and q.shape[2] == k.shape[2]
+    return alike and (offset is None or (isinstance(offset, int) and offset == 0))

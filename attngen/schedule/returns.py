@@ -16,6 +16,8 @@ from attngen.schedule.tokens import TokenRow, Tokens
 
 DY = Row(Kind.FLOAT, ("e",), name="dy")
 """The gradient by y."""
+TOKEN_AXES = ("t", "n", "i", "j")
+"""The axes of inputs along which each token has an element; where pairs are carried along, queries are keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,12 @@ def _returned(
 
 def is_own_element(read: Read, variant: nodes.Variant) -> bool:
     """Whether a token reads of an input what is its own, or the token's before: all but the channel is as it is."""
-    at = {"b": {variable("b")}, "h": {variable("h")}, "t": {variable("t"), EARLIER}}
     axes = variant.input(read.input).axes
-    return all(
-        index in at[axis] if axis in at else axis in ("c", "e") for axis, index in zip(axes, read.indices, strict=True)
-    )
+    return all(axis in ("c", "e") or index in _own(axis) for axis, index in zip(axes, read.indices, strict=True))
+
+
+def _own(axis: str) -> tuple[Expr, ...]:
+    """Where a token stands along an axis; nowhere along one that only inputs know."""
+    if axis in TOKEN_AXES:
+        return variable("t"), EARLIER
+    return (variable(axis),) if axis in ("b", "h") else ()

@@ -16,6 +16,7 @@ from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.ir.nodes import Variant
 from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.returns import TOKEN_AXES
 
 SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "chunk_gradients")
 IMPORTS = (
@@ -91,7 +92,7 @@ def _to_input(variant: Variant, index: int, made: Landed | None, order: list[str
     if made is None:  # nothing that is derived reads it
         return "None"
     sums = f"bh{'t' * made.of_token}{made.axis or ''}"
-    axes = "".join(variant.input(made.input).axes)
+    axes = "".join("t" if axis in TOKEN_AXES else axis for axis in variant.input(made.input).axes)
     return f'_of_input(inputs[{order.index(made.input)}], given[{index}], "{sums}", "{axes}")'
 
 

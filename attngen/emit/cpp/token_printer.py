@@ -9,6 +9,7 @@ from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import Level, is_row_sum
 from attngen.schedule.names import kernel_name
+from attngen.schedule.returns import TOKEN_AXES
 from attngen.schedule.statements import Statements
 
 SIZES = {"c": "D", "e": "E", None: "1"}
@@ -39,7 +40,7 @@ class TokenPrinter(KernelPrinter):
 
     def index(self, axis: str, index: Expr, share: str) -> str:
         """Inputs are read where a token lies, whatever its position."""
-        if axis not in ("t", "n"):
+        if axis not in TOKEN_AXES:
             return super().index(axis, index, share)
         return "earlier" if index == EARLIER else "row"
 
@@ -62,7 +63,7 @@ def row_axis(plan: Computed, read: Read) -> str | None:
     given = plan.variant.input(read.input)
     if input_type(plan, read.input) != "float" or variable("t") not in read.indices:
         return None
-    if not all(axis in ("b", "h", "t", "n", "c", "e") for axis in given.axes):
+    if not all(axis in ("b", "h", *TOKEN_AXES, "c", "e") for axis in given.axes):
         return None
     return given.axes[-1] if given.axes[-1] in ("c", "e") and len(read.channels) == 1 else None
 

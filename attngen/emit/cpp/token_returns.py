@@ -10,7 +10,7 @@ from attngen.emit.layout import deeper
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.names import kernel_name
-from attngen.schedule.returns import Return, is_own_element
+from attngen.schedule.returns import TOKEN_AXES, Return, is_own_element
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def landed(plan: ChunkPlan) -> list[Landed]:
 
 def _landed(plan: ChunkPlan, name: str) -> Landed:
     axes = plan.variant.input(name).axes
-    return Landed(name, "t" in axes, next((axis for axis in axes if axis in ("c", "e")), None))
+    return Landed(name, not set(TOKEN_AXES).isdisjoint(axes), next((axis for axis in axes if axis in ("c", "e")), None))
 
 
 def return_lines(plan: ChunkPlan, part: Return) -> list[str]:

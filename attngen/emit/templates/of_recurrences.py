@@ -35,5 +35,6 @@ def _sized(
     # % endfor
     for name, given, shape in zip(STATES, (__state_tuple__), _state_shapes(D, E), strict=True):
         fits = given is None or (given.shape == (B, H, *shape) and given.device == q.device)
-        _require(fits, f"__variant__: the state {name} must have the shape {[B, H, *shape]} and be where q is")
+        wanted = f"the shape {[B, H, *shape]} and be where q is"
+        _require(fits, f"__variant__: the state {name} must have {wanted}")
     return B, H, N, M, D, E__own_sizes__

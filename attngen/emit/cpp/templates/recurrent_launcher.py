@@ -5,8 +5,9 @@
 # % endfor
 
 __header__
-Runs __variant__.cpp and, for gradients, __variant___backward.cpp, which lie beside this file.
-Needs torch, a C++ compiler, and nothing else. Don't edit it: change the spec and compile that again.
+Runs __variant__.cpp and, for gradients, __variant___backward.cpp.
+They lie beside this file, which needs torch, a C++ compiler, and nothing else.
+Don't edit it: change the spec and compile that again.
 """
 
 from __future__ import annotations
