@@ -645,9 +645,23 @@ inline std::common_type_t<X, Y> larger(X x, Y y) {
   return x > y ? x : y;
 }
 
-template <typename Float>
-inline Float elu(Float x) {
-  return x > 0 ? x : std::expm1(x);
+inline double elu(double x) { return x > 0 ? x : std::expm1(x); }
+inline float elu(float x) {  // e^x - 1 is to 1e-7 of the value also where that is small
+  const float within = x < -17.0f ? -17.0f : x > 0 ? 0.0f : x;
+  const float rounded = within * 1.442695f + 12582912.0f;
+  const float n = rounded - 12582912.0f, rest = within - n * 0.69314575f - n * 1.4286068e-6f;
+  float series = 1.3814467e-3f;
+  series = series * rest + 8.3687808e-3f;
+  series = series * rest + 4.1668393e-2f;
+  series = series * rest + 0.1666652f;
+  series = series * rest + 0.49999994f;
+  series = series * rest * rest + rest;  // e^rest - 1
+  int32_t bits;
+  std::memcpy(&bits, &rounded, sizeof bits);
+  bits = static_cast<int32_t>((static_cast<uint32_t>(bits) << 23) + 0x3f800000u);
+  float power;  // 2^n
+  std::memcpy(&power, &bits, sizeof power);
+  return x > 0 ? x : x != x ? x : series * power + (power - 1.0f);
 }
 
 // ---- what a call gives

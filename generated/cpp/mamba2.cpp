@@ -264,7 +264,7 @@ struct Decays {
   explicit Decays(int64_t width) : since((CHUNK + 1) * width), between((CHUNK + 1) * CHUNK) {}
 
   // One number for each token, `apart` from each other; without decay, 1.
-  void by_token(int64_t rows, const float* decay, int64_t apart) {
+  [[gnu::noinline]] void by_token(int64_t rows, const float* decay, int64_t apart) {
     since[0] = 1;
     for (int64_t i = 0; i < rows; ++i) {
       const float kept = decay ? decay[i * apart] : 1;
@@ -273,7 +273,7 @@ struct Decays {
       between[(i + 1) * CHUNK + i] = 1;
     }
   }
-  void by_channel(int64_t rows, const float* decay, int64_t width) {
+  [[gnu::noinline]] void by_channel(int64_t rows, const float* decay, int64_t width) {
     for (int64_t c = 0; c < width; ++c) since[c] = 1;
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t c = 0; c < width; ++c) since[(i + 1) * width + c] = since[i * width + c] * decay[i * width + c];
@@ -281,13 +281,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-inline void weigh_by_token(
+[[gnu::noinline]] void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -299,7 +299,7 @@ inline void weigh_by_token(
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-inline void weigh_by_channel(
+[[gnu::noinline]] void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -325,7 +325,7 @@ inline void weigh_by_channel(
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -333,7 +333,7 @@ inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& 
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-inline void fade(
+[[gnu::noinline]] void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -341,7 +341,7 @@ inline void fade(
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {
@@ -515,7 +515,7 @@ struct Tokens {
   [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
-  void load_S_decay() {
+  [[gnu::noinline]] void load_S_decay() {
     const float head_A = call.A(h / call.A.share);
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
@@ -523,12 +523,12 @@ struct Tokens {
       space.S_decay[r * LANES] = exp_of(row_dt * head_A);
     }
   }
-  void load_k() {
+  [[gnu::noinline]] void load_k() {
     const Element* k = call.k.of(b, h);
     for (int64_t r = 0; r < rows; ++r)
       read_row(k + (first + r) * call.k.token, call.k.channel, D, &space.k[r * D_lanes]);
   }
-  void load_S_value() {
+  [[gnu::noinline]] void load_S_value() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
       const float* v_at = as_floats(call.v.of(b, h) + row * call.v.token, call.v.channel, E, &space.v_at[0]);
@@ -539,7 +539,7 @@ struct Tokens {
       }
     }
   }
-  void load_q() {
+  [[gnu::noinline]] void load_q() {
     const Element* q = call.q.of(b, h);
     for (int64_t r = 0; r < rows; ++r)
       read_row(q + (first + r) * call.q.token, call.q.channel, D, &space.q[r * D_lanes]);
@@ -557,7 +557,7 @@ struct Tokens {
 };
 struct Head : Tokens {
   // What tokens read from S, and S behind the last of them.
-  void carry_S() {
+  [[gnu::noinline]] void carry_S() {
     float* const state = &space.S[0];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
@@ -572,14 +572,16 @@ struct Head : Tokens {
   }
 
   // What the tokens of a chunk give.
-  void give() const {
+  [[gnu::noinline]] void give() const {
     const float head_skip = call.skip_(h / call.skip_.share);
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
       const float* v_at = as_floats(call.v.of(b, h) + row * call.v.token, call.v.channel, E, &space.v_at[0]);
+      const float* S_read_at = &space.S_read[r * E_lanes];
       for (int64_t e = 0; e < E; ++e) {
+        const float S_read = S_read_at[e];
         const float v_here_2 = v_at[e];
-        assign(call.y[((int64_t{b} * H + h) * N + row) * E + e], space.S_read[r * E_lanes + e] + head_skip * v_here_2);
+        assign(call.y[((int64_t{b} * H + h) * N + row) * E + e], S_read + head_skip * v_here_2);
       }
     }
   }

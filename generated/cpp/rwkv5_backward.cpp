@@ -263,7 +263,7 @@ struct Decays {
   explicit Decays(int64_t width) : since((CHUNK + 1) * width), between((CHUNK + 1) * CHUNK) {}
 
   // One number for each token, `apart` from each other; without decay, 1.
-  void by_token(int64_t rows, const float* decay, int64_t apart) {
+  [[gnu::noinline]] void by_token(int64_t rows, const float* decay, int64_t apart) {
     since[0] = 1;
     for (int64_t i = 0; i < rows; ++i) {
       const float kept = decay ? decay[i * apart] : 1;
@@ -272,7 +272,7 @@ struct Decays {
       between[(i + 1) * CHUNK + i] = 1;
     }
   }
-  void by_channel(int64_t rows, const float* decay, int64_t width) {
+  [[gnu::noinline]] void by_channel(int64_t rows, const float* decay, int64_t width) {
     for (int64_t c = 0; c < width; ++c) since[c] = 1;
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t c = 0; c < width; ++c) since[(i + 1) * width + c] = since[i * width + c] * decay[i * width + c];
@@ -280,13 +280,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-inline void weigh_by_token(
+[[gnu::noinline]] void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -298,7 +298,7 @@ inline void weigh_by_token(
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-inline void weigh_by_channel(
+[[gnu::noinline]] void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -324,7 +324,7 @@ inline void weigh_by_channel(
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -332,7 +332,7 @@ inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& 
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-inline void fade(
+[[gnu::noinline]] void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -340,7 +340,7 @@ inline void fade(
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {
@@ -378,7 +378,7 @@ void run_heads(const Call& call) {
 // ---- gradients of a chunk
 
 // across[e][c] = state[c][e], with rows `apart` and `across_apart` from each other.
-inline void exchange(
+[[gnu::noinline]] void exchange(
     const float* state, int64_t depth, int64_t width, int64_t apart, int64_t across_apart, float* across) {
   std::fill_n(across, width * across_apart, 0.0f);
   for (int64_t c = 0; c < depth; ++c)
@@ -386,13 +386,13 @@ inline void exchange(
 }
 
 // Each column of a matrix times a factor of its own.
-inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
+[[gnu::noinline]] void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
 // sums[c] = sum of x[r][c] * y[r][c] over r.
-inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
+[[gnu::noinline]] void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
   std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
@@ -409,7 +409,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // x[j] += sum of weights[i][j] * x[i] over the tokens i behind j: what `solve` does, the other way.
-inline void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = count - 1; i > 0; --i)
     for (int64_t j = 0; j < i; ++j) add_scaled(x + i * width, weights[i * CHUNK + j], width, x + j * width);
 }
@@ -417,7 +417,7 @@ inline void solve_back(int64_t count, const float* weights, float* x, int64_t wi
 // What rows read is row . key * value, so far without what decays: `weights` are row . key, `slopes` are gradient .
 // value. Both get their decays, and `joined`, where there is one, their products; `time` is how many tokens have
 // written what is read.
-inline void join(
+[[gnu::noinline]] void join(
     int64_t count, Decays& decays, bool before, float* weights, float* slopes, float* joined) {
   for (int64_t i = 0; i < count; ++i) {
     const int64_t time = i + !before;
@@ -431,7 +431,7 @@ inline void join(
 }
 
 // From what rows read of the state in front of the chunk: `read` is gradient . state^T.
-inline void return_to_rows(
+[[gnu::noinline]] void return_to_rows(
     int64_t count, const float* rows, const float* read, int64_t width, Decays& decays, bool before, float* d_rows,
     float* from_state) {
   for (int64_t i = 0; i < count; ++i) {
@@ -442,7 +442,7 @@ inline void return_to_rows(
 }
 
 // From what later chunks read of what tokens have written: `read` is value . gradient^T of the state behind the chunk.
-inline void return_to_keys(
+[[gnu::noinline]] void return_to_keys(
     int64_t count, const float* keys, const float* read, int64_t width, Decays& decays, float* d_keys, float* joined) {
   for (int64_t j = 0; j < count; ++j) {
     add_scaled(read + j * width, decays.between[count * CHUNK + j], width, d_keys + j * width);
@@ -452,7 +452,7 @@ inline void return_to_keys(
 
 // The gradient by the decay of each token: what is read behind it of what was there before it, without itself. No
 // logarithms, no quotients: factors may be 0 and of any sign.
-inline void return_to_decays(
+[[gnu::noinline]] void return_to_decays(
     int64_t count, Decays& decays, const float* joined, const float* from_state, float* d_decay, int64_t apart) {
   for (int64_t l = 0; l < count; ++l) {
     std::array<float, CHUNK> of_tokens = {};
@@ -470,7 +470,7 @@ inline void return_to_decays(
 
 // All of that where each channel decays in its own way: on from token to token what row i reads, starting with `start`
 // of the state or with 0, and back what its gradient gives to keys and decays.
-inline void return_by_channel(
+[[gnu::noinline]] void return_by_channel(
     int64_t count, const float* rows, const float* keys, const float* decay, int64_t width, bool before,
     const float* slopes, const float* start, float* d_rows, float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -496,7 +496,7 @@ inline void return_by_channel(
 
 // The same from what later chunks read: `read` is value . gradient^T of the state behind the chunk, and `start` is the
 // sum of state * gradient over values.
-inline void return_from_end(
+[[gnu::noinline]] void return_from_end(
     int64_t count, const float* keys, const float* decay, int64_t width, const float* read, const float* start,
     float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -517,7 +517,7 @@ inline void return_from_end(
 }
 
 // decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-inline void decay_keys_by_channel(
+[[gnu::noinline]] void decay_keys_by_channel(
     int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
   for (int64_t c = 0; c < width; c += LANES) {
     Floats kept = all(1.0f);
@@ -684,7 +684,7 @@ struct Tokens {
   [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
-  void load_S_decay() {
+  [[gnu::noinline]] void load_S_decay() {
     std::vector<float> channel_w(D);
     for (int64_t c = 0; c < D; ++c) {
       channel_w[c] = call.w(h / call.w.share, c);
@@ -696,17 +696,17 @@ struct Tokens {
       }
     }
   }
-  void load_k() {
+  [[gnu::noinline]] void load_k() {
     const Element* k = call.k.of(b, h);
     for (int64_t r = 0; r < rows; ++r)
       read_row(k + (first + r) * call.k.token, call.k.channel, D, &space.k[r * D_lanes]);
   }
-  void load_v() {
+  [[gnu::noinline]] void load_v() {
     const Element* v = call.v.of(b, h);
     for (int64_t r = 0; r < rows; ++r)
       read_row(v + (first + r) * call.v.token, call.v.channel, E, &space.v[r * E_lanes]);
   }
-  void load_q() {
+  [[gnu::noinline]] void load_q() {
     const Element* q = call.q.of(b, h);
     for (int64_t r = 0; r < rows; ++r)
       read_row(q + (first + r) * call.q.token, call.q.channel, D, &space.q[r * D_lanes]);
@@ -726,7 +726,7 @@ struct Head : Tokens {
   int64_t slot = 0;  // of the chunk in its segment
 
   // S behind a chunk of a segment, unless that is the last.
-  void advance_S([[maybe_unused]] bool last) {
+  [[gnu::noinline]] void advance_S([[maybe_unused]] bool last) {
     float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_channel(rows, &space.S_decay[0], D_lanes);
@@ -739,7 +739,7 @@ struct Head : Tokens {
   }
 
   // From the gradients by what tokens read from S to those by their rows.
-  void carry_back_S() {
+  [[gnu::noinline]] void carry_back_S() {
     float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_channel(rows, &space.S_decay[0], D_lanes);
@@ -768,7 +768,7 @@ struct Head : Tokens {
   }
 
   // From the gradients by y to those by what it is made of.
-  void return_y() {
+  [[gnu::noinline]] void return_y() {
     std::vector<float> channel_u_2(D);
     for (int64_t c = 0; c < D; ++c) {
       channel_u_2[c] = call.u(h / call.u.share, c);
@@ -834,52 +834,62 @@ struct Head : Tokens {
   }
 
   // From the gradients by S_decay to those by what it is made of.
-  void return_S_decay() {
+  [[gnu::noinline]] void return_S_decay() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
+      const float* S_decay_at = &space.S_decay[r * D_lanes];
+      const float* d_S_decay_at = &space.d_S_decay[r * D_lanes];
       if (call.by_w) {
         double* to = &call.by_w[(int64_t{b} * H + h) * D];
         for (int64_t c = 0; c < D; ++c) {
-          to[c] += space.d_S_decay[r * D_lanes + c] * space.S_decay[r * D_lanes + c];
+          const float S_decay = S_decay_at[c];
+          const float d_S_decay = d_S_decay_at[c];
+          to[c] += d_S_decay * S_decay;
         }
       }
     }
   }
 
   // From the gradients by k to those by what it is made of.
-  void return_k() {
+  [[gnu::noinline]] void return_k() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
+      const float* d_k_at = &space.d_k[r * D_lanes];
       if (call.dk) {
         float* to = &call.dk[((int64_t{b} * H + h) * N + row) * D];
         for (int64_t c = 0; c < D; ++c) {
-          to[c] += space.d_k[r * D_lanes + c];
+          const float d_k = d_k_at[c];
+          to[c] += d_k;
         }
       }
     }
   }
 
   // From the gradients by v to those by what it is made of.
-  void return_v() {
+  [[gnu::noinline]] void return_v() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
+      const float* d_v_at = &space.d_v[r * E_lanes];
       if (call.dv) {
         float* to = &call.dv[((int64_t{b} * H + h) * N + row) * E];
         for (int64_t e = 0; e < E; ++e) {
-          to[e] += space.d_v[r * E_lanes + e];
+          const float d_v = d_v_at[e];
+          to[e] += d_v;
         }
       }
     }
   }
 
   // From the gradients by q to those by what it is made of.
-  void return_q() {
+  [[gnu::noinline]] void return_q() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
+      const float* d_q_at = &space.d_q[r * D_lanes];
       if (call.dq) {
         float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
         for (int64_t c = 0; c < D; ++c) {
-          to[c] += space.d_q[r * D_lanes + c];
+          const float d_q = d_q_at[c];
+          to[c] += d_q;
         }
       }
     }

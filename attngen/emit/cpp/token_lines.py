@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import LANES, SIZES, TokenPrinter, channel_of, place_of, row_axis
+from attngen.emit.cpp.token_printer import LANES, SIZES, TokenPrinter, channel_of, kept_axes, place_of, row_axis
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_blocks
 from attngen.ir.expr import EARLIER, Expr, Read, Row, children, variables
@@ -88,7 +88,7 @@ class TokenLines:
         used = any(EARLIER in each.indices for each in found if isinstance(each, Read))
         earlier = f"const int64_t earlier = {token(self.plan, 'std::max<int64_t>(first + r - 1, 0)')};"
         loop = [f"[[maybe_unused]] const int64_t row = {token(self.plan)}, t = row + offset;"]
-        loop += [*([earlier] if used else []), *self._taken(), *lines]
+        loop += [*([earlier] if used else []), *self._taken(), *self._kept(), *lines]
         return laid_out_blocks([*self._ahead(), "for (int64_t r = 0; r < rows; ++r) {", *deeper(loop), "}"], 4)
 
     def _taken(self) -> list[str]:
@@ -98,6 +98,19 @@ class TokenLines:
             given = f"{source}, {step}, {SIZES[axis]}, &space.{name}_at[0]"
             lines.append(f"const float* {name}_at = as_floats({given});")
         return lines
+
+    def _kept(self) -> list[str]:
+        """What threads keep of the token: numbers, and rows by their first channel."""
+        used, lines = self._used(*self.part.exprs), []
+        for name, axis in used.items():
+            place = f"space.{name}[r * {LANES[axis]}]"
+            lines.append(f"const float {name} = {place};" if axis is None else f"const float* {name}_at = &{place};")
+        return lines
+
+    def _used(self, *exprs: Expr) -> dict[str, str | None]:
+        """The axes of what threads keep, where expressions name it."""
+        names = frozenset[str]().union(*map(variables, exprs))
+        return {name: axis for name, axis in kept_axes(self.plan).items() if name in names}
 
     def elements(self, row: TokenRow, before: str, behind: str) -> list[str]:
         """The elements of the row of one token; a number has one."""
@@ -126,7 +139,10 @@ class TokenLines:
 
     def needed(self, expr: Expr) -> list[str]:
         """What an element is computed from."""
-        return [self._line(statement) for statement in needed(self.part.at(Level.PAIR), expr)]
+        statements = needed(self.part.at(Level.PAIR), expr)
+        used = self._used(expr, *(statement.value for statement in statements))
+        kept = [f"const float {name} = {name}_at[{axis}];" for name, axis in used.items() if axis is not None]
+        return [*kept, *map(self._line, statements)]
 
     def text(self, expr: Expr) -> str:
         """An expression over statements."""

@@ -21,9 +21,7 @@ class TokenPrinter(KernelPrinter):
     """Expressions of tokens, element by element; what varies with the channel alone is kept in arrays."""
 
     def __init__(self, plan: ChunkPlan, part: Statements, exact: bool) -> None:
-        kept = {name: f"space.{name}[{place_of(axis)}]" for name, axis in kept_axes(plan).items()}
-        kept |= {s.name: f"{s.name}[{channel_of(s.value)}]" for s in part.at(Level.KEY)}
-        super().__init__(plan, exact, kept)
+        super().__init__(plan, exact, {s.name: f"{s.name}[{channel_of(s.value)}]" for s in part.at(Level.KEY)})
 
     def part(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, (Row, Rechannel)):

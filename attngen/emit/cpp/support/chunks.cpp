@@ -70,7 +70,7 @@ struct Decays {
   explicit Decays(int64_t width) : since((CHUNK + 1) * width), between((CHUNK + 1) * CHUNK) {}
 
   // One number for each token, `apart` from each other; without decay, 1.
-  void by_token(int64_t rows, const float* decay, int64_t apart) {
+  [[gnu::noinline]] void by_token(int64_t rows, const float* decay, int64_t apart) {
     since[0] = 1;
     for (int64_t i = 0; i < rows; ++i) {
       const float kept = decay ? decay[i * apart] : 1;
@@ -79,7 +79,7 @@ struct Decays {
       between[(i + 1) * CHUNK + i] = 1;
     }
   }
-  void by_channel(int64_t rows, const float* decay, int64_t width) {
+  [[gnu::noinline]] void by_channel(int64_t rows, const float* decay, int64_t width) {
     for (int64_t c = 0; c < width; ++c) since[c] = 1;
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t c = 0; c < width; ++c) since[(i + 1) * width + c] = since[i * width + c] * decay[i * width + c];
@@ -87,13 +87,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-inline void weigh_by_token(
+[[gnu::noinline]] void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -105,7 +105,7 @@ inline void weigh_by_token(
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-inline void weigh_by_channel(
+[[gnu::noinline]] void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -131,7 +131,7 @@ inline void weigh_by_channel(
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -139,7 +139,7 @@ inline void decay_keys(int64_t count, const float* keys, int64_t width, Decays& 
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-inline void fade(
+[[gnu::noinline]] void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -147,7 +147,7 @@ inline void fade(
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {

@@ -24,7 +24,7 @@ __tokens__
 struct Head : Tokens {
   // % for state_name, carry_lines in carried
   // What tokens read from __state_name__, and __state_name__ behind the last of them.
-  void carry___state_name__() {
+  [[gnu::noinline]] void carry___state_name__() {
     // % for line in carry_lines
     __line__
     // % endfor
@@ -32,7 +32,7 @@ struct Head : Tokens {
 
   // % endfor
   // What the tokens of a chunk give.
-  void give() const {
+  [[gnu::noinline]] void give() const {
     // % for line in give_lines
     __line__
     // % endfor

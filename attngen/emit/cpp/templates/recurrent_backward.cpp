@@ -33,7 +33,7 @@ struct Head : Tokens {
 
   // % for state_name, advance_lines in advanced
   // __state_name__ behind a chunk of a segment, unless that is the last.
-  void advance___state_name__([[maybe_unused]] bool last) {
+  [[gnu::noinline]] void advance___state_name__([[maybe_unused]] bool last) {
     // % for line in advance_lines
     __line__
     // % endfor
@@ -42,7 +42,7 @@ struct Head : Tokens {
   // % endfor
   // % for state_name, read_lines in reread
   // What tokens read from __state_name__.
-  void read___state_name__() {
+  [[gnu::noinline]] void read___state_name__() {
     // % for line in read_lines
     __line__
     // % endfor
@@ -51,7 +51,7 @@ struct Head : Tokens {
   // % endfor
   // % for state_name, back_lines in carried_back
   // From the gradients by what tokens read from __state_name__ to those by their rows.
-  void carry_back___state_name__() {
+  [[gnu::noinline]] void carry_back___state_name__() {
     // % for line in back_lines
     __line__
     // % endfor
@@ -60,7 +60,7 @@ struct Head : Tokens {
   // % endfor
   // % for row_name, return_lines in returned
   // From the gradients by __row_name__ to those by what it is made of.
-  void return___row_name__() {
+  [[gnu::noinline]] void return___row_name__() {
     // % for line in return_lines
     __line__
     // % endfor

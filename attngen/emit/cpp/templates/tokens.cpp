@@ -33,7 +33,7 @@ struct Tokens {
 
   // % endif
   // % for row_name, row_lines in rows
-  void load___row_name__() {
+  [[gnu::noinline]] void load___row_name__() {
     // % for line in row_lines
     __line__
     // % endfor
