@@ -203,7 +203,7 @@ FAULTS = [
     Fault("chunk gradients: what the token before read is the token's", 'attngen/emit/cpp/token_returns.py', 'token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"', 'token = "row"', CHUNKS),
     Fault("chunk gradients: one of the heads that share an input", 'attngen/emit/support/operators.py', '*total.shape[2:]).sum(2)', '*total.shape[2:]).amax(2)', CHUNKS),
     Fault("chunk gradients: nothing goes to what is carried in", 'attngen/emit/cpp/carrying_back.py', 'return [f"if (call.d_{name}_in)', 'return [f"if (false)', CHUNKS),
-    Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/carrying_back.py', '&decays.since[rows * {made.depth}]);"]', '&decays.since[0]);"]', CHUNKS),
+    Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/carrying_back.py', '&decays.since[rows * {made.depth}]);"\n', '&decays.since[0]);"\n', CHUNKS),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),

@@ -14,7 +14,7 @@ SIZES = {"c": "D", "e": "E"}
 
 def axes(state: StatePlan) -> list[str]:
     """The sizes of a state of one head."""
-    return [SIZES[axis] for axis in (state.key_axis, state.value_axis) if axis is not None]
+    return [SIZES[axis] if axis in SIZES else size_name(axis) for axis in state.axes]
 
 
 def values(plan: ChunkPlan) -> dict[str, object]:
@@ -100,8 +100,11 @@ def _typed(name: str, optional: list[str]) -> str:
 def _shape_function(plan: ChunkPlan) -> list[str]:
     shapes = [f"({', '.join(axes(state))}{',' * (len(axes(state)) == 1)})" for state in plan.states]
     returned = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
+    used = [name for name in ("D", "E") if any(name in axes(state) for state in plan.states)]
+    named = [name if name in used else f"_{name}" for name in ("B", "H", "N", "M", "D", "E")]
+    sizes = ", ".join(f"{name}: int" for name in [*named, *map(size_name, own_axes(plan.variant))])
     return [
-        "def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:",
+        f"def _state_shapes({sizes}) -> tuple[tuple[int, ...], ...]:",
         '    """Of the states of one head."""',
         f"    return {returned}",
     ]

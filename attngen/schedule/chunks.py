@@ -52,6 +52,11 @@ class StatePlan:
         return kernel_name(self.name)
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """Its axes in the order in which callers have them."""
+        return tuple(sorted(axis for axis in (self.key_axis, self.value_axis) if axis is not None))
+
+    @property
     def by_channel(self) -> bool:
         """Whether channels decay each in its own way."""
         return self.decay is not None and self.decay.axis is not None
@@ -96,7 +101,9 @@ class ChunkPlan:
     @property
     def lacking(self) -> frozenset[str]:
         """The inputs whose gradients can't be computed yet."""
-        reads = {leaf for each in (*self.returns, self.y_return) for leaf, _ in each.shares if isinstance(leaf, Read)}
+        products = {row.name for row in self.rows if row.matrix is not None}
+        parts = [each for each in (*self.returns, self.y_return) if each.name not in products]
+        reads = {leaf for each in parts for leaf, _ in each.shares if isinstance(leaf, Read)}
         return frozenset(leaf.input for leaf in reads if not is_own_element(leaf, self.variant))
 
 
@@ -117,12 +124,11 @@ def chunk_plan(variant: nodes.Variant) -> ChunkPlan:
     tokens = Tokens(namer, Hoisting(namer))
     names = {reading.name: namer.fresh(reading.name) for reading in form.readings}
     states = tuple(_state(state, form.readings, names, tokens) for state in form.states)
-    rows = tuple(tokens.rows.values())
     widths = {state.name: state.value_axis for state in form.states}
     read = {names[each.name]: Level.PAIR if widths[each.state] is not None else Level.QUERY for each in form.readings}
-    out = with_readings(form.out, names)
-    y = tokens.result(out, "y", read)
-    returns = [row_return(expr, row, tokens) for expr, row in tokens.rows.items()]
+    y = tokens.result(with_readings(form.out, names), "y", read)
+    rows = tuple(tokens.rows.values())
+    returns = [row_return(row, tokens) for row in reversed(rows)]
     return ChunkPlan(
         variant=simple,
         form=form,
@@ -130,7 +136,7 @@ def chunk_plan(variant: nodes.Variant) -> ChunkPlan:
         rows=rows,
         y=y,
         returns=tuple(each for each in returns if each.shares),
-        y_return=y_return(out, read, tokens),
+        y_return=y_return(read, tokens),
         host=tuple(tokens.hoisting.values),
     )
 
@@ -166,8 +172,8 @@ def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...
     """Why a recurrence in its canonical form cannot be compiled yet; nothing if it can."""
     spans = {state.name: state.span for state in variant.recurrent.states}
     for state in form.states:
-        if state.key_axis not in (None, "c") or state.value_axis not in (None, "e"):
-            return (_not_yet("a state over other axes than `c` and `e` can't be compiled yet", spans[state.name]),)
+        if state.value_axis not in (None, "e"):
+            return (_not_yet("values over another axis than `e` can't be compiled yet", spans[state.name]),)
     parts = [(state.name, row) for state in form.states for row in state.rows]
     parts += [(reading.state, reading.row) for reading in form.readings]
     checked = frozenset(demands(variant))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from attngen.analysis import algebra as al
 from attngen.analysis.facts import Facts
 from attngen.ir import nodes
-from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, Size, children, distinct, size
+from attngen.ir.expr import FALSE, Apply, Expr, Kind, Read, Size, Variable, children, distinct, size
 from attngen.schedule.host import is_of_host
 from attngen.schedule.rows import products
 
@@ -112,7 +112,8 @@ def _own_fault(expr: Expr, variant: nodes.Variant, empty: bool = False) -> Expr:
     fault: Expr = FALSE
     if isinstance(expr, Read):
         for axis, index in zip(variant.input(expr.input).axes, expr.indices, strict=True):
-            if axis not in nodes.AXIS_SIZES:  # the indices of the others are positions, and those are checked
+            # The indices of the others are positions, and those are checked; a channel of an own axis stands on it.
+            if axis not in nodes.AXIS_SIZES and index != Variable(Kind.INT, (axis,), name=axis):
                 beyond = al.either(_compared("<", index, al.ZERO), _compared(">=", index, size(axis)))
                 fault = al.either(fault, beyond)
     return fault

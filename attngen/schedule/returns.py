@@ -41,8 +41,15 @@ class Return(Statements):
         return frozenset(leaf.input for leaf, _ in self.shares if isinstance(leaf, Read))
 
 
-def row_return(expr: Expr, row: TokenRow, tokens: Tokens) -> Return:
-    """What the gradient by a row hands down. `d_<row>` is its name, and what the row was is known."""
+def row_return(row: TokenRow, tokens: Tokens) -> Return:
+    """What the gradient by a row hands down. `d_<row>` is its name, and what the row was is known.
+
+    That by a product with a matrix goes to the matrix and the row as products again.
+    """
+    if row.matrix is not None and row.projected is not None:
+        gradient = Variable(Kind.FLOAT, row.result.channels, name=f"d_{row.name}")
+        return Return((), row.name, ((row.matrix, gradient),))
+    expr = tokens.sources[row.name]
     level = Level.QUERY if row.axis is None else Level.PAIR
     gradient = Variable(Kind.FLOAT, expr.channels, name=f"d_{row.name}")
     known = Variable(Kind.FLOAT, expr.channels, name=row.name)
@@ -51,14 +58,17 @@ def row_return(expr: Expr, row: TokenRow, tokens: Tokens) -> Return:
     return _returned(value, gradient, tokens, levels, {} if row.plain else {value: known}, row.name)
 
 
-def y_return(out: Expr, levels: Mapping[str, Level], tokens: Tokens) -> Return:
+def y_return(levels: Mapping[str, Level], tokens: Tokens) -> Return:
     """What the gradient by y hands down, also to what was read of states: those names have `levels`."""
-    return _returned(of_channel(out), DY, tokens, levels, {}, "y")
+    return _returned(of_channel(tokens.sources["y"]), DY, tokens, levels, {}, "y")
 
 
 def _returned(
     value: Expr, gradient: Expr, tokens: Tokens, levels: Mapping[str, Level], known: Mapping[Expr, Expr], name: str
 ) -> Return:
+    products = {row.name: Level.PAIR for row in tokens.rows.values() if row.matrix is not None}
+    levels = {**products, **levels}
+
     def is_leaf(part: Expr) -> bool:
         of_call = isinstance(part, (Row, Rechannel, Read))
         return part.kind is Kind.FLOAT and (of_call or (isinstance(part, Variable) and part.name in levels))

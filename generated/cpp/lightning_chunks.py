@@ -150,7 +150,7 @@ class _Gradients(torch.autograd.Function):
 class _Call(NamedTuple):
     """What both C++ files take of a call, in the order in which they take it."""
 
-    sizes: tuple[int, int, int, int, int, int]
+    sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
     tensors: list[Tensor | None]
     integers: array[int]
@@ -161,11 +161,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
     *given, trained = arguments
     call = _packed(*given)
-    B, H, N, _, D, E = call.sizes
+    B, H, N, _, _, E = call.sizes[:6]
     y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
     tensors = [y]
     carried, kept = [], []
-    for before, shape in zip(given[4:5], _state_shapes(D, E), strict=True):
+    for before, shape in zip(given[4:5], _state_shapes(*call.sizes), strict=True):
         carried.append(torch.empty((B, H, *shape), dtype=torch.float32, device="cpu"))
         numbers = -(-N // SEGMENT) * math.prod(shape) if trained else 0
         kept.append(torch.empty((B, H, numbers), dtype=torch.float32, device="cpu"))
@@ -186,7 +186,8 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
 
     rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], _state_shapes(D, E), strict=True)]
+    shapes = _state_shapes(*call.sizes)
+    states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], shapes, strict=True)]
     inputs = [
         zeros(wanted[3], dtype=torch.float64),
     ]
@@ -196,7 +197,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     _run(call, "backward", [*tensors, *rows, *inputs], [*dy.stride(), 1])
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     found += [
-        _of_input(inputs[0], given[3], "bh", "h"),
+        _of_input(inputs[0], given[3], "b h", "h"),
     ]
     found += states
     return tuple(
@@ -205,7 +206,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     )
 
 
-def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:
+def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[tuple[int, ...], ...]:
     """Of the states of one head."""
     return ((D, E),)
 
@@ -213,10 +214,11 @@ def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:
 def _shapes(*arguments: Any) -> tuple[Tensor, ...]:
     """The same without numbers."""
     *given, trained = arguments
-    (B, H, N, _, D, E), q = _sized(*given[:5])[:6], given[0]
-    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    sizes, q = _sized(*given[:5]), given[0]
+    (B, H, N, _, _, E), shapes = sizes[:6], _state_shapes(*sizes)
+    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in shapes]
     segments = -(-N // SEGMENT) if trained else 0
-    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in shapes]
     return q.new_empty((B, H, N, E)), *carried, *kept
 
 
@@ -247,7 +249,8 @@ def _sized(
     _one_of_each("lightning_chunks", N, M, "lightning.attn:2")
     sizes = {"h": H}
     _input("lightning_chunks", "slope", slope, ("h",), "float", sizes, q.device, "lightning.attn:4")
-    for name, given, shape in zip(STATES, (S_in,), _state_shapes(D, E), strict=True):
+    state_shapes = _state_shapes(B, H, N, M, D, E)
+    for name, given, shape in zip(STATES, (S_in,), state_shapes, strict=True):
         fits = given is None or (given.shape == (B, H, *shape) and given.device == q.device)
         wanted = f"the shape {[B, H, *shape]} and be where q is"
         _require(fits, f"lightning_chunks: the state {name} must have {wanted}")
@@ -651,19 +654,20 @@ def _autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _of_input(total: Tensor | None, given: Tensor, made: str, axes: str) -> Tensor | None:
-    """The gradient by an input with some axes, from sums over the axes `made`, of which the first are b and h.
+    """The gradient by an input with some axes, from sums with the axes `made`, of which the first are b and h.
 
     Heads that read the same element come together, and so does all along axes that the input has not.
     """
     if total is None:
         return None
-    if "h" in axes and given.shape[axes.index("h")] != total.shape[1]:
-        heads = given.shape[axes.index("h")]
+    wanted, found = axes.split(), made.split()
+    if "h" in wanted and given.shape[wanted.index("h")] != total.shape[1]:
+        heads = given.shape[wanted.index("h")]
         total = total.reshape(total.shape[0], heads, total.shape[1] // heads, *total.shape[2:]).sum(2)
-    gone = tuple(k for k, axis in enumerate(made) if axis not in axes)
-    left = [axis for axis in made if axis in axes]
+    gone = tuple(k for k, axis in enumerate(found) if axis not in wanted)
+    left = [axis for axis in found if axis in wanted]
     total = total.sum(gone, dtype=torch.float64) if gone else total
-    return total.permute([left.index(axis) for axis in axes]).contiguous()
+    return total.permute([left.index(axis) for axis in wanted]).contiguous()
 
 
 _LIBRARY = torch.library.Library("attngen", "FRAGMENT")

@@ -147,7 +147,7 @@ class _Gradients(torch.autograd.Function):
 class _Call(NamedTuple):
     """What both C++ files take of a call, in the order in which they take it."""
 
-    sizes: tuple[int, int, int, int, int, int]
+    sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
     tensors: list[Tensor | None]
     integers: array[int]
@@ -158,11 +158,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
     *given, trained = arguments
     call = _packed(*given)
-    B, H, N, _, D, E = call.sizes
+    B, H, N, _, _, E = call.sizes[:6]
     y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
     tensors = [y]
     carried, kept = [], []
-    for before, shape in zip(given[3:5], _state_shapes(D, E), strict=True):
+    for before, shape in zip(given[3:5], _state_shapes(*call.sizes), strict=True):
         carried.append(torch.empty((B, H, *shape), dtype=torch.float32, device="cpu"))
         numbers = -(-N // SEGMENT) * math.prod(shape) if trained else 0
         kept.append(torch.empty((B, H, numbers), dtype=torch.float32, device="cpu"))
@@ -183,7 +183,8 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
 
     rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[3:5], _state_shapes(D, E), strict=True)]
+    shapes = _state_shapes(*call.sizes)
+    states = [zeros(asked, *shape) for asked, shape in zip(wanted[3:5], shapes, strict=True)]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
         tensors += [before, None if by_after is None else by_after.contiguous(), by_before]
@@ -196,7 +197,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     )
 
 
-def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:
+def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[tuple[int, ...], ...]:
     """Of the states of one head."""
     return ((D, E), (D,))
 
@@ -204,10 +205,11 @@ def _state_shapes(D: int, E: int) -> tuple[tuple[int, ...], ...]:
 def _shapes(*arguments: Any) -> tuple[Tensor, ...]:
     """The same without numbers."""
     *given, trained = arguments
-    (B, H, N, _, D, E), q = _sized(*given[:5])[:6], given[0]
-    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    sizes, q = _sized(*given[:5]), given[0]
+    (B, H, N, _, _, E), shapes = sizes[:6], _state_shapes(*sizes)
+    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in shapes]
     segments = -(-N // SEGMENT) if trained else 0
-    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in shapes]
     return q.new_empty((B, H, N, E)), *carried, *kept
 
 
@@ -236,7 +238,8 @@ def _sized(
     """B, H, N, M, D, E, where all shapes fit."""
     B, H, N, M, D, E = _sizes("linear_transformer_chunks", q, k, v)
     _one_of_each("linear_transformer_chunks", N, M, "linear_transformer.attn:2")
-    for name, given, shape in zip(STATES, (S_in, z_in), _state_shapes(D, E), strict=True):
+    state_shapes = _state_shapes(B, H, N, M, D, E)
+    for name, given, shape in zip(STATES, (S_in, z_in), state_shapes, strict=True):
         fits = given is None or (given.shape == (B, H, *shape) and given.device == q.device)
         wanted = f"the shape {[B, H, *shape]} and be where q is"
         _require(fits, f"linear_transformer_chunks: the state {name} must have {wanted}")

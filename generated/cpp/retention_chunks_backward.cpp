@@ -215,7 +215,7 @@ inline void multiply_columns(
 }
 
 template <int ROWS, bool ACROSS>
-[[gnu::noinline]] void multiply_rows(
+[[gnu::noinline]] inline void multiply_rows(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
     const float* rescale, float* out) {
   for (int64_t e = 0; e < width; e += STRIP * LANES)
@@ -280,13 +280,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-[[gnu::noinline]] void weigh_by_token(
+[[gnu::noinline]] inline void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -298,7 +298,7 @@ struct Decays {
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-[[gnu::noinline]] void weigh_by_channel(
+[[gnu::noinline]] inline void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -324,7 +324,8 @@ struct Decays {
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] inline void decay_keys(
+    int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -332,7 +333,7 @@ struct Decays {
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-[[gnu::noinline]] void fade(
+[[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -340,7 +341,7 @@ struct Decays {
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {
@@ -349,23 +350,28 @@ struct Decays {
       }
 }
 
-// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 if none is given.
-inline void take_state(const float* given, int64_t depth, int64_t width, int64_t apart, float* state) {
+// A state from memory, where rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if
+// none is given.
+inline void take_state(
+    const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* state) {
   std::fill_n(state, depth * apart, 0.0f);
-  if (!given) return;
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(given + c * width, width, state + c * apart);
+  for (int64_t c = 0; given && c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) state[c * apart + e] = given[c * key_step + e * value_step];
 }
 
-inline void give_state(const float* state, int64_t depth, int64_t width, int64_t apart, float* given) {
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(state + c * apart, width, given + c * width);
+inline void give_state(
+    const float* state, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* given) {
+  for (int64_t c = 0; c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
 // All heads of a call: each thread takes the next that is left, with a workspace of its own.
 template <typename Head, typename Space, typename Call>
 void run_heads(const Call& call) {
-  const int64_t D_lanes = rounded_up(call.D, LANES), E_lanes = rounded_up(call.E, LANES);
   std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call.D, call.E, D_lanes, E_lanes);
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
@@ -378,7 +384,7 @@ void run_heads(const Call& call) {
 // ---- gradients of a chunk
 
 // across[e][c] = state[c][e], with rows `apart` and `across_apart` from each other.
-[[gnu::noinline]] void exchange(
+[[gnu::noinline]] inline void exchange(
     const float* state, int64_t depth, int64_t width, int64_t apart, int64_t across_apart, float* across) {
   std::fill_n(across, width * across_apart, 0.0f);
   for (int64_t c = 0; c < depth; ++c)
@@ -386,13 +392,13 @@ void run_heads(const Call& call) {
 }
 
 // Each column of a matrix times a factor of its own.
-[[gnu::noinline]] void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
+[[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
 // sums[c] = sum of x[r][c] * y[r][c] over r.
-[[gnu::noinline]] void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
+[[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
   std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
@@ -409,7 +415,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // x[j] += sum of weights[i][j] * x[i] over the tokens i behind j: what `solve` does, the other way.
-[[gnu::noinline]] void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] inline void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = count - 1; i > 0; --i)
     for (int64_t j = 0; j < i; ++j) add_scaled(x + i * width, weights[i * CHUNK + j], width, x + j * width);
 }
@@ -417,7 +423,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 // What rows read is row . key * value, so far without what decays: `weights` are row . key, `slopes` are gradient .
 // value. Both get their decays, and `joined`, where there is one, their products; `time` is how many tokens have
 // written what is read.
-[[gnu::noinline]] void join(
+[[gnu::noinline]] inline void join(
     int64_t count, Decays& decays, bool before, float* weights, float* slopes, float* joined) {
   for (int64_t i = 0; i < count; ++i) {
     const int64_t time = i + !before;
@@ -431,7 +437,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // From what rows read of the state in front of the chunk: `read` is gradient . state^T.
-[[gnu::noinline]] void return_to_rows(
+[[gnu::noinline]] inline void return_to_rows(
     int64_t count, const float* rows, const float* read, int64_t width, Decays& decays, bool before, float* d_rows,
     float* from_state) {
   for (int64_t i = 0; i < count; ++i) {
@@ -442,7 +448,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // From what later chunks read of what tokens have written: `read` is value . gradient^T of the state behind the chunk.
-[[gnu::noinline]] void return_to_keys(
+[[gnu::noinline]] inline void return_to_keys(
     int64_t count, const float* keys, const float* read, int64_t width, Decays& decays, float* d_keys, float* joined) {
   for (int64_t j = 0; j < count; ++j) {
     add_scaled(read + j * width, decays.between[count * CHUNK + j], width, d_keys + j * width);
@@ -452,7 +458,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // The gradient by the decay of each token: what is read behind it of what was there before it, without itself. No
 // logarithms, no quotients: factors may be 0 and of any sign.
-[[gnu::noinline]] void return_to_decays(
+[[gnu::noinline]] inline void return_to_decays(
     int64_t count, Decays& decays, const float* joined, const float* from_state, float* d_decay, int64_t apart) {
   for (int64_t l = 0; l < count; ++l) {
     std::array<float, CHUNK> of_tokens = {};
@@ -470,7 +476,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // All of that where each channel decays in its own way: on from token to token what row i reads, starting with `start`
 // of the state or with 0, and back what its gradient gives to keys and decays.
-[[gnu::noinline]] void return_by_channel(
+[[gnu::noinline]] inline void return_by_channel(
     int64_t count, const float* rows, const float* keys, const float* decay, int64_t width, bool before,
     const float* slopes, const float* start, float* d_rows, float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -496,7 +502,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // The same from what later chunks read: `read` is value . gradient^T of the state behind the chunk, and `start` is the
 // sum of state * gradient over values.
-[[gnu::noinline]] void return_from_end(
+[[gnu::noinline]] inline void return_from_end(
     int64_t count, const float* keys, const float* decay, int64_t width, const float* read, const float* start,
     float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -517,7 +523,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-[[gnu::noinline]] void decay_keys_by_channel(
+[[gnu::noinline]] inline void decay_keys_by_channel(
     int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
   for (int64_t c = 0; c < width; c += LANES) {
     Floats kept = all(1.0f);
@@ -526,6 +532,12 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
       kept *= load(decay + j * width + c);
     }
   }
+}
+
+// sums += part, which is 0 behind that.
+[[gnu::noinline]] inline void add_to_matrix(int64_t count, int64_t width, int64_t apart, float* part, double* sums) {
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t c = 0; c < width; ++c) sums[r * width + c] += std::exchange(part[r * apart + c], 0.0f);
 }
 // ---- what a call gives
 
@@ -605,13 +617,24 @@ struct Call : Given {
   double* by_gamma;  // [B, H]
 };
 
-struct Workspace {  // of one thread
-  Buffer<float> S_decay, k, v, q, d_S_decay, d_k, d_v, d_q, S_across, d_S_across, d_S, d_S_read, dy_at, across, faded,
+struct Widths {  // of rows, and how far apart rows lie
+  const int64_t D, E, D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  const int64_t widest = std::max({ D_lanes, E_lanes });
+
+  explicit Widths(const Call& call)
+      : D(call.D)
+      , E(call.E)
+  {}
+};
+
+struct Workspace : Widths {  // of one thread
+  Buffer<float> S_decay, k, v, q, d_S_decay, d_k, d_v, d_q, d_S_read, S_across, d_S_across, d_S, dy_at, across, faded,
       decayed, erased_decayed, terms, weights, ones, values_across, read, slopes, joined, from_state, kept;
   Decays S_decays;
 
-  Workspace(int64_t D, int64_t E, int64_t D_lanes, int64_t E_lanes)
-      : S_decay(CHUNK * LANES + SLACK),
+  explicit Workspace(const Call& call)
+      : Widths(call),
+        S_decay(CHUNK * LANES + SLACK),
         k(CHUNK * D_lanes + SLACK),
         v(CHUNK * E_lanes + SLACK),
         q(CHUNK * D_lanes + SLACK),
@@ -619,28 +642,27 @@ struct Workspace {  // of one thread
         d_k(CHUNK * D_lanes + SLACK),
         d_v(CHUNK * E_lanes + SLACK),
         d_q(CHUNK * D_lanes + SLACK),
+        d_S_read(CHUNK * E_lanes + SLACK),
         S_across(SEGMENT * E * D_lanes + SLACK),
         d_S_across(E * D_lanes + SLACK),
         d_S(D * E_lanes + SLACK),
-        d_S_read(CHUNK * E_lanes + SLACK),
         dy_at(E_lanes),
-        across(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        faded(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        decayed(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        erased_decayed(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        terms(std::max(D_lanes, E_lanes)),
+        across(CHUNK * widest + SLACK),
+        faded(CHUNK * widest + SLACK),
+        decayed(CHUNK * widest + SLACK),
+        erased_decayed(CHUNK * widest + SLACK),
+        terms(widest),
         weights(CHUNK * CHUNK + SLACK),
-        ones(std::max({ D_lanes, E_lanes, CHUNK }) + SLACK),
-        values_across(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        read(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
+        ones(widest + CHUNK + SLACK),
+        values_across(CHUNK * widest + SLACK),
+        read(CHUNK * widest + SLACK),
         slopes(CHUNK * CHUNK + SLACK),
         joined((CHUNK + 1) * CHUNK),
         from_state(CHUNK + 1),
-        kept(std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
+        kept(widest + SLACK),
         S_decays(1)
   {
-    std::fill_n(&ones[0], std::max({ D_lanes, E_lanes, CHUNK }), 1.0f);
-    static_cast<void>(D), static_cast<void>(E);
+    std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
@@ -654,7 +676,7 @@ struct Tokens {
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   [[maybe_unused]] const float scale_ = call.scale_;
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
-  [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   [[gnu::noinline]] void load_S_decay() {
@@ -695,20 +717,20 @@ struct Head : Tokens {
 
   // S behind a chunk of a segment, unless that is the last.
   [[gnu::noinline]] void advance_S([[maybe_unused]] bool last) {
-    float* across = &space.S_across[slot * E * D_lanes];
+    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     if (last) return;
     std::copy_n(across, E * D_lanes, across + E * D_lanes);
     across += E * D_lanes;
-    std::fill_n(&space.kept[0], std::max<int64_t>(D_lanes, E_lanes), decays.since[rows]);
+    std::fill_n(&space.kept[0], widest, decays.since[rows]);
     decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
     product<true>(E, rows, &space.v[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0], across);
   }
 
   // From the gradients by what tokens read from S to those by their rows.
   [[gnu::noinline]] void carry_back_S() {
-    float* across = &space.S_across[slot * E * D_lanes];
+    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     float *d_state = &space.d_S[0], *d_across = &space.d_S_across[0];
@@ -730,7 +752,7 @@ struct Head : Tokens {
     return_to_keys(rows, &space.k[0], &space.read[0], D_lanes, decays, &space.d_k[0], &space.joined[0]);
     space.from_state[rows] += sum_of_products(across, d_across, E * D_lanes);
     return_to_decays(rows, decays, &space.joined[0], &space.from_state[0], &space.d_S_decay[0], LANES);
-    std::fill_n(&space.kept[0], std::max<int64_t>(D_lanes, E_lanes), decays.since[rows]);
+    std::fill_n(&space.kept[0], widest, decays.since[rows]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
     product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], d_state);
     product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], d_across);
@@ -743,33 +765,21 @@ struct Head : Tokens {
       const float* dy_at = as_floats(call.dy.of(b, h) + row * call.dy.token, call.dy.channel, E, &space.dy_at[0]);
       for (int64_t e = 0; e < E; ++e) {
         const float dy_here = dy_at[e];
-        space.d_S_read[r * E_lanes + e] = dy_here * scale_;
+        space.d_S_read[r * E_lanes + e] += dy_here * scale_;
       }
     }
   }
 
-  // From the gradients by S_decay to those by what it is made of.
-  [[gnu::noinline]] void return_S_decay() {
+  // From the gradients by q to those by what it is made of.
+  [[gnu::noinline]] void return_q() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
-      const float d_S_decay = space.d_S_decay[r * LANES];
-      if (call.by_gamma) {
-        double* to = &call.by_gamma[(int64_t{b} * H + h)];
-        to[0] += d_S_decay;
-      }
-    }
-  }
-
-  // From the gradients by k to those by what it is made of.
-  [[gnu::noinline]] void return_k() {
-    for (int64_t r = 0; r < rows; ++r) {
-      [[maybe_unused]] const int64_t row = first + r, t = row + offset;
-      const float* d_k_at = &space.d_k[r * D_lanes];
-      if (call.dk) {
-        float* to = &call.dk[((int64_t{b} * H + h) * N + row) * D];
+      const float* d_q_at = &space.d_q[r * D_lanes];
+      if (call.dq) {
+        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
         for (int64_t c = 0; c < D; ++c) {
-          const float d_k = d_k_at[c];
-          to[c] += d_k;
+          const float d_q = d_q_at[c];
+          to[c] += d_q;
         }
       }
     }
@@ -790,17 +800,29 @@ struct Head : Tokens {
     }
   }
 
-  // From the gradients by q to those by what it is made of.
-  [[gnu::noinline]] void return_q() {
+  // From the gradients by k to those by what it is made of.
+  [[gnu::noinline]] void return_k() {
     for (int64_t r = 0; r < rows; ++r) {
       [[maybe_unused]] const int64_t row = first + r, t = row + offset;
-      const float* d_q_at = &space.d_q[r * D_lanes];
-      if (call.dq) {
-        float* to = &call.dq[((int64_t{b} * H + h) * N + row) * D];
+      const float* d_k_at = &space.d_k[r * D_lanes];
+      if (call.dk) {
+        float* to = &call.dk[((int64_t{b} * H + h) * N + row) * D];
         for (int64_t c = 0; c < D; ++c) {
-          const float d_q = d_q_at[c];
-          to[c] += d_q;
+          const float d_k = d_k_at[c];
+          to[c] += d_k;
         }
+      }
+    }
+  }
+
+  // From the gradients by S_decay to those by what it is made of.
+  [[gnu::noinline]] void return_S_decay() {
+    for (int64_t r = 0; r < rows; ++r) {
+      [[maybe_unused]] const int64_t row = first + r, t = row + offset;
+      const float d_S_decay = space.d_S_decay[r * LANES];
+      if (call.by_gamma) {
+        double* to = &call.by_gamma[(int64_t{b} * H + h)];
+        to[0] += d_S_decay;
       }
     }
   }
@@ -820,25 +842,26 @@ struct Head : Tokens {
     std::fill_n(&space.d_k[0], CHUNK * D_lanes, 0.0f);
     std::fill_n(&space.d_v[0], CHUNK * E_lanes, 0.0f);
     std::fill_n(&space.d_q[0], CHUNK * D_lanes, 0.0f);
+    std::fill_n(&space.d_S_read[0], CHUNK * E_lanes, 0.0f);
     return_y();
     carry_back_S();
-    return_S_decay();
-    return_k();
-    return_v();
     return_q();
+    return_v();
+    return_k();
+    return_S_decay();
   }
 
   void run() {
     constexpr int64_t TOGETHER = SEGMENT * CHUNK;
     const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
-    take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E_lanes, &space.d_S[0]);
+    take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
     exchange(&space.d_S[0], D, E, E_lanes, D_lanes, &space.d_S_across[0]);
     for (int64_t segment = segments - 1; segment >= 0; --segment) {
-      exchange(call.S_kept + (head * segments + segment) * D * E, D, E, E, D_lanes, &space.S_across[0]);
+      take_state(call.S_kept + (head * segments + segment) * D * E, E, D, 1, E, D_lanes, &space.S_across[0]);
       advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
       while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
     }
-    if (call.d_S_in) give_state(&space.d_S[0], D, E, E_lanes, call.d_S_in + head * D * E);
+    if (call.d_S_in) give_state(&space.d_S[0], D, E, E, 1, E_lanes, call.d_S_in + head * D * E);
   }
 };
 

@@ -215,7 +215,7 @@ inline void multiply_columns(
 }
 
 template <int ROWS, bool ACROSS>
-[[gnu::noinline]] void multiply_rows(
+[[gnu::noinline]] inline void multiply_rows(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
     const float* rescale, float* out) {
   for (int64_t e = 0; e < width; e += STRIP * LANES)
@@ -280,13 +280,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-[[gnu::noinline]] void weigh_by_token(
+[[gnu::noinline]] inline void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -298,7 +298,7 @@ struct Decays {
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-[[gnu::noinline]] void weigh_by_channel(
+[[gnu::noinline]] inline void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -324,7 +324,8 @@ struct Decays {
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] inline void decay_keys(
+    int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -332,7 +333,7 @@ struct Decays {
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-[[gnu::noinline]] void fade(
+[[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -340,7 +341,7 @@ struct Decays {
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {
@@ -349,23 +350,28 @@ struct Decays {
       }
 }
 
-// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 if none is given.
-inline void take_state(const float* given, int64_t depth, int64_t width, int64_t apart, float* state) {
+// A state from memory, where rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if
+// none is given.
+inline void take_state(
+    const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* state) {
   std::fill_n(state, depth * apart, 0.0f);
-  if (!given) return;
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(given + c * width, width, state + c * apart);
+  for (int64_t c = 0; given && c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) state[c * apart + e] = given[c * key_step + e * value_step];
 }
 
-inline void give_state(const float* state, int64_t depth, int64_t width, int64_t apart, float* given) {
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(state + c * apart, width, given + c * width);
+inline void give_state(
+    const float* state, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* given) {
+  for (int64_t c = 0; c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
 // All heads of a call: each thread takes the next that is left, with a workspace of its own.
 template <typename Head, typename Space, typename Call>
 void run_heads(const Call& call) {
-  const int64_t D_lanes = rounded_up(call.D, LANES), E_lanes = rounded_up(call.E, LANES);
   std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call.D, call.E, D_lanes, E_lanes);
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
@@ -472,13 +478,24 @@ struct Call : Given {
   float* S_kept;      // [B, H, segments, D, E]: in front of each segment, or null
 };
 
-struct Workspace {  // of one thread
+struct Widths {  // of rows, and how far apart rows lie
+  const int64_t D, E, D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  const int64_t widest = std::max({ D_lanes, E_lanes });
+
+  explicit Widths(const Call& call)
+      : D(call.D)
+      , E(call.E)
+  {}
+};
+
+struct Workspace : Widths {  // of one thread
   Buffer<float> S_decay, k, v, q, S, S_read, w_at, k_at, q_at, v_at, across, faded, decayed, erased_decayed, terms,
       weights, ones;
   Decays S_decays;
 
-  Workspace(int64_t D, int64_t E, int64_t D_lanes, int64_t E_lanes)
-      : S_decay(CHUNK * D_lanes + SLACK),
+  explicit Workspace(const Call& call)
+      : Widths(call),
+        S_decay(CHUNK * D_lanes + SLACK),
         k(CHUNK * D_lanes + SLACK),
         v(CHUNK * E_lanes + SLACK),
         q(CHUNK * D_lanes + SLACK),
@@ -488,17 +505,16 @@ struct Workspace {  // of one thread
         k_at(D_lanes),
         q_at(D_lanes),
         v_at(E_lanes),
-        across(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        faded(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        decayed(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        erased_decayed(CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK),
-        terms(std::max(D_lanes, E_lanes)),
+        across(CHUNK * widest + SLACK),
+        faded(CHUNK * widest + SLACK),
+        decayed(CHUNK * widest + SLACK),
+        erased_decayed(CHUNK * widest + SLACK),
+        terms(widest),
         weights(CHUNK * CHUNK + SLACK),
-        ones(std::max({ D_lanes, E_lanes, CHUNK }) + SLACK),
+        ones(widest + CHUNK + SLACK),
         S_decays(D_lanes)
   {
-    std::fill_n(&ones[0], std::max({ D_lanes, E_lanes, CHUNK }), 1.0f);
-    static_cast<void>(D), static_cast<void>(E);
+    std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
@@ -511,7 +527,7 @@ struct Tokens {
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
-  [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   [[gnu::noinline]] void load_S_decay() {
@@ -595,19 +611,19 @@ struct Head : Tokens {
   // States in front of a segment, from which gradients will start.
   void keep(int64_t segment) const {
     [[maybe_unused]] const int64_t head = int64_t{b} * H + h, segments = (N + SEGMENT * CHUNK - 1) / (SEGMENT * CHUNK);
-    if (call.S_kept) give_state(&space.S[0], D, E, E_lanes, call.S_kept + (head * segments + segment) * D * E);
+    if (call.S_kept) give_state(&space.S[0], D, E, E, 1, E_lanes, call.S_kept + (head * segments + segment) * D * E);
   }
 
   void run() {
     const int64_t head = int64_t{b} * H + h;
-    take_state(call.S_in ? call.S_in + head * D * E : nullptr, D, E, E_lanes, &space.S[0]);
+    take_state(call.S_in ? call.S_in + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
     for (int64_t start = 0; start < N; start += CHUNK) {
       if (start % (SEGMENT * CHUNK) == 0) keep(start / (SEGMENT * CHUNK));
       load(start);
       carry_S();
       give();
     }
-    give_state(&space.S[0], D, E, E_lanes, call.S_out + head * D * E);
+    give_state(&space.S[0], D, E, E, 1, E_lanes, call.S_out + head * D * E);
   }
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -151,11 +152,11 @@ def test_an_input_whose_gradient_is_missing_says_so() -> None:
         y.sum().backward()
 
 
-@pytest.mark.usefixtures("kernel")
-def test_the_operator_is_what_torch_expects() -> None:
+def test_the_operator_is_what_torch_expects(kernel: RecurrentKernel) -> None:
     q, k, v, g = given()
-    name = next(name for name in dir(torch.ops.attngen) if name.startswith("gated_") and name.endswith("_forward"))
+    name = sys.modules[kernel._function("cpp").__module__]._NAME
     state = torch.randn(2, 4, 16, 16)
     arguments = (q, k, v, g, state, None, None, 0)
-    opcheck(getattr(torch.ops.attngen, name).default, (*(x.detach() for x in arguments[:4]), *arguments[4:], True))
-    opcheck(getattr(torch.ops.attngen, name.removesuffix("_forward")).default, arguments)
+    bare = (*(x.detach() for x in arguments[:4]), *arguments[4:])
+    opcheck(getattr(torch.ops.attngen, f"{name}_forward").default, (*bare, True))
+    opcheck(getattr(torch.ops.attngen, name).default, arguments)

@@ -24,6 +24,7 @@ def calls(draw: st.DrawFn, variant: Variant) -> Given:
     """Rows and inputs in float32, and a state or none; q has all heads."""
     tokens, heads = draw(st.integers(1, 40)), draw(st.sampled_from([1, 2, 3, 4]))
     sizes = {"b": draw(st.integers(1, 2)), "h": heads, "t": tokens}
+    sizes |= {"m": draw(st.sampled_from([1, 7, 20]))}
     sizes |= {"c": draw(st.sampled_from([1, 4, 16, 23])), "e": draw(st.sampled_from([1, 5, 16]))}
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     shared = [heads] + [draw(st.sampled_from([n for n in range(1, heads + 1) if heads % n == 0])) for _ in "kv"]
@@ -44,12 +45,21 @@ def at_token(variant: Variant, inputs: Inputs, token: int) -> Inputs:
     return {name: x.take(token, axes[name].index("t")) if "t" in axes[name] else x for name, x in inputs.items()}
 
 
+def _with_keys_first(variant: Variant, state: torch.Tensor) -> torch.Tensor:
+    """Axes of states are in the order of their names."""
+    return state.mT if variant.recurrent.states[0].channels[0] == "e" else state
+
+
 def by_hand(variant: Variant, call: Given) -> tuple[Array, Array]:
     """y and the state behind the last token."""
     heads = call.qkv[0].shape[1]
     q, k, v = (x.double().repeat_interleave(heads // x.shape[1], 1).numpy() for x in call.qkv)
     inputs = {name: x.double().numpy() for name, x in call.inputs.items()}
-    state = call.states["S"].double().numpy() if call.states else np.zeros((*q.shape[:2], q.shape[3], v.shape[3]))
+    features = inputs["omega"].shape[0] if "omega" in inputs else q.shape[3]
+    state = np.zeros((*q.shape[:2], features, v.shape[3] + ("omega" in inputs)))
+    if call.states:
+        sums = [call.states["z"][..., None]] if "omega" in inputs else []
+        state = torch.cat([_with_keys_first(variant, call.states["S"]), *sums], -1).double().numpy()
     y = np.zeros((*q.shape[:3], v.shape[3]))
     tokens = range(q.shape[2])
     for token in reversed(tokens) if variant.name in BACKWARD else tokens:
@@ -70,7 +80,8 @@ def test_the_meaning(name: str, data: st.DataObject) -> None:
     found = recurrence(variant, *call.qkv, parameters={}, inputs=call.inputs, states=call.states)
     y, state = by_hand(variant, call)
     np.testing.assert_allclose(found.y.numpy(), y, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(found.states["S"].numpy(), state, rtol=1e-9, atol=1e-9)
+    after = _with_keys_first(variant, found.states["S"])
+    np.testing.assert_allclose(after.numpy(), state[..., : y.shape[-1]], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import LANES, SIZES
+from attngen.emit.cpp.token_printer import lanes_of, size_of
 from attngen.schedule.chunks import ReadingPlan, StatePlan
 from attngen.schedule.tokens import TokenRow
 
@@ -26,28 +26,32 @@ class Carrying:
     @property
     def shape(self) -> str:
         """The sizes of a state of one head."""
-        axes = (axis for axis in (self.state.key_axis, self.state.value_axis) if axis is not None)
-        return ", ".join(SIZES[axis] for axis in axes) or "1"
+        return ", ".join(map(size_of, self.state.axes)) or "1"
 
     @property
     def size(self) -> str:
         """How many numbers of a state of one head lie in memory."""
-        return f"{self.count} * {SIZES[self.state.value_axis]}"
+        return f"{self.count} * {self.values}"
+
+    @property
+    def values(self) -> str:
+        """How many channels of values it has."""
+        return size_of(self.state.value_axis)
 
     @property
     def count(self) -> str:
         """How many channels of keys it has."""
-        return SIZES[self.state.key_axis]
+        return size_of(self.state.key_axis)
 
     @property
     def depth(self) -> str:
         """How far apart rows of keys lie."""
-        return LANES[self.state.key_axis]
+        return lanes_of(self.state.key_axis)
 
     @property
     def width(self) -> str:
         """How far apart rows of values, and those of the state, lie."""
-        return LANES[self.state.value_axis]
+        return lanes_of(self.state.value_axis)
 
     @property
     def found(self) -> str:
@@ -64,12 +68,20 @@ class Carrying:
     def taken(self, source: str, target: str, where: str) -> str:
         """The state of a head from memory, to where a thread keeps it."""
         place = f"call.{source} ? call.{source} + {where} * {self.size} : nullptr"
-        return f"take_state({place}, {self.count}, {SIZES[self.state.value_axis]}, {self.width}, {target});"
+        keys, values = self.steps
+        return f"take_state({place}, {self.count}, {self.values}, {keys}, {values}, {self.width}, {target});"
 
     def given(self, source: str, target: str, where: str) -> str:
         """And back."""
         place = f"call.{target} + {where} * {self.size}"
-        return f"give_state({source}, {self.count}, {SIZES[self.state.value_axis]}, {self.width}, {place});"
+        keys, values = self.steps
+        return f"give_state({source}, {self.count}, {self.values}, {keys}, {values}, {self.width}, {place});"
+
+    @property
+    def steps(self) -> tuple[str, str]:
+        """How far apart rows of keys, and values in them, are in memory."""
+        keys_first = self.state.axes == tuple(a for a in (self.state.key_axis, self.state.value_axis) if a)
+        return (self.values, "1") if keys_first else ("1", self.count)
 
     def start(self) -> str:
         """The state that is carried in."""

@@ -57,17 +57,12 @@ class CarryingBack:
         return self.state.decay is not None and self.state.decay.name in self.trained
 
     @property
-    def value_count(self) -> str:
-        return self.forward.size.rpartition(" * ")[2]
-
-    @property
     def buffers(self) -> dict[str, str]:
         """What a thread keeps, and how many floats that is."""
         made, name = self.forward, self.state.called
-        across = f"{self.value_count} * {made.depth}"
+        across = f"{self.forward.values} * {made.depth}"
         kept = {f"{name}_across": f"SEGMENT * {across} + SLACK", f"d_{name}_across": f"{across} + SLACK"}
         kept |= {f"d_{name}": f"{made.count} * {made.width} + SLACK"}
-        kept |= {f"d_{each.name}": f"CHUNK * {made.width} + SLACK" for each in self.state.readings}
         if self.is_straight:
             kept[name] = f"SEGMENT * {made.count} * {made.width} + SLACK"
         if self.rereads:
@@ -93,14 +88,15 @@ class CarryingBack:
         name, made = self.state.called, self.forward
         if not self.is_straight:
             place = f"call.{name}_kept + (head * segments + segment) * {made.size}"
-            given = f"{made.count}, {self.value_count}, {self.value_count}, {made.depth}"
-            return [f"exchange({place}, {given}, {at(f'{name}_across')});"]
+            keys, values = made.steps
+            given = f"{made.values}, {made.count}, {values}, {keys}, {made.depth}"
+            return [f"take_state({place}, {given}, {at(f'{name}_across')});"]
         taken = made.taken(f"{name}_kept", at(name), "(head * segments + segment)")
         return [taken, self._exchanged(name, f"{name}_across")]
 
     def _exchanged(self, source: str, target: str) -> str:
         made = self.forward
-        given = f"{made.count}, {self.value_count}, {made.width}, {made.depth}"
+        given = f"{made.count}, {self.forward.values}, {made.width}, {made.depth}"
         return f"exchange({at(source)}, {given}, {at(target)});"
 
     def advance(self) -> list[str]:
@@ -110,7 +106,7 @@ class CarryingBack:
         if self.is_straight:
             size = f"{made.count} * {made.width}"
             lines += [f"std::copy_n(state, {size}, state + {size});", f"state += {size};"]
-        size = f"{self.value_count} * {made.depth}"
+        size = f"{self.forward.values} * {made.depth}"
         lines += [f"std::copy_n(across, {size}, across + {size});", f"across += {size};", *self._kept("across")]
         lines += self._taken(self.state.key, at(self.state.value.name), first=True)
         return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", first=False)
@@ -119,8 +115,10 @@ class CarryingBack:
         """What is left of a state: of the rows of one, and of the columns of one with its axes exchanged."""
         made = self.forward
         if self.state.by_channel:
-            return [f"scale_columns({self.value_count}, {across}, {made.depth}, &decays.since[rows * {made.depth}]);"]
-        return [f"std::fill_n({KEPT}, std::max<int64_t>(D_lanes, E_lanes), decays.since[rows]);"]
+            return [
+                f"scale_columns({self.forward.values}, {across}, {made.depth}, &decays.since[rows * {made.depth}]);"
+            ]
+        return [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
 
     def _rescales(self, first: bool) -> tuple[str, str]:
         """The factors of rows when a state takes what is written first, and when what comes behind that."""
@@ -137,7 +135,7 @@ class CarryingBack:
         if self.is_straight:
             given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}, {straight}"
             lines.append(f"product<true>({given}, state);")
-        given = f"{self.value_count}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
+        given = f"{self.forward.values}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
         return [*lines, f"product<true>({given}, across);"]
 
     def _decayed(self, keys: TokenRow) -> str:
@@ -150,11 +148,12 @@ class CarryingBack:
     def _place(self) -> list[str]:
         """Where things of a chunk lie."""
         name, made = self.state.called, self.forward
-        lines = [f"float* across = {at(f'{name}_across', f'slot * {self.value_count} * {made.depth}')};"]
+        place = at(f"{name}_across", f"slot * {made.values} * {made.depth}")
+        lines = [f"[[maybe_unused]] float* across = {place};"]
         if self.is_straight:
-            lines.append(f"float* state = {at(name, f'slot * {made.count} * {made.width}')};")
+            lines.append(f"[[maybe_unused]] float* state = {at(name, f'slot * {made.count} * {made.width}')};")
         if self.state.erases is not None:
-            lines.append(f"float* found = {at(made.found, f'slot * CHUNK * {made.width}')};")
+            lines.append(f"[[maybe_unused]] float* found = {at(made.found, f'slot * CHUNK * {made.width}')};")
         return [*lines, *made.decays()]
 
     def reread(self) -> list[str]:
@@ -211,7 +210,7 @@ class CarryingBack:
         """What a read and a write hand to each other; with the first write, also what the state hands to the read."""
         made, row, key = self.forward, read.row, write.key
         flag, d_row, d_key = str(read.before).lower(), at(f"d_{read.row.name}"), at(f"d_{write.key.name}")
-        given = f"rows, {self.value_count}, {read.gradient}, {made.width}, across, {made.depth}, nullptr, {READ}"
+        given = f"rows, {self.forward.values}, {read.gradient}, {made.width}, across, {made.depth}, nullptr, {READ}"
         lines = [f"product({given});"] if first else []
         given = f"rows, {made.width}, {read.gradient}, {made.width}, {VALUES_ACROSS}, CHUNK, nullptr, {SLOPES}"
         lines.append(f"product({given});")
@@ -244,7 +243,7 @@ class CarryingBack:
         if write.gradient is not None:
             given = f"{made.count}, {made.decayed(key)}, {made.depth}, d_state, {made.width}, {ONES}, {write.gradient}"
             lines += [self._decayed(key), f"product(rows, {given});"]
-        given = f"rows, {self.value_count}, {write.value}, {made.width}, d_across, {made.depth}, nullptr, {READ}"
+        given = f"rows, {self.forward.values}, {write.value}, {made.width}, d_across, {made.depth}, nullptr, {READ}"
         lines.append(f"product({given});")
         d_key = at(f"d_{key.name}")
         if not self.state.by_channel:
@@ -253,14 +252,14 @@ class CarryingBack:
         assert self.state.decay is not None
         decay = self.state.decay.name
         if first:
-            lines.append(f"sum_columns({self.value_count}, across, d_across, {made.depth}, {KEPT});")
+            lines.append(f"sum_columns({self.forward.values}, across, d_across, {made.depth}, {KEPT});")
         given = f"rows, {at(key.name)}, {at(decay)}, {made.depth}, {READ}, {KEPT if first else 'nullptr'}"
         return [*lines, f"return_from_end({given}, {d_key}, {at(f'd_{decay}')});"]
 
     def _by_decay(self) -> list[str]:
         if not self.decays or self.state.by_channel or self.state.decay is None:
             return []
-        size = f"{self.value_count} * {self.forward.depth}"
+        size = f"{self.forward.values} * {self.forward.depth}"
         given = f"rows, decays, {JOINED}, {FROM_STATE}, {at(f'd_{self.state.decay.name}')}, LANES"
         return [
             f"space.from_state[rows] += sum_of_products(across, d_across, {size});",
@@ -275,6 +274,6 @@ class CarryingBack:
             lines.append(made.faded(read.row, read.before))
             given = f"{made.count}, rows, {FADED}, {made.depth}, {read.gradient}, {made.width}, {straight}"
             lines.append(f"product<true>({given}, d_state);")
-            given = f"{self.value_count}, rows, {read.gradient}, {made.width}, {FADED}, {made.depth}, {across}"
+            given = f"{self.forward.values}, rows, {read.gradient}, {made.width}, {FADED}, {made.depth}, {across}"
             lines.append(f"product<true>({given}, d_across);")
         return lines

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attngen.emit.cpp import matrices
 from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
 from attngen.emit.cpp.carrying_back import CarryingBack
 from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
-from attngen.emit.cpp.token_printer import LANES
+from attngen.emit.cpp.token_printer import lanes_of, size_of
 from attngen.emit.cpp.token_returns import landed, return_lines
 from attngen.emit.cpp.workspace import declared
-from attngen.emit.layout import laid_out_cpp
+from attngen.emit.layout import laid_out_blocks, laid_out_cpp
 from attngen.ir.expr import variables
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.returns import Return
 from attngen.schedule.tokens import TokenRow
 
-WIDEST = "CHUNK * std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK"
+WIDEST = "CHUNK * widest + SLACK"
 SCRATCH = {
     **dict.fromkeys(("across", "faded", "decayed", "erased_decayed"), WIDEST),
-    "terms": "std::max(D_lanes, E_lanes)",
+    "terms": "widest",
     "weights": "CHUNK * CHUNK + SLACK",
-    "ones": "std::max({ D_lanes, E_lanes, CHUNK }) + SLACK",
+    "ones": "widest + CHUNK + SLACK",
 }
 SCRATCH_BACK = {
     **dict.fromkeys(("values_across", "read"), WIDEST),
     "slopes": "CHUNK * CHUNK + SLACK",
     "joined": "(CHUNK + 1) * CHUNK",
     "from_state": "CHUNK + 1",
-    "kept": "std::max({ D_lanes, E_lanes, int64_t{LANES} }) + SLACK",
+    "kept": "widest + SLACK",
 }
 """What both passes need for a while, and the backward pass alone."""
 
@@ -37,12 +38,13 @@ SCRATCH_BACK = {
 def forward(plan: ChunkPlan) -> dict[str, object]:
     """By the names that the template of the forward pass uses."""
     states = [Carrying(state) for state in plan.states]
-    buffers = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
+    buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     for each in states:
         buffers |= each.buffers
     buffers |= _rooms(plan, (*plan.rows, plan.y))
     return {
-        **_common(plan, {**buffers, **SCRATCH}),
+        **_common(plan, {**buffers, **matrices.buffers(plan), **SCRATCH}),
+        "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=False), 4),
         "carried": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
         "give_lines": give_lines(plan),
         "keep_lines": _laid_out([each.keep()] for each in states),
@@ -58,19 +60,22 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         CarryingBack(state, rereads=any(each.name in read for each in state.readings), trained=plan.trained)
         for state in plan.states
     ]
-    buffers = {row.name: f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
-    gradients = {f"d_{row.name}": f"CHUNK * {LANES[row.axis]} + SLACK" for row in plan.rows}
+    buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
+    gradients = {f"d_{row.name}": f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
+    gradients |= {f"d_{each.name}": f"CHUNK * {s.forward.width} + SLACK" for s in states for each in s.state.readings}
     buffers |= gradients
     for each in states:
         buffers |= each.buffers
     buffers |= _rooms(plan, (*plan.rows, *plan.returns, plan.y_return))
     returns = [plan.y_return, *plan.returns]
     return {
-        **_common(plan, {**buffers, **SCRATCH, **SCRATCH_BACK}),
+        **_common(plan, {**buffers, **matrices.buffers(plan, back=True), **SCRATCH, **SCRATCH_BACK}),
+        "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=True), 4),
+        "flush_lines": laid_out_blocks(matrices.flush_lines(plan), 6),
         "advanced": [(each.state.called, laid_out_cpp(each.advance(), 4)) for each in states],
         "reread": [(each.state.called, laid_out_cpp(each.reread(), 4)) for each in states if each.rereads],
         "carried_back": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
-        "returned": [(each.name, return_lines(plan, each)) for each in returns],
+        "returned": [(each.name, _return_lines(plan, each)) for each in returns],
         "row_returns": [each.name for each in plan.returns],
         "gradients": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items()],
         "start_lines": _laid_out(each.start() for each in states),
@@ -93,7 +98,8 @@ def launcher(plan: ChunkPlan) -> dict[str, object]:
 def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
     """What both passes show."""
     given = arguments(plan)
-    decays = {f"{s.called}_decays": LANES["c"] if s.by_channel else "1" for s in plan.states}
+    decays = {f"{s.called}_decays": lanes_of(s.key_axis) if s.by_channel else "1" for s in plan.states}
+    own = sorted({row.axis for row in plan.rows if row.axis not in (None, "c", "e")})
     return {
         "inputs": [argument for argument in given if argument.axes],
         "most_axes": max((argument.axes for argument in given), default=0),
@@ -104,18 +110,30 @@ def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
         "listed": False,
         "ordered": False,
         "in_order": plan.variant.order is not None,
+        "own_lanes": [(lanes_of(axis), size_of(axis)) for axis in own],
+        "lanes_of_own": "".join(f", {lanes_of(axis)}" for axis in own),
         "states": [(state.called, Carrying(state).shape) for state in plan.states],
         "buffers": [*declared("Buffer<float>", buffers), *declared("Decays", decays)],
         "members": _members({**buffers, **decays}),
-        "rows": [(row.name, load_lines(plan, row)) for row in plan.rows],
+        "rows": [(row.name, _row_lines(plan, row)) for row in plan.rows],
     }
+
+
+def _row_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
+    return load_lines(plan, row) if row.matrix is None else laid_out_cpp([matrices.product_line(row)], 4)
+
+
+def _return_lines(plan: ChunkPlan, part: Return) -> list[str]:
+    row = next((row for row in plan.rows if row.name == part.name), plan.y)
+    return return_lines(plan, part) if row.matrix is None else laid_out_blocks(matrices.return_lines(row), 4)
 
 
 def _rooms(plan: ChunkPlan, parts: Iterable[TokenRow | Return]) -> dict[str, str]:
     """Room for a row of the call that is read as floats."""
-    computed = [part for part in parts if not (isinstance(part, TokenRow) and part.plain)]
+    products = {row.name for row in plan.rows if row.matrix is not None}
+    computed = [part for part in parts if not (part.name in products or (isinstance(part, TokenRow) and part.plain))]
     taken = [each for part in computed for each in taken_rows(plan, part)]
-    return {f"{name}_at": LANES[axis] for name, _, _, axis in taken}
+    return {f"{name}_at": lanes_of(axis) for name, _, _, axis in taken}
 
 
 def _laid_out(blocks: Iterable[list[str]], indent: int = 4) -> list[str]:
@@ -125,4 +143,4 @@ def _laid_out(blocks: Iterable[list[str]], indent: int = 4) -> list[str]:
 def _members(sizes: dict[str, str]) -> list[str]:
     """What a constructor makes of sizes."""
     made = [f"{name}({size})" for name, size in sizes.items()]
-    return [f"{':' if k == 0 else ' '} {each}{',' * (k < len(made) - 1)}" for k, each in enumerate(made)]
+    return [f"{each}{',' * (k < len(made) - 1)}" for k, each in enumerate(made)]

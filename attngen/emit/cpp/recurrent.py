@@ -91,8 +91,8 @@ def _zeros(index: int, made: Landed) -> str:
 def _to_input(variant: Variant, index: int, made: Landed | None, order: list[str]) -> str:
     if made is None:  # nothing that is derived reads it
         return "None"
-    sums = f"bh{'t' * made.of_token}{made.axis or ''}"
-    axes = "".join("t" if axis in TOKEN_AXES else axis for axis in variant.input(made.input).axes)
+    sums = " ".join(["b", "h", *(["t"] if made.of_token else []), *made.axes])
+    axes = " ".join("t" if axis in TOKEN_AXES else axis for axis in variant.input(made.input).axes)
     return f'_of_input(inputs[{order.index(made.input)}], given[{index}], "{sums}", "{axes}")'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import LANES, SIZES, TokenPrinter, channel_of, kept_axes, place_of, row_axis
+from attngen.emit.cpp.token_printer import TokenPrinter, channel_of, kept_axes, lanes_of, place_of, row_axis, size_of
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_blocks
 from attngen.ir.expr import EARLIER, Expr, Read, Row, children, variables
@@ -25,9 +25,9 @@ def load_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
     if row.plain:
         at = token(plan) if plan.variant.order else f"({token(plan)})"
         source = f"{row.name} + {at} * call.{row.name}.token, call.{row.name}.channel"
-        target = f"&space.{row.name}[r * {LANES[row.axis]}]"
+        target = f"&space.{row.name}[r * {lanes_of(row.axis)}]"
         head = f"const Element* {row.name} = call.{row.name}.of(b, h);"
-        taken = f"read_row({source}, {SIZES[row.axis]}, {target});"
+        taken = f"read_row({source}, {size_of(row.axis)}, {target});"
         return [head, "for (int64_t r = 0; r < rows; ++r)", *deeper([taken])]
     lines = TokenLines(plan, row)
     return lines.per_token(lines.elements(row, f"space.{row.name}[{place_of(row.axis)}] = ", ";"))
@@ -48,7 +48,7 @@ def over(axis: str | None, lines: list[str]) -> list[str]:
     """A loop over channels."""
     if axis is None:
         return lines
-    return [f"for (int64_t {axis} = 0; {axis} < {SIZES[axis]}; ++{axis}) {{", *deeper(lines), "}"]
+    return [f"for (int64_t {axis} = 0; {axis} < {size_of(axis)}; ++{axis}) {{", *deeper(lines), "}"]
 
 
 def taken_rows(plan: ChunkPlan, part: TokenRow | Return) -> list[tuple[str, str, str, str]]:
@@ -95,7 +95,7 @@ class TokenLines:
         """Rows of the call: as they lie, or as floats one behind the other."""
         lines = []
         for name, source, step, axis in taken_rows(self.plan, self.part):
-            given = f"{source}, {step}, {SIZES[axis]}, &space.{name}_at[0]"
+            given = f"{source}, {step}, {size_of(axis)}, &space.{name}_at[0]"
             lines.append(f"const float* {name}_at = as_floats({given});")
         return lines
 
@@ -103,7 +103,7 @@ class TokenLines:
         """What threads keep of the token: numbers, and rows by their first channel."""
         used, lines = self._used(*self.part.exprs), []
         for name, axis in used.items():
-            place = f"space.{name}[r * {LANES[axis]}]"
+            place = f"space.{name}[r * {lanes_of(axis)}]"
             lines.append(f"const float {name} = {place};" if axis is None else f"const float* {name}_at = &{place};")
         return lines
 
@@ -128,7 +128,7 @@ class TokenLines:
         (inner,) = children(statement.value)
         axis = self._summed(inner)
         lines = over(axis, [*self.needed(inner), f"space.terms[{axis}] = {self.text(inner)};"])
-        return [*lines, f"const float {statement.name} = sum_of_terms(&space.terms[0], {SIZES[axis]});"]
+        return [*lines, f"const float {statement.name} = sum_of_terms(&space.terms[0], {size_of(axis)});"]
 
     def _summed(self, inner: Expr) -> str:
         """The axis that a sum goes over."""
@@ -154,7 +154,7 @@ class TokenLines:
         for statement in self.part.at(Level.KEY):
             axis = channel_of(statement.value) or "c"
             text = TokenPrinter(self.plan, self.part, statement.exact).text(statement.value)
-            lines.append(f"std::vector<{scalar_type(statement, long=True)}> {statement.name}({SIZES[axis]});")
+            lines.append(f"std::vector<{scalar_type(statement, long=True)}> {statement.name}({size_of(axis)});")
             lines += over(axis, [f"{statement.name}[{axis}] = {text};"])
         return lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.reads import KernelPrinter
+from attngen.emit.python import size_name
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable, variable
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
@@ -14,7 +15,16 @@ from attngen.schedule.statements import Statements
 
 SIZES = {"c": "D", "e": "E", None: "1"}
 LANES = {"c": "D_lanes", "e": "E_lanes", None: "LANES"}
-"""How many elements rows over an axis have, and how far apart rows of them lie."""
+
+
+def size_of(axis: str | None) -> str:
+    """How many elements rows over an axis have."""
+    return SIZES[axis] if axis in SIZES or axis is None else size_name(axis)
+
+
+def lanes_of(axis: str | None) -> str:
+    """How far apart rows over an axis lie."""
+    return LANES[axis] if axis in LANES or axis is None else f"lanes_{axis}"
 
 
 class TokenPrinter(KernelPrinter):
@@ -53,7 +63,7 @@ def kept_axes(plan: ChunkPlan) -> dict[str, str | None]:
 
 def place_of(axis: str | None) -> str:
     """Where the element of row r that a loop is at stands among the rows of a chunk."""
-    return f"r * {LANES[axis]} + {axis}" if axis else f"r * {LANES[axis]}"
+    return f"r * {lanes_of(axis)} + {axis}" if axis else f"r * {lanes_of(axis)}"
 
 
 def row_axis(plan: Computed, read: Read) -> str | None:

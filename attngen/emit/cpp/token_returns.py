@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
-from attngen.emit.cpp.token_printer import SIZES, kept_axes, place_of
+from attngen.emit.cpp.token_printer import kept_axes, place_of, size_of
 from attngen.emit.layout import deeper
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
@@ -19,7 +19,7 @@ class Landed:
 
     input: str
     of_token: bool
-    axis: str | None
+    axes: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -34,7 +34,7 @@ class Landed:
     @property
     def shape(self) -> tuple[str, ...]:
         """Of its sums."""
-        return ("B", "H", *(["N"] if self.of_token else []), *([SIZES[self.axis]] if self.axis else []))
+        return ("B", "H", *(["N"] if self.of_token else []), *map(size_of, self.axes))
 
 
 def landed(plan: ChunkPlan) -> list[Landed]:
@@ -45,7 +45,11 @@ def landed(plan: ChunkPlan) -> list[Landed]:
 
 def _landed(plan: ChunkPlan, name: str) -> Landed:
     axes = plan.variant.input(name).axes
-    return Landed(name, not set(TOKEN_AXES).isdisjoint(axes), next((axis for axis in axes if axis in ("c", "e")), None))
+    for row in plan.rows:
+        if row.matrix is not None and row.matrix.input == name:
+            assert row.axis is not None and row.projected is not None and row.projected.axis is not None
+            return Landed(name, of_token=False, axes=(row.axis, row.projected.axis))
+    return Landed(name, not set(TOKEN_AXES).isdisjoint(axes), tuple(axis for axis in axes if axis in ("c", "e")))
 
 
 def return_lines(plan: ChunkPlan, part: Return) -> list[str]:
@@ -66,7 +70,7 @@ def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr) -> list[
         return [f"if (call.{made.name}) {{", f"  {made.kind}* to = &call.{made.name}[{place}];", *deeper(loop), "}"]
     assert isinstance(leaf, Variable)
     axis = kept_axes(plan)[leaf.name]
-    return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] = {lines.text(share)};"])
+    return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] += {lines.text(share)};"])
 
 
 def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[Landed, str, str]:
@@ -74,12 +78,12 @@ def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -
     if isinstance(leaf, Read):
         made = _landed(plan, leaf.input)
         axes = plan.variant.input(leaf.input).axes
-        channel = lines.text(leaf.indices[axes.index(made.axis)]) if made.axis else "0"
+        channel = lines.text(leaf.indices[axes.index(made.axes[0])]) if made.axes else "0"
     else:
         row = leaf if isinstance(leaf, Row) else leaf.row
         assert isinstance(row, Row)
-        made = Landed(row.name, of_token=True, axis=row.channels[0])
+        made = Landed(row.name, of_token=True, axes=row.channels)
         channel = leaf.channels[0] if isinstance(leaf, Row) else lines.text(leaf.index)
     token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"
     place = f"({HEAD} * N + {token})" if made.of_token else HEAD
-    return made, f"{place} * {SIZES[made.axis]}" if made.axis else place, channel
+    return made, " * ".join([place, *map(size_of, made.axes)]), channel

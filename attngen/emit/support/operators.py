@@ -87,19 +87,20 @@ def _landed(total: Tensor | None, given: Tensor, place: tuple[Tensor | int, ...]
 
 
 def _of_input(total: Tensor | None, given: Tensor, made: str, axes: str) -> Tensor | None:
-    """The gradient by an input with some axes, from sums over the axes `made`, of which the first are b and h.
+    """The gradient by an input with some axes, from sums with the axes `made`, of which the first are b and h.
 
     Heads that read the same element come together, and so does all along axes that the input has not.
     """
     if total is None:
         return None
-    if "h" in axes and given.shape[axes.index("h")] != total.shape[1]:
-        heads = given.shape[axes.index("h")]
+    wanted, found = axes.split(), made.split()
+    if "h" in wanted and given.shape[wanted.index("h")] != total.shape[1]:
+        heads = given.shape[wanted.index("h")]
         total = total.reshape(total.shape[0], heads, total.shape[1] // heads, *total.shape[2:]).sum(2)
-    gone = tuple(k for k, axis in enumerate(made) if axis not in axes)
-    left = [axis for axis in made if axis in axes]
+    gone = tuple(k for k, axis in enumerate(found) if axis not in wanted)
+    left = [axis for axis in found if axis in wanted]
     total = total.sum(gone, dtype=torch.float64) if gone else total
-    return total.permute([left.index(axis) for axis in axes]).contiguous()
+    return total.permute([left.index(axis) for axis in wanted]).contiguous()
 
 
 def _head_rounds(share: int, group: int) -> int:

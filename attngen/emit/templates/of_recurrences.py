@@ -1,10 +1,11 @@
 def _shapes(*arguments: Any) -> tuple[Tensor, ...]:
     """The same without numbers."""
     *given, trained = arguments
-    (B, H, N, _, D, E), q = _sized(__sized_given__)[:6], given[0]
-    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    sizes, q = _sized(__sized_given__), given[0]
+    (B, H, N, _, _, E), shapes = sizes[:6], _state_shapes(*sizes)
+    carried = [q.new_empty((B, H, *shape), dtype=torch.float32) for shape in shapes]
     segments = -(-N // SEGMENT) if trained else 0
-    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in _state_shapes(D, E)]
+    kept = [q.new_empty((B, H, segments * math.prod(shape)), dtype=torch.float32) for shape in shapes]
     return q.new_empty((B, H, N, E)), *carried, *kept
 
 
@@ -30,10 +31,11 @@ def _sized(
 ) -> tuple[int, ...]:
     """B, H, N, M, D, E__own_sizes_text__, where all shapes fit."""
     B, H, N, M, D, E = _sizes("__variant__", q, k, v)
-    # % for line in shapes
+    # % for line in shapes + axis_lines
     __line__
     # % endfor
-    for name, given, shape in zip(STATES, (__state_tuple__), _state_shapes(D, E), strict=True):
+    state_shapes = _state_shapes(B, H, N, M, D, E__unpacked_sizes__)
+    for name, given, shape in zip(STATES, (__state_tuple__), state_shapes, strict=True):
         fits = given is None or (given.shape == (B, H, *shape) and given.device == q.device)
         wanted = f"the shape {[B, H, *shape]} and be where q is"
         _require(fits, f"__variant__: the state {name} must have {wanted}")

@@ -69,7 +69,20 @@ def kda(S: Array, q: Array, k: Array, v: Array, given: Inputs) -> tuple[Array, A
     return deltanet(np.exp(given["g"])[..., None] * S, q, k, v, given)
 
 
+def performer(S: Array, q: Array, k: Array, v: Array, given: Inputs) -> tuple[Array, Array]:
+    """2009.14794, lemma 1: phi(x) = exp(omega x - |x|^2 / 2) of x / K^(1/4); the last column sums the weights."""
+
+    def phi(x: Array) -> Array:
+        x = x / x.shape[-1] ** 0.25
+        return np.exp(x @ given["omega"].T - (x * x).sum(-1, keepdims=True) / 2)
+
+    S = S + outer(phi(k), np.concatenate([v, np.ones((*v.shape[:-1], 1))], -1))
+    y = read(phi(q), S)
+    return S, y[..., :-1] / (y[..., -1:] + 1e-6)
+
+
 STEPS: dict[str, Step] = {
+    "performer": performer,
     "retention_recurrent": retention,
     "retention_reverse": retention,
     "gla": gla,
@@ -104,5 +117,6 @@ DRAWS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
     "skip": uniform(-1, 1),
     "u": uniform(-1, 1),
     "beta": uniform(0, 1),
+    "omega": lambda generator, shape: generator.standard_normal(shape),
 }
 """Each input by its name."""

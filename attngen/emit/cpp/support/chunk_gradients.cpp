@@ -1,7 +1,7 @@
 // ---- gradients of a chunk
 
 // across[e][c] = state[c][e], with rows `apart` and `across_apart` from each other.
-[[gnu::noinline]] void exchange(
+[[gnu::noinline]] inline void exchange(
     const float* state, int64_t depth, int64_t width, int64_t apart, int64_t across_apart, float* across) {
   std::fill_n(across, width * across_apart, 0.0f);
   for (int64_t c = 0; c < depth; ++c)
@@ -9,13 +9,13 @@
 }
 
 // Each column of a matrix times a factor of its own.
-[[gnu::noinline]] void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
+[[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
 // sums[c] = sum of x[r][c] * y[r][c] over r.
-[[gnu::noinline]] void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
+[[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
   std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
@@ -32,7 +32,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // x[j] += sum of weights[i][j] * x[i] over the tokens i behind j: what `solve` does, the other way.
-[[gnu::noinline]] void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] inline void solve_back(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = count - 1; i > 0; --i)
     for (int64_t j = 0; j < i; ++j) add_scaled(x + i * width, weights[i * CHUNK + j], width, x + j * width);
 }
@@ -40,7 +40,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 // What rows read is row . key * value, so far without what decays: `weights` are row . key, `slopes` are gradient .
 // value. Both get their decays, and `joined`, where there is one, their products; `time` is how many tokens have
 // written what is read.
-[[gnu::noinline]] void join(
+[[gnu::noinline]] inline void join(
     int64_t count, Decays& decays, bool before, float* weights, float* slopes, float* joined) {
   for (int64_t i = 0; i < count; ++i) {
     const int64_t time = i + !before;
@@ -54,7 +54,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // From what rows read of the state in front of the chunk: `read` is gradient . state^T.
-[[gnu::noinline]] void return_to_rows(
+[[gnu::noinline]] inline void return_to_rows(
     int64_t count, const float* rows, const float* read, int64_t width, Decays& decays, bool before, float* d_rows,
     float* from_state) {
   for (int64_t i = 0; i < count; ++i) {
@@ -65,7 +65,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // From what later chunks read of what tokens have written: `read` is value . gradient^T of the state behind the chunk.
-[[gnu::noinline]] void return_to_keys(
+[[gnu::noinline]] inline void return_to_keys(
     int64_t count, const float* keys, const float* read, int64_t width, Decays& decays, float* d_keys, float* joined) {
   for (int64_t j = 0; j < count; ++j) {
     add_scaled(read + j * width, decays.between[count * CHUNK + j], width, d_keys + j * width);
@@ -75,7 +75,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // The gradient by the decay of each token: what is read behind it of what was there before it, without itself. No
 // logarithms, no quotients: factors may be 0 and of any sign.
-[[gnu::noinline]] void return_to_decays(
+[[gnu::noinline]] inline void return_to_decays(
     int64_t count, Decays& decays, const float* joined, const float* from_state, float* d_decay, int64_t apart) {
   for (int64_t l = 0; l < count; ++l) {
     std::array<float, CHUNK> of_tokens = {};
@@ -93,7 +93,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // All of that where each channel decays in its own way: on from token to token what row i reads, starting with `start`
 // of the state or with 0, and back what its gradient gives to keys and decays.
-[[gnu::noinline]] void return_by_channel(
+[[gnu::noinline]] inline void return_by_channel(
     int64_t count, const float* rows, const float* keys, const float* decay, int64_t width, bool before,
     const float* slopes, const float* start, float* d_rows, float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -119,7 +119,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 
 // The same from what later chunks read: `read` is value . gradient^T of the state behind the chunk, and `start` is the
 // sum of state * gradient over values.
-[[gnu::noinline]] void return_from_end(
+[[gnu::noinline]] inline void return_from_end(
     int64_t count, const float* keys, const float* decay, int64_t width, const float* read, const float* start,
     float* d_keys, float* d_decay) {
   Floats reached[CHUNK];
@@ -140,7 +140,7 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
 }
 
 // decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-[[gnu::noinline]] void decay_keys_by_channel(
+[[gnu::noinline]] inline void decay_keys_by_channel(
     int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
   for (int64_t c = 0; c < width; c += LANES) {
     Floats kept = all(1.0f);
@@ -149,4 +149,10 @@ inline void add_scaled(const float* x, float factor, int64_t width, float* sum) 
       kept *= load(decay + j * width + c);
     }
   }
+}
+
+// sums += part, which is 0 behind that.
+[[gnu::noinline]] inline void add_to_matrix(int64_t count, int64_t width, int64_t apart, float* part, double* sums) {
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t c = 0; c < width; ++c) sums[r * width + c] += std::exchange(part[r * apart + c], 0.0f);
 }

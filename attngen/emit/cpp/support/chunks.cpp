@@ -22,7 +22,7 @@ inline void multiply_columns(
 }
 
 template <int ROWS, bool ACROSS>
-[[gnu::noinline]] void multiply_rows(
+[[gnu::noinline]] inline void multiply_rows(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
     const float* rescale, float* out) {
   for (int64_t e = 0; e < width; e += STRIP * LANES)
@@ -87,13 +87,13 @@ struct Decays {
 };
 
 // across[c][r] = rows[r][c], with room for all tokens of a chunk.
-[[gnu::noinline]] void turn(int64_t count, const float* rows, int64_t width, float* across) {
+[[gnu::noinline]] inline void turn(int64_t count, const float* rows, int64_t width, float* across) {
   for (int64_t c = 0; c < width; ++c)
     for (int64_t r = 0; r < CHUNK; ++r) across[c * CHUNK + r] = r < count ? rows[r * width + c] : 0;
 }
 
 // weights[i][j] = (row i . key j) * decay from j to i, where rows read `before` tokens write, or behind that.
-[[gnu::noinline]] void weigh_by_token(
+[[gnu::noinline]] inline void weigh_by_token(
     int64_t count, const float* rows, const float* keys_across, int64_t width, Decays& decays, bool before,
     float* weights) {
   product(count, width, rows, width, keys_across, CHUNK, nullptr, weights);
@@ -105,7 +105,7 @@ struct Decays {
 }
 
 // The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-[[gnu::noinline]] void weigh_by_channel(
+[[gnu::noinline]] inline void weigh_by_channel(
     int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
     float* weights, float* decayed) {
   for (int64_t i = 0; i < count; ++i) {
@@ -131,7 +131,8 @@ struct Decays {
 }
 
 // decayed[j] = key j behind the last token of a chunk, where all channels decay alike.
-[[gnu::noinline]] void decay_keys(int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
+[[gnu::noinline]] inline void decay_keys(
+    int64_t count, const float* keys, int64_t width, Decays& decays, float* decayed) {
   for (int64_t j = 0; j < count; ++j) {
     const float since = decays.between[count * CHUNK + j];
     for (int64_t c = 0; c < width; ++c) decayed[j * width + c] = keys[j * width + c] * since;
@@ -139,7 +140,7 @@ struct Decays {
 }
 
 // Rows times what has decayed of the state in front of the chunk when they read it.
-[[gnu::noinline]] void fade(
+[[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c)
@@ -147,7 +148,7 @@ struct Decays {
 }
 
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
-[[gnu::noinline]] void solve(int64_t count, const float* weights, float* x, int64_t width) {
+[[gnu::noinline]] inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
     for (int64_t j = 0; j < i; ++j)
       for (int64_t e = 0; e < width; e += LANES) {
@@ -156,23 +157,28 @@ struct Decays {
       }
 }
 
-// A state as it lies in memory, `depth` rows of `width`, to one with rows `apart` from each other; 0 if none is given.
-inline void take_state(const float* given, int64_t depth, int64_t width, int64_t apart, float* state) {
+// A state from memory, where rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if
+// none is given.
+inline void take_state(
+    const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* state) {
   std::fill_n(state, depth * apart, 0.0f);
-  if (!given) return;
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(given + c * width, width, state + c * apart);
+  for (int64_t c = 0; given && c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) state[c * apart + e] = given[c * key_step + e * value_step];
 }
 
-inline void give_state(const float* state, int64_t depth, int64_t width, int64_t apart, float* given) {
-  for (int64_t c = 0; c < depth; ++c) std::copy_n(state + c * apart, width, given + c * width);
+inline void give_state(
+    const float* state, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
+    float* given) {
+  for (int64_t c = 0; c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
 // All heads of a call: each thread takes the next that is left, with a workspace of its own.
 template <typename Head, typename Space, typename Call>
 void run_heads(const Call& call) {
-  const int64_t D_lanes = rounded_up(call.D, LANES), E_lanes = rounded_up(call.E, LANES);
   std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call.D, call.E, D_lanes, E_lanes);
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)

@@ -48,6 +48,9 @@ struct Head : Tokens {
 
   void run() {
     const int64_t head = int64_t{b} * H + h;
+    // % if matrix_lines
+    load_matrices();
+    // % endif
     // % for line in start_lines
     __line__
     // % endfor

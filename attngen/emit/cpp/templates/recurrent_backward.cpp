@@ -98,6 +98,9 @@ struct Head : Tokens {
   void run() {
     constexpr int64_t TOGETHER = SEGMENT * CHUNK;
     const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
+    // % if matrix_lines
+    load_matrices();
+    // % endif
     // % for line in start_lines
     __line__
     // % endfor
@@ -107,6 +110,9 @@ struct Head : Tokens {
       // % endfor
       advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
       while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
+      // % for line in flush_lines
+      __line__
+      // % endfor
     }
     // % for line in finish_lines
     __line__

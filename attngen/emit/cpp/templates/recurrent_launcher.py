@@ -96,7 +96,7 @@ __recurring__
 class _Call(NamedTuple):
     """What both C++ files take of a call, in the order in which they take it."""
 
-    sizes: tuple[int, int, int, int, int, int]
+    sizes: tuple[int, ...]  # B, H, N, M, D, E__own_sizes_text__
     dtype: torch.dtype
     tensors: list[Tensor | None]
     integers: array[int]
@@ -107,11 +107,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
     *given, trained = arguments
     call = _packed(*given)
-    B, H, N, _, D, E = call.sizes
+    B, H, N, _, _, E = call.sizes[:6]
     y = torch.empty((B, H, N, E), dtype=call.dtype, device="cpu")
     tensors = [y]
     carried, kept = [], []
-    for before, shape in zip(given[__states_in__], _state_shapes(D, E), strict=True):
+    for before, shape in zip(given[__states_in__], _state_shapes(*call.sizes), strict=True):
         carried.append(torch.empty((B, H, *shape), dtype=torch.float32, device="cpu"))
         numbers = -(-N // SEGMENT) * math.prod(shape) if trained else 0
         kept.append(torch.empty((B, H, numbers), dtype=torch.float32, device="cpu"))
@@ -129,14 +129,15 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         raise NotImplementedError("__variant__: the gradient by __input_name__ can't be computed yet")
     # % endfor
     call = _packed(*given__seen_argument__)
-    B, H, N, _, D, E = call.sizes
+    B, H, N, _, D, E__unpacked_sizes__ = call.sizes
     dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
 
     def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
         return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
 
     rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], _state_shapes(D, E), strict=True)]
+    shapes = _state_shapes(*call.sizes)
+    states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
     # % if by_inputs
     inputs = [
         # % for line in by_inputs
@@ -228,7 +229,7 @@ def _packed(
     # % else
     reals: list[float] = []
     # % endif
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    return _Call((B, H, N, M, D, E__unpacked_sizes__), q.dtype, tensors, array("q", integers), array("d", reals))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -1,15 +1,31 @@
-struct Workspace {  // of one thread
+struct Widths {  // of rows, and how far apart rows lie
+  const int64_t D, E, D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  // % for own_lanes_name, own_size in own_lanes
+  const int64_t __own_size__, __own_lanes_name__ = rounded_up(__own_size__, LANES);
+  // % endfor
+  const int64_t widest = std::max({ D_lanes, E_lanes__lanes_of_own__ });
+
+  explicit Widths(const Call& call)
+      : D(call.D)
+      , E(call.E)
+      // % for own_lanes_name, own_size in own_lanes
+      , __own_size__(call.__own_size__)
+      // % endfor
+  {}
+};
+
+struct Workspace : Widths {  // of one thread
   // % for line in buffers
   __line__
   // % endfor
 
-  Workspace(int64_t D, int64_t E, int64_t D_lanes, int64_t E_lanes)
-      // % for member in members
-      __member__
-      // % endfor
+  explicit Workspace(const Call& call)
+      : Widths(call),
+        // % for member in members
+        __member__
+        // % endfor
   {
-    std::fill_n(&ones[0], std::max({ D_lanes, E_lanes, CHUNK }), 1.0f);
-    static_cast<void>(D), static_cast<void>(E);
+    std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
@@ -25,7 +41,10 @@ struct Tokens {
   __line__
   // % endfor
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
-  [[maybe_unused]] const int64_t D_lanes = rounded_up(D, LANES), E_lanes = rounded_up(E, LANES);
+  [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
+  // % for own_lanes_name, own_size in own_lanes
+  [[maybe_unused]] const int64_t __own_lanes_name__ = space.__own_lanes_name__;
+  // % endfor
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   // % if in_order
@@ -40,6 +59,15 @@ struct Tokens {
   }
   // % endfor
 
+  // % if matrix_lines
+  // Matrices that rows are multiplied with.
+  void load_matrices() {
+    // % for line in matrix_lines
+    __line__
+    // % endfor
+  }
+
+  // % endif
   // The rows of the tokens from `start` on.
   void load(int64_t start) {
     first = start;

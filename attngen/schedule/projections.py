@@ -1,0 +1,28 @@
+"""Rows of tokens times a matrix of the call: `dot(omega[m, c], x)`, a row over the axis that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attngen.ir.expr import EARLIER, Apply, Expr, Read, children, mentions
+
+
+def projections(expr: Expr) -> Iterator[Apply]:
+    """The products with a matrix in an expression, the outermost of nested ones."""
+    if isinstance(expr, Apply) and matrix_of(expr) is not None:
+        yield expr
+        return
+    for child in children(expr):
+        yield from projections(child)
+
+
+def matrix_of(expr: Apply) -> tuple[Read, Expr] | None:
+    """The matrix, which is the same for all tokens, and the row; nothing of another expression."""
+    if expr.function != "dot" or len(expr.channels) != 1:
+        return None
+    for matrix, row in (expr.arguments, expr.arguments[::-1]):
+        alike = isinstance(matrix, Read) and len(matrix.channels) == 2 and len(row.channels) == 1
+        if alike and not mentions(matrix, "t", EARLIER.name):
+            assert isinstance(matrix, Read)
+            return matrix, row
+    return None
