@@ -15,12 +15,19 @@ from attngen.schedule.support import unsupported
 TABLE = (Path(__file__).parents[2] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^\| (E04\d\d) \| .+ \| `(.+)` \|$", TABLE, re.MULTILINE))
 CASES = {
-    "a state over an axis of an input": """
+    "a matrix of each token": """
 attention a {
-  input omega[m, c]: float
-  state S = S + outer(dot(omega[m, c], k), v)
-  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
-  out   dot(dot(omega[m, c], q), S)
+  input omega[t, m, c]: float
+  state S = S + outer(dot(omega[t, m, c], k), v)
+  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
+  out   dot(dot(omega[t, m, c], q), S)
+}""",
+    "values over an axis of an input": """
+attention a {
+  input x[t, m]: float
+  state S = S + outer(k, x[t])
+  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
+  out   v * dot(x[t], dot(q, S))
 }""",
     "a row of an input at another channel": """
 attention a {
