@@ -73,7 +73,8 @@ class Tokens:
     def row(self, expr: Expr, wanted: str) -> TokenRow:
         """The row that an expression is; `wanted` is its name, where it is none of the call's own."""
         if expr not in self.rows:
-            inner = {part: self._projected(part, f"{wanted}_product") for part in projections(expr)}
+            inner: dict[Expr, TokenRow] = {}
+            inner |= {part: self._projected(part, f"{wanted}_product") for part in projections(expr)}
             name = expr.name if isinstance(expr, Row) else self.namer.fresh(self.namer.given.get(expr, wanted))
             self.rows[expr] = inner[expr] if expr in inner else self._made(with_products(expr, inner), name, inner)
         return self.rows[expr]
@@ -93,7 +94,8 @@ class Tokens:
 
     def result(self, expr: Expr, name: str, read: Mapping[str, Level]) -> TokenRow:
         """A row over values of the kernel, whose levels are given: no row that others take."""
-        inner = {part: self._projected(part, f"{name}_product") for part in projections(expr)}
+        inner: dict[Expr, TokenRow] = {}
+        inner |= {part: self._projected(part, f"{name}_product") for part in projections(expr)}
         return self._made(with_products(expr, inner), name, inner, read)
 
     def _made(
@@ -144,10 +146,10 @@ def obstacle(row: Expr) -> tuple[str, Span] | None:
         if found is not None and (reason := obstacle(found[1])) is not None:
             return reason
     row = rewrite(row, _without_products)
-    for part in distinct(row):
+    for part in _as_written(row):
         if isinstance(part, Rechannel) and not (part.axis == "c" and is_inside(part.index)):
             return OUTSIDE, part.span
-    for part in distinct(of_channel(row)):
+    for part in _as_written(of_channel(row)):
         if isinstance(part, Apply) and not (part.function in SCALAR or is_row_sum(part)):
             return f"`{part.function}` of these rows can't be compiled yet", part.span
         if isinstance(part, Variable) and part.channels and part.name not in ("c", "e", PRODUCT):
@@ -155,6 +157,11 @@ def obstacle(row: Expr) -> tuple[str, Span] | None:
         if len(part.channels) > 1:
             return "a matrix of each token can't be compiled yet", part.span
     return None
+
+
+def _as_written(expr: Expr) -> list[Expr]:
+    """The parts of an expression, those that an author wrote first."""
+    return sorted(distinct(expr), key=lambda part: (not part.span.text, part.span.start, -part.span.stop, repr(part)))
 
 
 PRODUCT = "product"

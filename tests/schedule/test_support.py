@@ -19,15 +19,15 @@ CASES = {
 attention a {
   input omega[t, m, c]: float
   state S = S + outer(dot(omega[t, m, c], k), v)
-  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
+                          ^^^^^^^^^^^^^^ E0406
   out   dot(dot(omega[t, m, c], q), S)
 }""",
     "values over an axis of an input": """
 attention a {
   input x[t, m]: float
-  state S = S + outer(k, x[t])
-  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
-  out   v * dot(x[t], dot(q, S))
+  state S = S + outer(k, x[t, m])
+  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ E0406
+  out   v * dot(x[t, m], dot(q, S))
 }""",
     "a row of an input at another channel": """
 attention a {
