@@ -91,8 +91,6 @@ class PairwiseKernel(Kernel):
             y = y.to(q.dtype)
             return (y, None if lse is None else lse.float()) if return_lse else y
         options: dict[str, Any] = {**inputs, **self.parameters}
-        if backend == "cpp" and self._chunks is not None and _are_one_sequence(q, k, offset):
-            return self._chunks(q, k, v, scale=scale, **options)[0]
         if return_lse:
             options["return_lse"] = True
         if prepared is not None:
@@ -100,6 +98,9 @@ class PairwiseKernel(Kernel):
                 raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
             if prepared.tiles is not None:
                 options["prepared"] = prepared.tiles
+        if backend == "cpp" and self._chunks is not None and _are_one_sequence(q, k, offset):
+            options.pop("prepared", None)
+            return self._chunks(q, k, v, scale=scale, **options)[0]
         function = self._functions.get(backend) or self._function(backend)
         if debug and "debug" in signature(function).parameters:
             options["debug"] = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -80,6 +82,10 @@ def test_when_it_is_called() -> None:
     assert not torch.equal(in_chunks, by_pairs)
     assert torch.equal(kernel(*qkv, **inputs), in_chunks) and torch.equal(kernel(*qkv, offset=0, **inputs), in_chunks)
     assert torch.equal(kernel(*qkv, offset=torch.tensor(0), **inputs), by_pairs)
+    prepared = kernel.prepare(*qkv[:2], doc=inputs["doc"], w=inputs["w"])
+    assert torch.equal(kernel(*qkv, prepared=prepared, **inputs), in_chunks)
+    with pytest.raises(ValueError, match="packed: prepared was made by another kernel"):
+        kernel(*qkv, prepared=replace(prepared, backend="triton"), **inputs)
     q, *others = qkv
     fewer = kernel(q[:, :, 10:], *others, **inputs)
     assert torch.equal(fewer, kernel._function("cpp")(q[:, :, 10:], *others, **inputs))
