@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attngen.ir.expr import EARLIER, Apply, Expr, Read, children, mentions
+from attngen.ir.expr import EARLIER, Apply, Expr, Read, Variable, children
 
 
 def projections(expr: Expr) -> Iterator[Apply]:
@@ -22,7 +22,11 @@ def matrix_of(expr: Apply) -> tuple[Read, Expr] | None:
         return None
     for matrix, row in (expr.arguments, expr.arguments[::-1]):
         alike = isinstance(matrix, Read) and len(matrix.channels) == 2 and len(row.channels) == 1
-        if alike and not mentions(matrix, "t", EARLIER.name):
-            assert isinstance(matrix, Read)
+        if alike and isinstance(matrix, Read) and all(map(_is_plain, matrix.indices)):
             return matrix, row
     return None
+
+
+def _is_plain(index: Expr) -> bool:
+    """Whether an index is a batch row, a head or a channel as it is."""
+    return isinstance(index, Variable) and index.name not in ("t", EARLIER.name)

@@ -125,7 +125,7 @@ def _row_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
 
 def _return_lines(plan: ChunkPlan, part: Return) -> list[str]:
     row = next((row for row in plan.rows if row.name == part.name), plan.y)
-    return return_lines(plan, part) if row.matrix is None else laid_out_blocks(matrices.return_lines(row), 4)
+    return return_lines(plan, part) if row.matrix is None else laid_out_blocks(matrices.return_lines(plan, row), 4)
 
 
 def _rooms(plan: ChunkPlan, parts: Iterable[TokenRow | Return]) -> dict[str, str]:

@@ -60,7 +60,7 @@ def product_line(row: TokenRow) -> str:
     return f"product({given}, {at(f'{_name(row.matrix)}_across')}, {lanes_of(made)}, nullptr, {at(row.name)});"
 
 
-def return_lines(row: TokenRow) -> list[str]:
+def return_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
     """What the gradient by such rows hands to the row that was multiplied, and to the matrix."""
     assert row.matrix is not None and row.projected is not None
     (made, summed), name, of = _axes(row), _name(row.matrix), row.projected.name
@@ -68,13 +68,16 @@ def return_lines(row: TokenRow) -> list[str]:
     to_row = f"rows, {size_of(made)}, {gradient}, {at(name)}, {lanes_of(summed)}, {ONES}, {at(f'd_{of}')}"
     to_matrix = f"{size_of(made)}, rows, {gradient}, {at(of)}, {lanes_of(summed)}, {ONES}, {at(f'd_{name}')}"
     asked = f"if (call.by_{kernel_name(row.matrix.input)})"
-    return [f"product({to_row});", asked, *deeper([f"product<true>({to_matrix});"])]
+    to_input = [] if row.matrix.input in plan.lacking else [asked, *deeper([f"product<true>({to_matrix});"])]
+    return [f"product({to_row});", *to_input]
 
 
 def flush_lines(plan: ChunkPlan) -> list[str]:
     """What the tokens of a segment give to matrices, to sums in float64."""
     lines = []
     for matrix, row in distinct_matrices(plan).items():
+        if matrix.input in plan.lacking:
+            continue
         made, summed = _axes(row)
         target = f"by_{kernel_name(matrix.input)}"
         place = f"call.{target} + {HEAD} * {size_of(made)} * {size_of(summed)}"
