@@ -32,13 +32,15 @@ def test_all_kernels_agree_with_the_interpreter(spec: str, call: Given, position
     ],
 )
 def test_rows_at_other_channels(update: str) -> None:
-    """Also rows of inputs, at the token and at the one before."""
+    """Also rows of inputs, at the token and at the one before, and the gradients that they get there."""
     text = f"""attention a {{ input gc[b, h, t, c]: float  input w[b, h, t, e]: float
       let x = gc[b, h, t]  let before = prev(gc[b, h, t])  let value = w[b, h, t]
       state S = {update} + 0 * outer(x, value)  out dot(q, S) + value }}"""
     generator = torch.Generator().manual_seed(0)
     q, k, v, gc, w = (torch.randn(2, 2, 21, width, generator=generator) for width in (8, 8, 5, 8, 5))
-    agrees(text, Given((q, k, v), {"gc": gc, "w": w}, {}), 0)
+    call = Given((q, k, v), {"gc": gc, "w": w}, {})
+    agrees(text, call, 0)
+    gradients_agree(text, call, 0)
 
 
 @pytest.mark.parametrize("spec", COMMON)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from attngen.emit.cpp.carrying import ACROSS, FADED, ONES, WEIGHTS, Carrying, at
-from attngen.schedule.chunks import StatePlan
+from attngen.emit.cpp.carrying import ACROSS, FADED, ONES, WEIGHTS, at
+from attngen.emit.cpp.recalling import KEPT, Recalling
 from attngen.schedule.tokens import TokenRow
 
 SLOPES, JOINED, FROM_STATE, READ = map(at, ("slopes", "joined", "from_state", "read"))
-VALUES_ACROSS, KEPT = map(at, ("values_across", "kept"))
+VALUES_ACROSS = at("values_across")
 
 
 class Reads(NamedTuple):
@@ -35,130 +35,24 @@ class Writes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class CarryingBack:
-    """The lines of one state. `rereads`: whether what tokens read is needed; `trained`: rows that want gradients."""
-
-    state: StatePlan
-    rereads: bool
-    trained: frozenset[str]
-
-    @property
-    def forward(self) -> Carrying:
-        return Carrying(self.state)
-
-    @property
-    def is_straight(self) -> bool:
-        """Whether the state is also needed with keys as rows."""
-        return self.rereads or self.state.erases is not None
+class CarryingBack(Recalling):
+    """The lines of one state."""
 
     @property
     def decays(self) -> bool:
         """Whether gradients by what decays are wanted."""
         return self.state.decay is not None and self.state.decay.name in self.trained
 
-    @property
-    def buffers(self) -> dict[str, str]:
-        """What a thread keeps, and how many floats that is."""
-        made, name = self.forward, self.state.called
-        across = f"{self.forward.values} * {made.depth}"
-        kept = {f"{name}_across": f"SEGMENT * {across} + SLACK", f"d_{name}_across": f"{across} + SLACK"}
-        kept |= {f"d_{name}": f"{made.count} * {made.width} + SLACK"}
-        if self.is_straight:
-            kept[name] = f"SEGMENT * {made.count} * {made.width} + SLACK"
-        if self.rereads:
-            kept |= {each.name: f"CHUNK * {made.width} + SLACK" for each in self.state.readings}
-        if self.state.erases is not None:
-            kept |= {made.found: f"SEGMENT * CHUNK * {made.width} + SLACK"}
-            kept |= {f"d_{made.found}": f"CHUNK * {made.width} + SLACK"}
-        return kept
-
     def start(self) -> list[str]:
         """The gradient by the state behind the last token."""
         name, made = self.state.called, self.forward
         lines = [made.taken(f"d_{name}_out", at(f"d_{name}"), "head")]
-        return [*lines, self._exchanged(f"d_{name}", f"d_{name}_across")]
+        return [*lines, self.exchanged(f"d_{name}", f"d_{name}_across")]
 
     def finish(self) -> list[str]:
         """The gradient by the state in front of the first token."""
         name = self.state.called
         return [f"if (call.d_{name}_in) {self.forward.given(at(f'd_{name}'), f'd_{name}_in', 'head')}"]
-
-    def recall(self) -> list[str]:
-        """The state in front of a segment."""
-        name, made = self.state.called, self.forward
-        if not self.is_straight:
-            place = f"call.{name}_kept + (head * segments + segment) * {made.size}"
-            keys, values = made.steps
-            given = f"{made.values}, {made.count}, {values}, {keys}, {made.depth}"
-            return [f"take_state({place}, {given}, {at(f'{name}_across')});"]
-        taken = made.taken(f"{name}_kept", at(name), "(head * segments + segment)")
-        return [taken, self._exchanged(name, f"{name}_across")]
-
-    def _exchanged(self, source: str, target: str) -> str:
-        made = self.forward
-        given = f"{made.count}, {self.forward.values}, {made.width}, {made.depth}"
-        return f"exchange({at(source)}, {given}, {at(target)});"
-
-    def advance(self) -> list[str]:
-        """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""
-        made = self.forward
-        lines = [*self._place(), *made.erasing(), "if (last) return;"]
-        if self.is_straight:
-            size = f"{made.count} * {made.width}"
-            lines += [f"std::copy_n(state, {size}, state + {size});", f"state += {size};"]
-        size = f"{self.forward.values} * {made.depth}"
-        lines += [f"std::copy_n(across, {size}, across + {size});", f"across += {size};", *self._kept("across")]
-        lines += self._taken(self.state.key, at(self.state.value.name), first=True)
-        return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", first=False)
-
-    def _kept(self, across: str) -> list[str]:
-        """What is left of a state: of the rows of one, and of the columns of one with its axes exchanged."""
-        made = self.forward
-        if self.state.by_channel:
-            return [
-                f"scale_columns({self.forward.values}, {across}, {made.depth}, &decays.since[rows * {made.depth}]);"
-            ]
-        return [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
-
-    def _rescales(self, first: bool) -> tuple[str, str]:
-        """The factors of rows when a state takes what is written first, and when what comes behind that."""
-        if not first:
-            return ONES, ONES
-        if self.state.by_channel:
-            return f"&decays.since[rows * {self.forward.depth}]", ONES
-        return KEPT, KEPT
-
-    def _taken(self, keys: TokenRow, values: str, first: bool) -> list[str]:
-        made, decayed = self.forward, self.forward.decayed(keys)
-        straight, across = self._rescales(first)
-        lines = [self._decayed(keys)]
-        if self.is_straight:
-            given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}, {straight}"
-            lines.append(f"product<true>({given}, state);")
-        given = f"{self.forward.values}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
-        return [*lines, f"product<true>({given}, across);"]
-
-    def _decayed(self, keys: TokenRow) -> str:
-        """Keys as they are left behind the last token."""
-        given, target = f"rows, {at(keys.name)}, {self.forward.depth}", self.forward.decayed(keys)
-        if self.state.by_channel and self.state.decay is not None:
-            return f"decay_keys_by_channel({given}, {at(self.state.decay.name)}, {target});"
-        return f"decay_keys({given}, decays, {target});"
-
-    def _place(self) -> list[str]:
-        """Where things of a chunk lie."""
-        name, made = self.state.called, self.forward
-        place = at(f"{name}_across", f"slot * {made.values} * {made.depth}")
-        lines = [f"[[maybe_unused]] float* across = {place};"]
-        if self.is_straight:
-            lines.append(f"[[maybe_unused]] float* state = {at(name, f'slot * {made.count} * {made.width}')};")
-        if self.state.erases is not None:
-            lines.append(f"[[maybe_unused]] float* found = {at(made.found, f'slot * CHUNK * {made.width}')};")
-        return [*lines, *made.decays()]
-
-    def reread(self) -> list[str]:
-        """What tokens read, once more."""
-        return [*self._place(), *self.forward.readings()] if self.rereads else []
 
     def lines(self) -> list[str]:
         """One chunk: gradients by rows, and by the state in front of it."""
@@ -166,7 +60,7 @@ class CarryingBack:
         reads = [Reads(each.row, each.before, at(f"d_{each.name}")) for each in state.readings]
         writes = [Writes(state.key, at(state.value.name), at(f"d_{state.value.name}"))]
         name = state.called
-        lines = [*self._place(), f"float *d_state = {at(f'd_{name}')}, *d_across = {at(f'd_{name}_across')};"]
+        lines = [*self.place(), f"float *d_state = {at(f'd_{name}')}, *d_across = {at(f'd_{name}_across')};"]
         if state.erases is not None and state.erased is not None:
             by_found = at(f"d_{made.found}")
             lines += self._found(reads, by_found)
@@ -188,7 +82,7 @@ class CarryingBack:
         state, made = self.state, self.forward
         assert state.erases is not None and state.erased is not None
         given = f"{made.count}, {made.decayed(state.erased)}, {made.depth}, d_state, {made.width}, nullptr"
-        lines = [self._decayed(state.erased), f"product(rows, {given}, {by_found});"]
+        lines = [self.decayed_keys(state.erased), f"product(rows, {given}, {by_found});"]
         for read in reads:
             lines += made.weighed(read.row, state.erased, read.before)
             lines.append(self._to_values(read, by_found))
@@ -242,7 +136,7 @@ class CarryingBack:
         lines = []
         if write.gradient is not None:
             given = f"{made.count}, {made.decayed(key)}, {made.depth}, d_state, {made.width}, {ONES}, {write.gradient}"
-            lines += [self._decayed(key), f"product(rows, {given});"]
+            lines += [self.decayed_keys(key), f"product(rows, {given});"]
         given = f"rows, {self.forward.values}, {write.value}, {made.width}, d_across, {made.depth}, nullptr, {READ}"
         lines.append(f"product({given});")
         d_key = at(f"d_{key.name}")
@@ -268,9 +162,9 @@ class CarryingBack:
 
     def _back(self, reads: list[Reads]) -> list[str]:
         """The gradient by the state in front of the chunk."""
-        made, lines = self.forward, self._kept("d_across")
+        made, lines = self.forward, self.kept("d_across")
         for number, read in enumerate(reads):
-            straight, across = self._rescales(first=number == 0)
+            straight, across = self.rescales(first=number == 0)
             lines.append(made.faded(read.row, read.before))
             given = f"{made.count}, rows, {FADED}, {made.depth}, {read.gradient}, {made.width}, {straight}"
             lines.append(f"product<true>({given}, d_state);")
