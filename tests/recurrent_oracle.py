@@ -85,8 +85,9 @@ def calls(draw: st.DrawFn) -> Given:
     q, k, v = torch.randn(batch, heads, tokens, width, generator=generator).to(dtype), rows(width), rows(values)
     scale = draw(st.sampled_from([0.0, 0.1, 3.0, 1000.0]))
     inputs = {"g": -scale * some(batch, heads, tokens), "gc": -scale * some(batch, heads, tokens, width)}
-    inputs |= {"w": -some(heads), "wc": -some(heads, width), "beta": some(batch, heads, tokens)}
-    inputs["keep"] = some(batch, heads, tokens) * (some(batch, heads, tokens) > 0.2)
+    shared = draw(st.sampled_from([each for each in range(1, heads + 1) if heads % each == 0]))
+    inputs |= {"w": -some(shared), "wc": -some(shared, width), "beta": some(batch, shared, tokens)}
+    inputs["keep"] = some(batch, shared, tokens) * (some(batch, shared, tokens) > 0.2)
     states = {"S": some(batch, heads, width, values), "z": some(batch, heads, width), "x": some(batch, heads)}
     return Given((q, k, v), inputs, states if draw(st.booleans()) else {})
 
