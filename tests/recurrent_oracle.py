@@ -50,13 +50,15 @@ class Given(NamedTuple):
     def double(self) -> Given:
         """The same in float64."""
         q, k, v = (x.double() for x in self.qkv)
-        inputs, states = ({name: x.double() for name, x in each.items()} for each in (self.inputs, self.states))
-        return Given((q, k, v), inputs, states)
+        inputs = {name: x.double() if x.is_floating_point() else x for name, x in self.inputs.items()}
+        return Given((q, k, v), inputs, {name: x.double() for name, x in self.states.items()})
 
     def rounded(self, generator: torch.Generator) -> Given:
         """The same, each number off by up to half a unit of float32."""
 
         def off(x: Tensor) -> Tensor:
+            if not x.is_floating_point():
+                return x
             return x.double() * (1 + 2.0**-24 * (2 * torch.rand(x.shape, generator=generator, dtype=torch.float64) - 1))
 
         q, k, v = map(off, self.qkv)
@@ -93,7 +95,9 @@ def calls(draw: st.DrawFn) -> Given:
 
 
 def traced(kernel: RecurrentKernel, call: Given, position: int) -> Trace:
-    return recurrence(kernel.variant, *call.qkv, parameters={}, inputs=call.inputs, states=call.states, offset=position)
+    return recurrence(
+        kernel.variant, *call.qkv, parameters=kernel.parameters, inputs=call.inputs, states=call.states, offset=position
+    )
 
 
 def several_rounded(call: Given) -> list[Given]:
@@ -144,10 +148,12 @@ def gradients_agree(spec: str | Variant, call: Given, position: int) -> None:
     by_states = {name: torch.randn(x.shape, generator=generator) for name, x in trace.states.items()}
 
     def differentiated(given: Given, of: Callable[[Given], tuple[Tensor, dict[str, Tensor]]]) -> list[Tensor]:
-        leaves = [x.detach().requires_grad_() for x in (*given.qkv, *given.inputs.values(), *given.states.values())]
-        q, k, v, *others = leaves
-        named = dict(zip((*given.inputs, *given.states), others, strict=True))
-        inputs, states = ({name: named[name] for name in each} for each in (given.inputs, given.states))
+        q, k, v = (x.detach().requires_grad_() for x in given.qkv)
+        inputs, states = (
+            {name: x.detach().requires_grad_(x.is_floating_point()) for name, x in each.items()}
+            for each in (given.inputs, given.states)
+        )
+        leaves = [q, k, v, *(x for x in (*inputs.values(), *states.values()) if x.requires_grad)]
         y, after = of(Given((q, k, v), inputs, states))
         total = (y * by_y.to(y.dtype)).sum()
         total = total.double() + sum((after[name] * by_states[name]).sum() for name in after)
@@ -164,7 +170,7 @@ def gradients_agree(spec: str | Variant, call: Given, position: int) -> None:
         return found.y, {name: found.states[name] for name in read}
 
     read = compiled(call)[1].keys()  # of what nobody reads nothing is carried
-    names = [*"qkv", *call.inputs, *call.states]
+    names = [*"qkv", *(name for name, x in call.inputs.items() if x.is_floating_point()), *call.states]
     found = differentiated(call, compiled)
     expected = differentiated(call.double(), interpreted)
     moved = [differentiated(each, interpreted) for each in several_rounded(call)]

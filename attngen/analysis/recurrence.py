@@ -20,7 +20,10 @@ from attngen.errors import Diagnostic, SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Kind, Row, children, rewrite, with_children
 
-ALLOWED = "a state may be scaled by a factor, and `outer(b, dot(a, S))` and one `outer(k, v)` added to it"
+ALLOWED = (
+    "a state may be scaled by a factor over b, h, t and the axis along which `out` reads it, and one "
+    "`outer(b, dot(a, S))` and one `outer(k, v)` may be added to it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,9 @@ def _refuse_strange(state: nodes.State, term: Piece, over: frozenset[str]) -> No
     if term.by is not None and frozenset(term.by.channels) != over:
         raise NotLinear(f"`{state.name}` is read along another axis than by `out`", term.span)
     if not over.issuperset(term.factor.channels):
-        raise NotLinear(f"`{state.name}` decays by its value axis", term.span)
+        axes = ", ".join(f"`{axis}`" for axis in sorted(set(term.factor.channels) - over))
+        what = "what it erases" if term.by is not None else f"`{state.name}`"
+        raise NotLinear(f"{what} is scaled by a factor over {axes}, along which `out` does not read it", term.span)
 
 
 def equation(recurrence: Recurrence) -> nodes.Recurrent:

@@ -643,7 +643,7 @@ inline std::common_type_t<X, Y> larger(X x, Y y) {
   return x > y ? x : y;
 }
 
-inline float tanh_of(float x) {  // a minimax quotient, to 3e-7 of the value; beyond 8.02 it is 1
+inline float tanh_of(float x) {  // a minimax quotient, to 3e-7 of the value; beyond 8.7 it is exactly 1
   const float within = x < -8.02f ? -8.02f : x > 8.02f ? 8.02f : x, square = within * within;
   float above = 2.3390982e-11f;
   above = above * square - 1.4664026e-8f;
@@ -655,7 +655,8 @@ inline float tanh_of(float x) {  // a minimax quotient, to 3e-7 of the value; be
   below = below * square + 2.402286e-2f;
   below = below * square + 0.46311393f;
   below = below * square + 1.0f;
-  return within * above / below;
+  const float value = within * above / below;
+  return x > 8.7f ? 1.0f : x < -8.7f ? -1.0f : value;
 }
 
 // ---- what a call gives

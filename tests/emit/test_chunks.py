@@ -65,3 +65,13 @@ def test_gradients_over_several_segments(spec: str) -> None:
     some = {name: torch.rand(1, 2, tokens, generator=generator) for name in ("beta", "keep")}
     some |= {"g": -some["keep"], "gc": -torch.rand(1, 2, tokens, 4, generator=generator), "w": torch.zeros(2)}
     gradients_agree(spec, Given((q, k, v), {**some, "wc": torch.zeros(2, 4)}, {}), 0)
+
+
+def test_a_decay_that_is_saturated_stays_at_one() -> None:
+    """What is lost of a factor at one token is lost again at each."""
+    text = "attention a { input a[b, h, t]: float  state S = tanh(a[b, h, t]) * S + outer(k, v)  out dot(q, S) }"
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 500, 4, generator=generator) for _ in range(3))
+    call = Given((q, k, v), {"a": torch.full((1, 1, 500), 20.0)}, {})
+    agrees(text, call, 0)
+    gradients_agree(text, call, 0)
