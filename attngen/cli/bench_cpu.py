@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from attngen.cli.bench_recurrent import Job, recurrent
+from attngen.cli.bench_report import table, write
 from attngen.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -16,27 +18,47 @@ if TYPE_CHECKING:
 
     from attngen.bench.cpu import Decoding, Length, Peaks, Row
 
-Widths = Annotated[list[int], typer.Option("--width", help="Channels of a head; may be repeated.")]
-Dtypes = Annotated[list[str], typer.Option("--dtype", help="float32 or bfloat16; may be repeated.")]
-Peers = Annotated[list[str], typer.Option("--peer", help="eager, sdpa or flex; may be repeated.")]
+
+class Family(StrEnum):
+    """What is timed."""
+
+    PAIRWISE = "pairwise"
+    RECURRENT = "recurrent"
+
+
+Families = Annotated[Family, typer.Option(help="Attention over pairs, or recurrences.")]
+Widths = Annotated[
+    list[int], typer.Option("--width", help="Channels of a head; may be repeated. 64 and 128; recurrent: 64.")
+]
+Dtypes = Annotated[
+    list[str], typer.Option("--dtype", help="May be repeated. bfloat16 and float32; recurrent: float32.")
+]
+Peers = Annotated[list[str], typer.Option("--peer", help="Of pairs: eager, sdpa or flex; may be repeated.")]
 Only = Annotated[list[str], typer.Option(help="Only variants whose name holds this; may be repeated.")]
 
 
 def cpu(
     specs: Annotated[Path, typer.Argument(help="The folder of the specs.")] = Path("specs"),
+    family: Families = Family.PAIRWISE,
     tokens: Annotated[int, typer.Option(min=16, help="Queries and keys.")] = 4096,
     heads: Annotated[int, typer.Option(min=1, help="Heads.")] = 8,
-    width: Widths = [64, 128],  # noqa: B006
-    dtype: Dtypes = ["bfloat16", "float32"],  # noqa: B006
+    width: Widths = [],  # noqa: B006
+    dtype: Dtypes = [],  # noqa: B006
     peer: Peers = ["eager", "sdpa", "flex"],  # noqa: B006
     only: Only = [],  # noqa: B006
     rounds: Annotated[int, typer.Option(min=2, help="How often each contestant runs; they take turns.")] = 7,
-    long: Annotated[bool, typer.Option(help="Also long windows, and one query against 65,536 keys.")] = True,
-    backward: Annotated[bool, typer.Option("--backward", help="Forward and backward, to q, k and v.")] = False,
+    long: Annotated[bool, typer.Option(help="Also long sequences, and one query or token at a time.")] = True,
+    backward: Annotated[bool, typer.Option("--backward", help="Forward and backward; recurrent: always both.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Write OUTPUT.json, .csv, .svg and .md.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Time kernels against eager PyTorch, SDPA and compiled FlexAttention, in one process and by turns."""
+    if set(dtype) - {"float32", "bfloat16"}:
+        raise typer.BadParameter("dtypes are float32 and bfloat16")
+    if family is Family.RECURRENT:
+        job = Job(specs, tokens, heads, width or [64], dtype or ["float32"], only, rounds, long)
+        recurrent(job, output, as_json)
+        return
     import torch
     from rich.console import Console
     from rich.progress import Progress
@@ -46,10 +68,11 @@ def cpu(
     from attngen.bench.timing import keep_memory
     from attngen.bench.variants import subjects
 
-    if set(peer) - set(bench.PEERS) or set(dtype) - {"float32", "bfloat16"}:
-        raise typer.BadParameter(f"peers are {', '.join(bench.PEERS)}, dtypes float32 and bfloat16")
+    if set(peer) - set(bench.PEERS):
+        raise typer.BadParameter(f"peers are {', '.join(bench.PEERS)}")
     keep_memory()
-    dtypes = tuple(getattr(torch, name) for name in dtype)
+    width = width or [64, 128]
+    dtypes = tuple(getattr(torch, name) for name in dtype or ["bfloat16", "float32"])
     chosen = [each for each in subjects(specs, tokens, heads) if not only or any(word in each.name for word in only)]
     jobs = [
         (each, size, kind) for size in width for kind in dtypes for each in chosen if each.plain or size == width[0]
@@ -72,7 +95,8 @@ def cpu(
         notes.append("forward and backward, to q, k and v; FlexAttention can't train on a CPU")
     if output is not None:
         _write(output, report, rows, limits, notes)
-    print(json.dumps(report, indent=2) if as_json else "\n".join([_table(rows, limits), *notes]))
+    shown = table(HEADS, [_cells(row, limits) for row in rows], "ratios: how many times as long a peer takes")
+    print(json.dumps(report, indent=2) if as_json else "\n".join([shown, *notes]))
 
 
 def _report(limits: Peaks, rows: list[Row], windows: list[Length], decoded: list[Decoding]) -> dict[str, Any]:
@@ -130,41 +154,19 @@ def _notes(
     return notes
 
 
-def _table(rows: list[Row], limits: Peaks) -> str:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*HEADS, caption="ratios: how many times as long a peer takes")
-    for row in rows:
-        table.add_row(*_cells(row, limits))
-    console = Console()
-    console.width = max(console.width, 120)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
-
-
 def _write(output: Path, report: dict[str, Any], rows: list[Row], limits: Peaks, notes: list[str]) -> None:
     """The report for programs, the table for people, and a chart."""
     from attngen.bench.cpu import PEERS
     from attngen.view.bars import bars
-    from attngen.view.svg import svg
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    with output.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["variant", "dtype", "width", "live", *(f"{name} ms" for name in ("attngen", *PEERS))])
-        for row in rows:
-            times = [f"{1e3 * row.times[n].median:.3f}" if n in row.times else "" for n in ("attngen", *PEERS)]
-            writer.writerow([row.name, row.dtype, row.width, f"{row.live:.4f}", *times])
-    lines = [HEADS, ["---"] * len(HEADS), *(_cells(row, limits) for row in rows)]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n" + "".join(f"* {note}\n" for note in notes)
-    output.with_suffix(".md").write_text(text, encoding="utf-8")
     names = ("attngen", *PEERS)
+    numbers = [["variant", "dtype", "width", "live", *(f"{name} ms" for name in names)]]
+    for row in rows:
+        times = [f"{1e3 * row.times[n].median:.3f}" if n in row.times else "" for n in names]
+        numbers.append([row.name, row.dtype, str(row.width), f"{row.live:.4f}", *times])
     groups = [
         (f"{row.name}, {row.dtype}, {row.width}", [row.speed(n) / 1e9 if n in row.times else None for n in names])
         for row in rows
     ]
     chart = bars("GFLOP/s of live pairs; longer is faster", groups, names)
-    output.with_suffix(".svg").write_text(svg(chart), encoding="utf-8")
+    write(output, report, numbers, [HEADS, *(_cells(row, limits) for row in rows)], notes, chart)

@@ -10,19 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attngen.emit.checks import POSITIONS
-from attngen.errors import CallError
 from attngen.ir import nodes
-from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.evaluate import Number
 from attngen.ir.expr import Apply, Kind
 from attngen.reference import attention
 from attngen.runtime.build import build
+from attngen.runtime.draws import backend_of, device_for, dtype_of, seconds, tensors
 from attngen.runtime.kernel import Kernel
+from attngen.runtime.recurrent_trial import RecurrentTrial, recurrent_trial
 
-DTYPES = {
-    "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
-    "float16": torch.float16, "fp16": torch.float16,
-}  # fmt: skip
 COMPARED_PAIRS = 2**24
 """The interpreter looks at every pair: it gets the last query rows, so many that this is about what it does."""
 
@@ -67,7 +63,7 @@ class Trial:
 
 def trial(
     variant: nodes.Variant, shape: list[int], dtype: str, backend: str, seed: int, parameters: Mapping[str, Number]
-) -> Trial:
+) -> Trial | RecurrentTrial:
     """Build and run a variant on random numbers.
 
     Args:
@@ -75,22 +71,21 @@ def trial(
 
     Raises:
         CallError: there is no such dtype or backend.
+        ValueError: a recurrence is asked for with other numbers of queries and keys.
     """
-    if dtype not in DTYPES:
-        raise CallError(f"there is no dtype `{dtype}`; choose float32, bfloat16 or float16")
     if isinstance(variant.body, nodes.Recurrent):
-        raise CallError(f"{variant.name}: `attngen run` can't compare recurrences yet; `kernel.reference` does")
+        return recurrent_trial(variant, shape, dtype, backend, seed, parameters)
+    kind = dtype_of(dtype)
     kernel = build(variant, backend=backend, **dict[str, Any](parameters))
-    device = "cuda" if torch.cuda.is_available() and backend != "cpp" else "cpu"
     torch.manual_seed(seed)
-    q, k, v, inputs = _tensors(variant, shape, DTYPES[dtype], device, parameters)
+    q, k, v, inputs = tensors(variant, shape, kind, device_for(backend), parameters)
     started = time.perf_counter()
     y, lse = kernel(q, k, v, return_lse=True, **inputs) if kernel.has_lse else (kernel(q, k, v, **inputs), None)
     first = time.perf_counter() - started
     rows, live, error, tolerance, lse_error = _compared(kernel, q, k, v, inputs, y, lse)
     return Trial(
         variant.name,
-        kernel.backend if backend != "auto" else ("triton" if device == "cuda" else "cpp"),
+        backend_of(backend, q),
         dtype,
         "x".join(map(str, shape)),
         rows,
@@ -98,34 +93,10 @@ def trial(
         error,
         tolerance,
         lse_error,
-        _lse_tolerance(kernel, DTYPES[dtype]),
+        _lse_tolerance(kernel, kind),
         first,
-        _seconds(kernel, q, k, v, inputs),
+        seconds(kernel, q, k, v, inputs),
     )
-
-
-def _tensors(
-    variant: nodes.Variant, shape: list[int], dtype: torch.dtype, device: str, parameters: Mapping[str, Number]
-) -> tuple[Tensor, Tensor, Tensor, dict[str, Any]]:
-    """Random q, k, v and inputs."""
-    batch, heads, key_heads, queries, keys, width, value_width = _sizes(shape)
-    q = torch.randn(batch, heads, queries, width, device=device).to(dtype)
-    k = torch.randn(batch, key_heads, keys, width, device=device).to(dtype)
-    v = torch.randn(batch, key_heads, keys, value_width, device=device).to(dtype)
-    lengths = {"b": batch, "h": heads, "i": queries, "j": keys, "n": keys, "c": width, "e": value_width}
-    return q, k, v, {given.name: _random(given, lengths, parameters).to(device) for given in variant.inputs}
-
-
-def _seconds(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Any]) -> float:
-    """The median of three calls."""
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        kernel(q, k, v, **inputs)
-        if q.is_cuda:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - started)
-    return sorted(times)[1]
 
 
 def _compared(
@@ -151,31 +122,6 @@ def _difference(found: Tensor, expected: Tensor) -> float:
     """The largest; equal infinities don't differ."""
     difference = torch.where(found == expected, 0.0, (found.double() - expected).abs())
     return difference.max().item() if difference.numel() else 0.0
-
-
-def _sizes(shape: list[int]) -> list[int]:
-    if len(shape) == 7:
-        return shape
-    batch, heads, length, width = shape
-    return [batch, heads, heads, length, length, width, width]
-
-
-def _random(given: nodes.Input, lengths: Mapping[str, int], parameters: Mapping[str, Number]) -> Tensor:
-    """Random values of an input in its declared range, sorted if it is; an own axis gets 64 elements."""
-    shape = [lengths.get(axis, 64) for axis in given.axes]
-    if given.kind is Kind.BOOL:
-        return torch.rand(shape) < 0.5
-    low = 0.0 if given.range.low is None else float(evaluate(given.range.low, parameters))
-    high = low + (1.0 if given.kind is Kind.FLOAT else 8.0)
-    if given.range.high is not None:
-        high = float(evaluate(given.range.high, parameters))
-        low = max(low, high - 8.0) if given.range.low is not None else high - 1.0
-    if given.kind is Kind.FLOAT:
-        values = low + (high - low) * (0.01 + 0.98 * torch.rand(shape))
-    else:
-        values = torch.randint(int(low), int(high) + 1, shape)
-    along = next((k for k, axis in enumerate(given.axes) if axis in POSITIONS), None) if given.sorted else None
-    return values if along is None else values.sort(dim=along).values
 
 
 def _last(tensor: Tensor, given: nodes.Input, rows: int) -> Tensor:

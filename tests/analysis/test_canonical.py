@@ -152,7 +152,11 @@ REFUSED = [
     ("state S = S + outer(k, v) / (1 + S)" + OUT, "outer(k, v) / (1 + S)", "something is divided by a state"),
     ("state S = if S > 0.0 then S else outer(k, v)" + OUT, "S > 0.0", "a state decides"),
     ("state T = T + outer(k, v)  state S = S + T" + OUT, "T", "the update of `S` reads another state"),
-    ("state S = S * sigmoid(v) + outer(k, v)" + OUT, "S * sigmoid(v)", "`S` is scaled by a factor over `e`, along which `out` does not read it"),
+    (
+        "state S = S * sigmoid(v) + outer(k, v)" + OUT,
+        "S * sigmoid(v)",
+        "`S` is scaled by a factor over `e`, along which `out` does not read it",
+    ),
     (
         "state S = S + outer(k, v) + outer(q, tanh(v))" + OUT,
         "outer(q, tanh(v))",
