@@ -64,13 +64,14 @@ def still(rows: Sequence[Tensor], keys: Tensor) -> Faded:
 def by_token(rows: Sequence[Tensor], keys: Tensor, g: Tensor, room: Rooms, scale: float = 1.0) -> Faded:
     """States fade by exp(g), with a g of each token: [heads, chunks, C], or [heads, 1, C] where chunks are alike.
 
-    Right for gates of any size: no power is positive. Below e^-87, numbers of float32 take many times as long.
+    Right for gates of any size: no power is positive.
 
     Args:
         scale: of the rows.
     """
     since = g.cumsum(-1)
     between = torch.sub(since[..., :, None], since[..., None, :], out=room("between", torch.float32))
+    # Numbers below e^-87 are denormal: they change nothing, and many a CPU takes a hundred times as long for each.
     between = torch.clamp(between, min=-80, max=0, out=room.over(between))
     between = torch.exp(between, out=room.over(between))
     if scale != 1:

@@ -15,7 +15,7 @@ from attngen.bench.peers import Sizes
 Rows = tuple[Tensor, Tensor, Tensor]
 Inputs = Mapping[str, Tensor]
 Peer = Callable[[Rooms, Rows, Inputs], Tensor]
-"""From q, k and v, [heads, chunks, C, channels], and inputs as `Subject.cut` gives them, to y [heads, chunks, C, E]."""
+"""From q, k and v, [heads, chunks, C, channels], and inputs cut alike, to y [heads, chunks, C, E]."""
 
 
 @dataclass(frozen=True, slots=True)
