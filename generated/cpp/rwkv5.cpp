@@ -355,16 +355,22 @@ struct Decays {
 inline void take_state(
     const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
     float* state) {
-  std::fill_n(state, depth * apart, 0.0f);
+  if (!given || width < apart) std::fill_n(state, depth * apart, 0.0f);
   for (int64_t c = 0; given && c < depth; ++c)
-    for (int64_t e = 0; e < width; ++e) state[c * apart + e] = given[c * key_step + e * value_step];
+    if (value_step == 1)
+      std::copy_n(given + c * key_step, width, state + c * apart);
+    else
+      for (int64_t e = 0; e < width; ++e) state[c * apart + e] = given[c * key_step + e * value_step];
 }
 
 inline void give_state(
     const float* state, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
     float* given) {
   for (int64_t c = 0; c < depth; ++c)
-    for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
+    if (value_step == 1)
+      std::copy_n(state + c * apart, width, given + c * key_step);
+    else
+      for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
 // All heads of a call: each thread takes the next that is left, with a workspace of its own.

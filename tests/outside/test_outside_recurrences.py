@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from recurrent_oracle import Given, agrees, gradients_agree
 from torch import Generator, Tensor
 
@@ -18,6 +19,7 @@ SPECS = sorted(FOLDER.glob("*.attn"))
 REFUSED = sorted((FOLDER / "refused").glob("*.attn"))
 SIZES = {"b": 2, "h": 2, "t": 37, "c": 8, "e": 5}
 OWN = 6
+DEEP = settings.default.max_examples >= 1000
 SMALL = {"eta": 0.1, "x": 0.2, "y": 0.2}
 """Inputs that multiply states or rows without a range of their own, where whole numbers would let them grow."""
 
@@ -43,14 +45,23 @@ def drawn(variant: Variant, given: Input, generator: Generator) -> Tensor:
     return low + (high - low) * (0.05 + 0.9 * some)
 
 
+def a_call(variant: Variant) -> Given:
+    generator = Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 2, SIZES["t"], SIZES[axis], generator=generator) for axis in "cce")
+    return Given((q, 0.5 * k, v), {given.name: drawn(variant, given, generator) for given in variant.inputs}, {})
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_agrees(path: Path) -> None:
-    variant, generator = load(path), Generator().manual_seed(0)
-    q, k, v = (torch.randn(2, 2, SIZES["t"], SIZES[axis], generator=generator) for axis in "cce")
-    inputs = {given.name: drawn(variant, given, generator) for given in variant.inputs}
-    call = Given((q, 0.5 * k, v), inputs, {})
-    agrees(variant, call, 0)
-    gradients_agree(variant, call, 0)
+    variant = load(path)
+    agrees(variant, a_call(variant), 0)
+
+
+@pytest.mark.parametrize("path", SPECS if DEEP else SPECS[::4], ids=lambda path: path.stem)
+def test_gradients_agree(path: Path) -> None:
+    """Each compiles a file: all of them in the deep profile."""
+    variant = load(path)
+    gradients_agree(variant, a_call(variant), 0)
 
 
 @pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.stem)
