@@ -114,6 +114,6 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["cpu", "cpu_backward"])
+@pytest.mark.parametrize("name", ["cpu", "cpu_backward", "recurrent"])
 def test_the_benchmarks_of_the_readme_are_the_last_ones(name: str) -> None:
     assert (ROOT / "benchmarks" / f"{name}.md").read_text(encoding="utf-8").strip() in README
