@@ -195,6 +195,20 @@ def test_names_that_kernels_use_are_free() -> None:
     torch.testing.assert_close(run(q, k, v, **given).double(), run.reference(q, k, v, **given), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("axis", ["r", "row", "int", "first", "m"])
+def test_axes_may_be_called_as_what_kernels_count_by(axis: str) -> None:
+    """Values and gradients, for the loop over tokens counts by r."""
+    row = f"dot(w[{axis}, c], {{}})"
+    update, read = f"S + outer(tanh({row.format('k')}), v)", f"dot(tanh({row.format('q')}), S)"
+    run = kernel(f"attention a {{ input w[{axis}, c]: float  state S = {update}  out {read} }}", "cpp")
+    q, k, v, _ = rows()
+    w = torch.randn(6, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    y, expected = run(q, k, v, w=w), run.reference(q, k, v, w=w)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-4)
+    (by,), (wanted,) = (torch.autograd.grad(x.square().sum(), w) for x in (y, expected))
+    torch.testing.assert_close(by, wanted, rtol=1e-4, atol=1e-3)
+
+
 ROTARY = """attention turned(base: float = 10000.0) {
   let   angle = t * base ^ (-(c mod (D div 2)) / (D / 2))
   def   other(x) = if c < D div 2 then -x[(c + D div 2) mod D] else x[(c + D div 2) mod D]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.cpp.carrying import ONES, at
 from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
-from attngen.emit.cpp.token_printer import lanes_of, size_of
+from attngen.emit.cpp.token_printer import index_of, lanes_of, size_of
 from attngen.emit.layout import deeper
 from attngen.ir.expr import Read
 from attngen.schedule.chunks import ChunkPlan
@@ -45,9 +45,10 @@ def load_lines(plan: ChunkPlan, straight: bool) -> list[str]:
     for matrix, row in distinct_matrices(plan).items():
         made, summed = _axes(row)
         name, element = _name(matrix), TokenLines(plan, row).text(matrix)
-        stored = [f"space.{name}_across[{summed} * {lanes_of(made)} + {made}] = {element};"]
+        at_made, at_summed = index_of(made), index_of(summed)
+        stored = [f"space.{name}_across[{at_summed} * {lanes_of(made)} + {at_made}] = {element};"]
         if straight:
-            stored.append(f"space.{name}[{made} * {lanes_of(summed)} + {summed}] = {element};")
+            stored.append(f"space.{name}[{at_made} * {lanes_of(summed)} + {at_summed}] = {element};")
         lines += over(made, over(summed, stored))
     return lines
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import TokenPrinter, channel_of, kept_axes, lanes_of, place_of, row_axis, size_of
+from attngen.emit.cpp.token_printer import (
+    TokenPrinter,
+    channel_of,
+    index_of,
+    kept_axes,
+    lanes_of,
+    place_of,
+    row_axis,
+    size_of,
+)
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_blocks
 from attngen.ir.expr import EARLIER, Expr, Read, Row, children, variables
@@ -48,7 +57,8 @@ def over(axis: str | None, lines: list[str]) -> list[str]:
     """A loop over channels."""
     if axis is None:
         return lines
-    return [f"for (int64_t {axis} = 0; {axis} < {size_of(axis)}; ++{axis}) {{", *deeper(lines), "}"]
+    index = index_of(axis)
+    return [f"for (int64_t {index} = 0; {index} < {size_of(axis)}; ++{index}) {{", *deeper(lines), "}"]
 
 
 def taken_rows(plan: ChunkPlan, part: TokenRow | Return) -> list[tuple[str, str, str, str]]:
@@ -127,7 +137,7 @@ class TokenLines:
             return [self._line(statement)]
         (inner,) = children(statement.value)
         axis = self._summed(inner)
-        lines = over(axis, [*self.needed(inner), f"space.terms[{axis}] = {self.text(inner)};"])
+        lines = over(axis, [*self.needed(inner), f"space.terms[{index_of(axis)}] = {self.text(inner)};"])
         return [*lines, f"const float {statement.name} = sum_of_terms(&space.terms[0], {size_of(axis)});"]
 
     def _summed(self, inner: Expr) -> str:
@@ -141,7 +151,7 @@ class TokenLines:
         """What an element is computed from."""
         statements = needed(self.part.at(Level.PAIR), expr)
         used = self._used(expr, *(statement.value for statement in statements))
-        kept = [f"const float {name} = {name}_at[{axis}];" for name, axis in used.items() if axis is not None]
+        kept = [f"const float {name} = {name}_at[{index_of(axis)}];" for name, axis in used.items() if axis is not None]
         return [*kept, *map(self._line, statements)]
 
     def text(self, expr: Expr) -> str:
@@ -155,7 +165,7 @@ class TokenLines:
             axis = channel_of(statement.value) or "c"
             text = TokenPrinter(self.plan, self.part, statement.exact).text(statement.value)
             lines.append(f"std::vector<{scalar_type(statement, long=True)}> {statement.name}({size_of(axis)});")
-            lines += over(axis, [f"{statement.name}[{axis}] = {text};"])
+            lines += over(axis, [f"{statement.name}[{index_of(axis)}] = {text};"])
         return lines
 
     def _line(self, statement: Statement) -> str:

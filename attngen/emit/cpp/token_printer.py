@@ -5,7 +5,7 @@ from __future__ import annotations
 from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.python import size_name
-from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable, variable
+from attngen.ir.expr import EARLIER, Expr, Parameter, Read, Rechannel, Row, Variable, variable
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import Level, is_row_sum
@@ -27,11 +27,17 @@ def lanes_of(axis: str | None) -> str:
     return LANES[axis] if axis in LANES or axis is None else f"lanes_{axis}"
 
 
+def index_of(axis: str) -> str:
+    """What loops over an axis call their index; the name of an input's own axis may be one of the kernel's."""
+    return axis if axis in SIZES else kernel_name(axis)
+
+
 class TokenPrinter(KernelPrinter):
     """Expressions of tokens, element by element; what varies with the channel alone is kept in arrays."""
 
     def __init__(self, plan: ChunkPlan, part: Statements, exact: bool) -> None:
-        super().__init__(plan, exact, {s.name: f"{s.name}[{channel_of(s.value)}]" for s in part.at(Level.KEY)})
+        of_channels = {s.name: channel_of(s.value) or "c" for s in part.at(Level.KEY)}
+        super().__init__(plan, exact, {name: f"{name}[{index_of(axis)}]" for name, axis in of_channels.items()})
 
     def part(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, (Row, Rechannel)):
@@ -39,6 +45,10 @@ class TokenPrinter(KernelPrinter):
             assert isinstance(row, Row)
             return f"{row.name}_at[{channel}]", ATOM
         return super().part(expr)
+
+    def name(self, expr: Variable | Parameter | Row) -> str:
+        own = isinstance(expr, Variable) and expr.channels == (expr.name,)
+        return index_of(expr.name) if own else super().name(expr)
 
     def read(self, expr: Read) -> str:
         """An element of a row that was taken for the token, or of the input itself."""
@@ -63,7 +73,7 @@ def kept_axes(plan: ChunkPlan) -> dict[str, str | None]:
 
 def place_of(axis: str | None) -> str:
     """Where the element of row r that a loop is at stands among the rows of a chunk."""
-    return f"r * {lanes_of(axis)} + {axis}" if axis else f"r * {lanes_of(axis)}"
+    return f"r * {lanes_of(axis)} + {index_of(axis)}" if axis else f"r * {lanes_of(axis)}"
 
 
 def row_axis(plan: Computed, read: Read) -> str | None:
