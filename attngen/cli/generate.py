@@ -33,12 +33,13 @@ def compile_(
     as_json: AsJson = False,
 ) -> None:
     """Write the generated kernels of specs: GENERATED/BACKEND/VARIANT.*"""
+    from attngen.emit.backends import backends_of
     from attngen.ir.load import load_all
 
     variants = [variant for path in specs for variant in load_all(path)]
     report: list[dict[str, str]] = []
     for variant in variants:
-        for chosen in backend or _backends_of(variant):
+        for chosen in backend or backends_of(variant):
             for file_name, text in files_of(variant, chosen).items():
                 path = output / chosen / file_name
                 report.append({"file": str(path), "status": _written(path, text, is_check)})
@@ -61,12 +62,6 @@ def files_of(variant: Variant, backend: str) -> dict[str, str]:
     if backend not in BACKENDS:
         fail(f"there is no backend `{backend}`; choose {' or '.join(BACKENDS)}")
     return generate(variant, backend)
-
-
-def _backends_of(variant: Variant) -> tuple[str, ...]:
-    from attngen.emit.backends import backends_of
-
-    return backends_of(variant)
 
 
 def _written(path: Path, text: str, is_check: bool) -> str:

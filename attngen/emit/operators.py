@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attngen.emit.checks import own_axes
 from attngen.emit.layout import laid_out
@@ -29,10 +29,11 @@ SUPPORT = ("_digest", "_operator", "_autocast", "_is_differentiated", "_shaped_l
 SCHEMA_TYPES = {Kind.INT: "SymInt", Kind.FLOAT: "float", Kind.BOOL: "bool"}
 
 
-def parts(values: Mapping[str, object]) -> dict[str, object]:
+def parts(
+    values: Mapping[str, object], names: Iterable[str] = ("attending", "of_calls", "registered")
+) -> dict[str, object]:
     """The parts of launchers that are the same for all backends."""
     once = {"gradients_once": render("attngen.emit", "gradients_once.py", values).rstrip()}
-    names = ("attending", "of_calls", "registered")
     return {name: render("attngen.emit", f"{name}.py", {**values, **once}).rstrip() for name in names}
 
 
@@ -43,7 +44,6 @@ def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
     tensors = ["q", "k", "v", *(given.name for given in inputs), "offsets"]
     numbers = ["scale", "offset", *(p.name for p in parameters), *(["list_number"] if plan.listed is not None else [])]
     numbers += options
-    sizes = [size_name(axis) for axis in own_axes(plan.variant)]
     attend = f"y, {'lse' if plan.softmax else '_'}, _ = _attend({', '.join([*tensors, *numbers])})"
     return {
         "schema": _schema(plan, inputs, parameters, options),
@@ -58,13 +58,21 @@ def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
         "sized_names": ", ".join(["q", "k", "v", *(kernel_name(given.name) for given in inputs)]),
         "trained_names": ", ".join(map(kernel_name, trained)) + ("," if len(trained) == 1 else ""),
         "sized_count": len(tensors) - 1,
-        "own_sizes": "".join(f', sizes["{axis}"]' for axis in own_axes(plan.variant)),
-        "own_sizes_text": " and the sizes of own axes" if sizes else "",
-        "unpacked_sizes": "".join(f", {name}" for name in sizes),
+        **own_sizes(plan.variant),
         "packed_parameters": [*_parameters(plan, inputs, parameters), *(f"{option}: bool" for option in options)],
         "lse_shape": " [B, H, N]" if plan.softmax else " (none here)",
         "lse_size": "(B, H, N)" if plan.softmax else "0",
         "operators": functions("attngen.emit.support", "operators.py", [*SUPPORT, *(["_landed"] if trained else [])]),
+    }
+
+
+def own_sizes(variant: Variant) -> dict[str, str]:
+    """How `_sized` gives the sizes of inputs' own axes, and how they are taken from it."""
+    axes = own_axes(variant)
+    return {
+        "own_sizes": "".join(f', sizes["{axis}"]' for axis in axes),
+        "own_sizes_text": " and the sizes of own axes" if axes else "",
+        "unpacked_sizes": "".join(f", {size_name(axis)}" for axis in axes),
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from attngen.emit import operators
 from attngen.emit.checks import own_axes
 from attngen.emit.layout import laid_out
 from attngen.emit.operators import SCHEMA_TYPES, SUPPORT, free, ordered_inputs, trained_inputs
 from attngen.emit.python import size_name
-from attngen.emit.render import functions, render
+from attngen.emit.render import functions
 from attngen.schedule.chunks import ChunkPlan, StatePlan
 
 SIZES = {"c": "D", "e": "E"}
@@ -48,9 +49,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "sized_arguments": ", ".join(tensors),
         "sized_parameters": [_typed(name, carried) for name in tensors],
         "state_tuple": ", ".join(carried) + ("," if count == 1 else ""),
-        "own_sizes": "".join(f', sizes["{axis}"]' for axis in own_axes(variant)),
-        "own_sizes_text": " and the sizes of own axes" if own_axes(variant) else "",
-        "unpacked_sizes": "".join(f", {size_name(axis)}" for axis in own_axes(variant)),
+        **operators.own_sizes(variant),
         "packed_parameters": [
             *(_typed(name, carried) for name in tensors),
             *("positions: Tensor | None", "scale: float | None", "position: int | None"),
@@ -66,9 +65,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
 
 def parts(values: dict[str, object]) -> dict[str, object]:
     """The parts of launchers that are the same for all backends."""
-    once = {"gradients_once": render("attngen.emit", "gradients_once.py", values).rstrip()}
-    names = ("recurring", "of_recurrences", "registered_recurrences")
-    return {name: render("attngen.emit", f"{name}.py", {**values, **once}).rstrip() for name in names}
+    return operators.parts(values, ("recurring", "of_recurrences", "registered_recurrences"))
 
 
 def _support(trained: list[str]) -> list[str]:

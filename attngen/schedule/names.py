@@ -63,7 +63,7 @@ KERNEL_NAMES = frozenset(
     "solve product multiply_rows multiply_columns across faded decayed erased_decayed ones D_lanes E_lanes run decays "
     "buffers kept some target sums load_lines apart place pair states Tokens SEGMENT TOGETHER segment segments slot "
     "take_state give_state run_heads start stop advance found across d_across d_state values_across slopes joined "
-    "from_state read earlier exchange scale_columns sum_columns add_scaled solve_back join return_to_rows "
+    "from_state read earlier scale_columns sum_columns add_scaled solve_back join return_to_rows "
     "return_to_keys return_to_decays return_by_channel return_from_end decay_keys_by_channel max min carried position "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "

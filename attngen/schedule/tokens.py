@@ -73,11 +73,14 @@ class Tokens:
     def row(self, expr: Expr, wanted: str) -> TokenRow:
         """The row that an expression is; `wanted` is its name, where it is none of the call's own."""
         if expr not in self.rows:
-            inner: dict[Expr, TokenRow] = {}
-            inner |= {part: self._projected(part, f"{wanted}_product") for part in projections(expr)}
+            inner = self._products(expr, wanted)
             name = expr.name if isinstance(expr, Row) else self.namer.fresh(self.namer.given.get(expr, wanted))
             self.rows[expr] = inner[expr] if expr in inner else self._made(with_products(expr, inner), name, inner)
         return self.rows[expr]
+
+    def _products(self, expr: Expr, wanted: str) -> dict[Expr, TokenRow]:
+        """The products with matrices in an expression."""
+        return {part: self._projected(part, f"{wanted}_product") for part in projections(expr)}
 
     def _projected(self, product: Apply, wanted: str) -> TokenRow:
         """A product with a matrix."""
@@ -94,8 +97,7 @@ class Tokens:
 
     def result(self, expr: Expr, name: str, read: Mapping[str, Level]) -> TokenRow:
         """A row over values of the kernel, whose levels are given: no row that others take."""
-        inner: dict[Expr, TokenRow] = {}
-        inner |= {part: self._projected(part, f"{name}_product") for part in projections(expr)}
+        inner = self._products(expr, name)
         return self._made(with_products(expr, inner), name, inner, read)
 
     def _made(

@@ -341,18 +341,18 @@ struct Decays {
       faded[r * width + c] = rows[r * width + c] * (by_channel ? since[r * width + c] : since[r]);
 }
 
+inline void add_scaled(const float* x, float factor, int64_t width, float* sum) {
+  for (int64_t c = 0; c < width; c += LANES) store(sum + c, multiply_add(load(x + c), all(factor), load(sum + c)));
+}
+
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
 [[gnu::noinline]] inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
-    for (int64_t j = 0; j < i; ++j)
-      for (int64_t e = 0; e < width; e += LANES) {
-        float* target = x + i * width + e;
-        store(target, multiply_add(all(weights[i * CHUNK + j]), load(x + j * width + e), load(target)));
-      }
+    for (int64_t j = 0; j < i; ++j) add_scaled(x + j * width, weights[i * CHUNK + j], width, x + i * width);
 }
 
-// A state from memory, where rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if
-// none is given.
+// A state, whose rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if there is
+// none.
 inline void take_state(
     const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
     float* state) {
@@ -390,14 +390,6 @@ void run_heads(const Call& call) {
 
 // ---- gradients of a chunk
 
-// across[e][c] = state[c][e], with rows `apart` and `across_apart` from each other.
-[[gnu::noinline]] inline void exchange(
-    const float* state, int64_t depth, int64_t width, int64_t apart, int64_t across_apart, float* across) {
-  std::fill_n(across, width * across_apart, 0.0f);
-  for (int64_t c = 0; c < depth; ++c)
-    for (int64_t e = 0; e < width; ++e) across[e * across_apart + c] = state[c * apart + e];
-}
-
 // Each column of a matrix times a factor of its own.
 [[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
   for (int64_t r = 0; r < count; ++r)
@@ -415,10 +407,6 @@ inline float sum_of_products(const float* x, const float* y, int64_t width) {
   Floats sums = {};
   for (int64_t c = 0; c < width; c += LANES) sums = multiply_add(load(x + c), load(y + c), sums);
   return sum_of(sums);
-}
-
-inline void add_scaled(const float* x, float factor, int64_t width, float* sum) {
-  for (int64_t c = 0; c < width; c += LANES) store(sum + c, multiply_add(load(x + c), all(factor), load(sum + c)));
 }
 
 // x[j] += sum of weights[i][j] * x[i] over the tokens i behind j: what `solve` does, the other way.
@@ -941,7 +929,7 @@ struct Head : Tokens {
     constexpr int64_t TOGETHER = SEGMENT * CHUNK;
     const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
     take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
-    exchange(&space.d_S[0], D, E, E_lanes, D_lanes, &space.d_S_across[0]);
+    take_state(&space.d_S[0], E, D, 1, E_lanes, D_lanes, &space.d_S_across[0]);
     for (int64_t segment = segments - 1; segment >= 0; --segment) {
       take_state(call.S_kept + (head * segments + segment) * D * E, E, D, 1, E, D_lanes, &space.S_across[0]);
       advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));

@@ -340,18 +340,18 @@ struct Decays {
       faded[r * width + c] = rows[r * width + c] * (by_channel ? since[r * width + c] : since[r]);
 }
 
+inline void add_scaled(const float* x, float factor, int64_t width, float* sum) {
+  for (int64_t c = 0; c < width; c += LANES) store(sum + c, multiply_add(load(x + c), all(factor), load(sum + c)));
+}
+
 // x[i] += sum of weights[i][j] * x[j] over the tokens j before i, one token after the other.
 [[gnu::noinline]] inline void solve(int64_t count, const float* weights, float* x, int64_t width) {
   for (int64_t i = 1; i < count; ++i)
-    for (int64_t j = 0; j < i; ++j)
-      for (int64_t e = 0; e < width; e += LANES) {
-        float* target = x + i * width + e;
-        store(target, multiply_add(all(weights[i * CHUNK + j]), load(x + j * width + e), load(target)));
-      }
+    for (int64_t j = 0; j < i; ++j) add_scaled(x + j * width, weights[i * CHUNK + j], width, x + i * width);
 }
 
-// A state from memory, where rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if
-// none is given.
+// A state, whose rows of keys and of values are some steps from each other, to rows that lie `apart`; 0 if there is
+// none.
 inline void take_state(
     const float* given, int64_t depth, int64_t width, int64_t key_step, int64_t value_step, int64_t apart,
     float* state) {

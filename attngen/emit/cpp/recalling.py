@@ -63,8 +63,7 @@ class Recalling:
     def exchanged(self, source: str, target: str) -> str:
         """A state with values as rows."""
         made = self.forward
-        given = f"{made.count}, {made.values}, {made.width}, {made.depth}"
-        return f"exchange({at(source)}, {given}, {at(target)});"
+        return f"take_state({at(source)}, {made.values}, {made.count}, 1, {made.width}, {made.depth}, {at(target)});"
 
     def advance(self) -> list[str]:
         """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""

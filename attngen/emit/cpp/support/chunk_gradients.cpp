@@ -1,13 +1,5 @@
 // ---- gradients of a chunk
 
-// across[e][c] = state[c][e], with rows `apart` and `across_apart` from each other.
-[[gnu::noinline]] inline void exchange(
-    const float* state, int64_t depth, int64_t width, int64_t apart, int64_t across_apart, float* across) {
-  std::fill_n(across, width * across_apart, 0.0f);
-  for (int64_t c = 0; c < depth; ++c)
-    for (int64_t e = 0; e < width; ++e) across[e * across_apart + c] = state[c * apart + e];
-}
-
 // Each column of a matrix times a factor of its own.
 [[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
   for (int64_t r = 0; r < count; ++r)
@@ -25,10 +17,6 @@ inline float sum_of_products(const float* x, const float* y, int64_t width) {
   Floats sums = {};
   for (int64_t c = 0; c < width; c += LANES) sums = multiply_add(load(x + c), load(y + c), sums);
   return sum_of(sums);
-}
-
-inline void add_scaled(const float* x, float factor, int64_t width, float* sum) {
-  for (int64_t c = 0; c < width; c += LANES) store(sum + c, multiply_add(load(x + c), all(factor), load(sum + c)));
 }
 
 // x[j] += sum of weights[i][j] * x[i] over the tokens i behind j: what `solve` does, the other way.
