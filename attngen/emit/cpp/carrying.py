@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import lanes_of, size_of
+from attngen.emit.cpp.token_printer import lanes_of
+from attngen.emit.tokens import size_of
 from attngen.schedule.chunks import ReadingPlan, StatePlan
 from attngen.schedule.tokens import TokenRow
 

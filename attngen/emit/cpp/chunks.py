@@ -9,10 +9,11 @@ from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
 from attngen.emit.cpp.carrying_back import CarryingBack
 from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
-from attngen.emit.cpp.token_printer import lanes_of, size_of
-from attngen.emit.cpp.token_returns import landed, return_lines
+from attngen.emit.cpp.token_printer import lanes_of
+from attngen.emit.cpp.token_returns import return_lines, sums_type
 from attngen.emit.cpp.workspace import declared
 from attngen.emit.layout import laid_out_blocks, laid_out_cpp
+from attngen.emit.tokens import Landed, landed, size_of
 from attngen.ir.expr import variables
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.returns import Return
@@ -81,7 +82,7 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         "start_lines": _laid_out(each.start() for each in states),
         "recall_lines": _laid_out((each.recall() for each in states), 6),
         "finish_lines": _laid_out(each.finish() for each in states),
-        "landings": [(each.kind, each.name, ", ".join(each.shape)) for each in landed(plan)],
+        "landings": [(sums_type(each), each.name, _of_head(each)) for each in landed(plan)],
     }
 
 
@@ -117,6 +118,11 @@ def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
         "members": _members({**buffers, **decays}),
         "rows": [(row.name, _row_lines(plan, row)) for row in plan.rows],
     }
+
+
+def _of_head(made: Landed) -> str:
+    """The shape of sums of gradients."""
+    return ", ".join(["B", "H", *(["N"] if made.of_token else []), *made.shape])
 
 
 def _row_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attngen.emit.cpp.carrying import ONES, at
 from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
-from attngen.emit.cpp.token_printer import index_of, lanes_of, size_of
+from attngen.emit.cpp.token_printer import lanes_of
 from attngen.emit.layout import deeper
+from attngen.emit.tokens import index_of, size_of
 from attngen.ir.expr import Read
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.names import kernel_name

@@ -10,10 +10,10 @@ from attngen.emit import operators, recurrences
 from attngen.emit.checks import order_steps, place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
-from attngen.emit.cpp.token_returns import Landed, landed
 from attngen.emit.face import host_lines, recurrent_face
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
+from attngen.emit.tokens import Landed, landed
 from attngen.ir.nodes import Variant
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.returns import TOKEN_AXES
@@ -84,7 +84,7 @@ def _segment() -> int:
 
 def _zeros(index: int, made: Landed) -> str:
     """Room for the gradient by an input, where it is asked for."""
-    shape = "".join(f", {size}" for size in made.shape[2:])
+    shape = "".join(f", {size}" for size in (*(["N"] if made.of_token else []), *made.shape))
     return f"zeros(wanted[{index}]{shape}{'' if made.of_token else ', dtype=torch.float64'})"
 
 

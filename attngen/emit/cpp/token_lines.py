@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attngen.emit.cpp.token_printer import (
-    TokenPrinter,
-    channel_of,
-    index_of,
-    kept_axes,
-    lanes_of,
-    place_of,
-    row_axis,
-    size_of,
-)
+from attngen.emit.cpp.token_printer import TokenPrinter, lanes_of, place_of, row_axis
 from attngen.emit.cpp.types import scalar_type
 from attngen.emit.layout import deeper, laid_out_blocks
+from attngen.emit.tokens import channel_of, index_of, kept_axes, size_of
 from attngen.ir.expr import EARLIER, Expr, Read, Row, children, variables
 from attngen.ir.nodes import Input
 from attngen.schedule.chunks import ChunkPlan

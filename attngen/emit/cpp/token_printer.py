@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from attngen.emit.cpp.arguments import Computed, input_type
 from attngen.emit.cpp.reads import KernelPrinter
-from attngen.emit.python import size_name
+from attngen.emit.tokens import channel_of, index_of
 from attngen.ir.expr import EARLIER, Expr, Parameter, Read, Rechannel, Row, Variable, variable
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
-from attngen.schedule.levels import Level, is_row_sum
+from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.returns import TOKEN_AXES
 from attngen.schedule.statements import Statements
 
-SIZES = {"c": "D", "e": "E", None: "1"}
 LANES = {"c": "D_lanes", "e": "E_lanes", None: "LANES"}
-
-
-def size_of(axis: str | None) -> str:
-    """How many elements rows over an axis have."""
-    return SIZES[axis] if axis in SIZES or axis is None else size_name(axis)
 
 
 def lanes_of(axis: str | None) -> str:
     """How far apart rows over an axis lie."""
     return LANES[axis] if axis in LANES or axis is None else f"lanes_{axis}"
-
-
-def index_of(axis: str) -> str:
-    """What loops over an axis call their index; the name of an input's own axis may be one of the kernel's."""
-    return axis if axis in SIZES else kernel_name(axis)
 
 
 class TokenPrinter(KernelPrinter):
@@ -63,14 +52,6 @@ class TokenPrinter(KernelPrinter):
         return "earlier" if index == EARLIER else "row"
 
 
-def kept_axes(plan: ChunkPlan) -> dict[str, str | None]:
-    """The axis of each value that threads keep for all tokens of a chunk: rows, readings, and gradients by both."""
-    axes = {row.name: row.axis for row in plan.rows if not row.plain}
-    gradients = {f"d_{row.name}": row.axis for row in plan.rows}
-    axes |= {each.name: state.value_axis for state in plan.states for each in state.readings}
-    return axes | gradients
-
-
 def place_of(axis: str | None) -> str:
     """Where the element of row r that a loop is at stands among the rows of a chunk."""
     return f"r * {lanes_of(axis)} + {index_of(axis)}" if axis else f"r * {lanes_of(axis)}"
@@ -84,14 +65,3 @@ def row_axis(plan: Computed, read: Read) -> str | None:
     if not all(axis in ("b", "h", *TOKEN_AXES, "c", "e") for axis in given.axes):
         return None
     return given.axes[-1] if given.axes[-1] in ("c", "e") and len(read.channels) == 1 else None
-
-
-def channel_of(value: Expr) -> str | None:
-    """The channel that a value varies with."""
-    if is_row_sum(value):
-        return None
-    if isinstance(value, Row):
-        return value.channels[0]
-    if isinstance(value, Variable) and value.name in ("c", "e"):
-        return value.name
-    return value.channels[0] if value.channels else None

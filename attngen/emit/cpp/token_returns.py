@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
-from attngen.emit.cpp.token_printer import kept_axes, place_of, size_of
+from attngen.emit.cpp.token_printer import place_of
 from attngen.emit.layout import deeper
+from attngen.emit.tokens import Landed, kept_axes, landed_by, size_of
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
-from attngen.schedule.names import kernel_name
-from attngen.schedule.returns import TOKEN_AXES, Return, is_own_element
+from attngen.schedule.returns import Return, is_own_element
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """The gradient by an input, or by q, k or v: summed for each token, or for each head in float64."""
-
-    input: str
-    of_token: bool
-    axes: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The field of a call that holds its sums."""
-        return f"d{self.input}" if self.input in ("q", "k", "v") else f"by_{kernel_name(self.input)}"
-
-    @property
-    def kind(self) -> str:
-        """The C++ type of its sums."""
-        return "float" if self.of_token else "double"
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """Of its sums."""
-        return ("B", "H", *(["N"] if self.of_token else []), *map(size_of, self.axes))
-
-
-def landed(plan: ChunkPlan) -> list[Landed]:
-    """The gradients by inputs that a kernel sums."""
-    inputs = frozenset[str]().union(*(each.inputs for each in (*plan.returns, plan.y_return))) - plan.lacking
-    return [_landed(plan, name) for name in sorted(inputs)]
-
-
-def _landed(plan: ChunkPlan, name: str) -> Landed:
-    axes = plan.variant.input(name).axes
-    for row in plan.rows:
-        if row.matrix is not None and row.matrix.input == name:
-            assert row.axis is not None and row.projected is not None and row.projected.axis is not None
-            return Landed(name, of_token=False, axes=(row.axis, row.projected.axis))
-    return Landed(name, not set(TOKEN_AXES).isdisjoint(axes), tuple(axis for axis in axes if axis in ("c", "e")))
+def sums_type(made: Landed) -> str:
+    """The C++ type of sums of gradients: those over all tokens are of many terms."""
+    return "float" if made.of_token else "double"
 
 
 def return_lines(plan: ChunkPlan, part: Return) -> list[str]:
@@ -67,7 +31,12 @@ def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr) -> list[
         made, place, channel = _of_call(plan, lines, leaf)
         axis = next(iter(leaf.channels), None)
         loop = over(axis, [*lines.needed(share), f"to[{channel}] += {lines.text(share)};"])
-        return [f"if (call.{made.name}) {{", f"  {made.kind}* to = &call.{made.name}[{place}];", *deeper(loop), "}"]
+        return [
+            f"if (call.{made.name}) {{",
+            f"  {sums_type(made)}* to = &call.{made.name}[{place}];",
+            *deeper(loop),
+            "}",
+        ]
     assert isinstance(leaf, Variable)
     axis = kept_axes(plan)[leaf.name]
     return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] += {lines.text(share)};"])
@@ -76,7 +45,7 @@ def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr) -> list[
 def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[Landed, str, str]:
     """The field of a call that sums gradients, where the token's start in it, and the channel that a share goes to."""
     if isinstance(leaf, Read):
-        made = _landed(plan, leaf.input)
+        made = landed_by(plan, leaf.input)
         axes = plan.variant.input(leaf.input).axes
         channel = lines.text(leaf.indices[axes.index(made.axes[0])]) if made.axes else "0"
     else:

@@ -129,6 +129,6 @@ class _ChannelPrinter(RowPrinter):
             return f"tl.cast({expr.name}{HERE}, tl.float32)", super().part(expr)[1]
         return super().part(expr)
 
-    def _index(self, expr: Read, k: int, axis: str) -> str:
-        index = super()._index(expr, k, axis)
+    def index(self, expr: Read, k: int, axis: str) -> str:
+        index = super().index(expr, k, axis)
         return "channel" if index == "c" else index

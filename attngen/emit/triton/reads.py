@@ -5,6 +5,7 @@ from __future__ import annotations
 from attngen.emit.python import size_name
 from attngen.emit.triton.printer import TritonPrinter
 from attngen.ir.expr import Expr, Kind, Read, Rechannel, Row, children, variables
+from attngen.ir.nodes import Variant
 from attngen.ir.printer import ATOM
 from attngen.schedule.levels import KEY_ROWS, QUERY_ROWS, Level, is_row_sum, level
 from attngen.schedule.names import kernel_name
@@ -14,20 +15,19 @@ from attngen.schedule.statements import Statements
 PAIR_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
 
 
-class KernelPrinter(TritonPrinter):
-    """Expressions of a plan: what they read is loaded where it is needed."""
+class ReadingPrinter(TritonPrinter):
+    """Expressions over the inputs of a variant: what they read is loaded where it is needed."""
 
-    def __init__(self, plan: Plan, exact: bool) -> None:
+    def __init__(self, variant: Variant, exact: bool) -> None:
         super().__init__(exact)
-        self.plan = plan
-        self.exact = exact
+        self.variant = variant
 
     def mask(self, expr: Expr) -> str | None:
         """Where what is read exists; `None` if everywhere."""
-        return PAIR_MASKS.get(_level(expr, self.plan))
+        raise NotImplementedError
 
     def read(self, expr: Read) -> str:
-        given = self.plan.variant.input(expr.input)
+        given = self.variant.input(expr.input)
         terms = [self._term(expr, k, axis) for k, axis in enumerate(given.axes)]
         address = " + ".join([f"{kernel_name(expr.input)}_ptr", *terms])
         mask = self.mask(expr)
@@ -39,28 +39,47 @@ class KernelPrinter(TritonPrinter):
 
     def places(self, expr: Read) -> list[str]:
         """The indices of what is read."""
-        axes = self.plan.variant.input(expr.input).axes
-        return [self._index(expr, k, axis) for k, axis in enumerate(axes)]
+        axes = self.variant.input(expr.input).axes
+        return [self.index(expr, k, axis) for k, axis in enumerate(axes)]
 
     def _term(self, expr: Read, k: int, axis: str) -> str:
         name = kernel_name(expr.input)
-        return f"tl.cast({self._index(expr, k, axis)}, tl.int64) * {name}_stride_{k}"
+        return f"tl.cast({self.index(expr, k, axis)}, tl.int64) * {name}_stride_{k}"
 
-    def _index(self, expr: Read, k: int, axis: str) -> str:
+    def index(self, expr: Read, k: int, axis: str) -> str:
+        """Where it is read along an axis."""
         index = self.text(expr.indices[k])
         match axis:
             case "h":
                 return f"h // {kernel_name(expr.input)}_share"
-            case "i":
-                return "rows[:, None]"
-            case "b" | "j":
-                return index
-            case "n" if index == "j":
+            case "b":
                 return index
             case "c":
                 return index if index == "c" else f"_inside({index}, D)"
-        # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
-        return f"_inside({index}, {'M' if axis == 'n' else size_name(axis)})"
+        return f"_inside({index}, {size_name(axis)})"
+
+
+class KernelPrinter(ReadingPrinter):
+    """Expressions of pairs."""
+
+    def __init__(self, plan: Plan, exact: bool) -> None:
+        super().__init__(plan.variant, exact)
+        self.plan = plan
+
+    def mask(self, expr: Expr) -> str | None:
+        return PAIR_MASKS.get(_level(expr, self.plan))
+
+    def index(self, expr: Read, k: int, axis: str) -> str:
+        index = self.text(expr.indices[k])
+        match axis:
+            case "i":
+                return "rows[:, None]"
+            case "j":
+                return index
+            case "n":
+                # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
+                return index if index == "j" else f"_inside({index}, M)"
+        return super().index(expr, k, axis)
 
 
 class RowPrinter(KernelPrinter):
