@@ -37,6 +37,7 @@ def text(decay: str, write: str, erased: str, out: str, order: str = "") -> str:
     return f"attention a {{ {HEAD} {order} state S = {update}  state z = 0.5 * z + k  state x = x + 1  out {out} }}"
 
 
+UNITS = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}
 EVERY = st.builds(text, *map(st.sampled_from, (DECAYS, WRITES, ERASED, OUTS, ORDERS)))
 COMMON = [text(DECAYS[n], WRITES[n % 3], ERASED[n * 2 % 3], OUTS[n * 3 % 5], ORDERS[n % 4]) for n in range(10)]
 """Every part at least once; compiling takes the time."""
@@ -113,17 +114,17 @@ def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor,
     assert found.isfinite().all() and (error <= most).all(), (what, (error / most).max())
 
 
-def used_by(spec: str | Variant, call: Given, position: int) -> tuple[RecurrentKernel, Given, int]:
+def used_by(spec: str | Variant, call: Given, position: int, backend: str) -> tuple[RecurrentKernel, Given, int]:
     """The compiled kernel, the call with what it takes, and its position; where there is an order, that is 0."""
-    kernel = attngen.build(spec, backend="cpp")
+    kernel = attngen.build(spec, backend=backend)
     assert isinstance(kernel, RecurrentKernel)
     used = {name: call.inputs[name] for name in (each.name for each in kernel.variant.inputs)}
     return kernel, call._replace(inputs=used), 0 if kernel.variant.order else position
 
 
-def agrees(spec: str | Variant, call: Given, position: int) -> None:
-    """y and the states behind the last token."""
-    kernel, call, position = used_by(spec, call, position)
+def agrees(spec: str | Variant, call: Given, position: int, backend: str = "cpp") -> None:
+    """y and the states behind the last token; Triton multiplies in the dtype of q, so states are rounded as that is."""
+    kernel, call, position = used_by(spec, call, position, backend)
     q, k, v = call.qkv
     y, after = kernel(q, k, v, state=State(call.states, position), return_state=True, **call.inputs)
     expected = traced(kernel, call, position)
@@ -131,17 +132,18 @@ def agrees(spec: str | Variant, call: Given, position: int) -> None:
         assert y.shape == expected.y.shape
         return
     moved = [traced(kernel, each, position) for each in several_rounded(call)]
-    unit = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}[q.dtype]
+    unit = UNITS[q.dtype]
     close(y, expected.y, [each.y for each in moved], expected.y, unit, "y")
+    of_states = unit if backend == "triton" else UNITS[torch.float32]
     for name, state in after.values.items():
         by_name = [each.states[name] for each in moved]
-        close(state, expected.states[name], by_name, expected.largest[name], 2.0**-23, name)
+        close(state, expected.states[name], by_name, expected.largest[name], of_states, name)
     assert after.position == position + q.shape[2]
 
 
-def gradients_agree(spec: str | Variant, call: Given, position: int) -> None:
+def gradients_agree(spec: str | Variant, call: Given, position: int, backend: str = "cpp") -> None:
     """By everything that is a float, from those by y and by the states behind the last token."""
-    kernel, call, position = used_by(spec, call, position)
+    kernel, call, position = used_by(spec, call, position, backend)
     generator = torch.Generator().manual_seed(1)
     trace = traced(kernel, call, position)
     by_y = torch.randn(trace.y.shape, generator=generator).to(call.qkv[0].dtype).double()
@@ -180,6 +182,6 @@ def gradients_agree(spec: str | Variant, call: Given, position: int) -> None:
     for name, by, right, *others in zip(names, found, expected, *moved, strict=True):
         if right.numel():
             largest = right.abs().maximum(most / shortest)[None, None]
-            unit = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}[by.dtype]
+            unit = UNITS[call.qkv[0].dtype if backend == "triton" else by.dtype]
             by, right, *others = (x[None, None] for x in (by, right, *others))
             close(by, right, others, largest, unit, f"the gradient by {name}")

@@ -46,13 +46,11 @@ def resources(
     from rich.progress import track
 
     from attngen.bench.resources import ARCHITECTURES, measured
-    from attngen.emit.backends import backends_of
     from attngen.ir.load import load_all
 
     if target not in ARCHITECTURES:
         raise typer.BadParameter(f"choose one of {', '.join(ARCHITECTURES)}", param_hint="--target")
     variants = [variant for path in sorted(specs.glob("*.attn")) for variant in load_all(path)]
-    variants = [variant for variant in variants if "triton" in backends_of(variant)]
     chosen = [variant for variant in variants if not only or any(word in variant.name for word in only)]
     jobs = [(variant, kind, size) for size in width for kind in dtype for variant in chosen]
     stages = track(jobs, description="kernels", console=Console(stderr=True), disable=as_json)

@@ -33,13 +33,13 @@ def compile_(
     as_json: AsJson = False,
 ) -> None:
     """Write the generated kernels of specs: GENERATED/BACKEND/VARIANT.*"""
-    from attngen.emit.backends import backends_of
+    from attngen.emit.backends import BACKENDS
     from attngen.ir.load import load_all
 
     variants = [variant for path in specs for variant in load_all(path)]
     report: list[dict[str, str]] = []
     for variant in variants:
-        for chosen in backend or backends_of(variant):
+        for chosen in backend or BACKENDS:
             for file_name, text in files_of(variant, chosen).items():
                 path = output / chosen / file_name
                 report.append({"file": str(path), "status": _written(path, text, is_check)})

@@ -9,9 +9,9 @@ from attngen.analysis.separable import NotSeparable
 from attngen.emit.cpp import lower as cpp_lower
 from attngen.emit.cpp import recurrent
 from attngen.emit.triton import lower as triton_lower
-from attngen.errors import SpecError
+from attngen.emit.triton import recurrent as triton_recurrent
 from attngen.ir.nodes import Recurrent, Variant
-from attngen.schedule.chunks import ChunkPlan, chunk_plan, not_compiled
+from attngen.schedule.chunks import ChunkPlan, chunk_plan
 from attngen.schedule.linear_time import linear_time
 from attngen.schedule.plan import Plan, plan
 
@@ -21,7 +21,7 @@ Files = dict[str, str]
 
 def _triton(made: Plan | ChunkPlan) -> Files:
     if isinstance(made, ChunkPlan):
-        raise SpecError((not_compiled(made.variant, "Triton"),))
+        return {f"{made.variant.name}.py": triton_recurrent.generate(made)}
     return {f"{made.variant.name}.py": triton_lower.generate(made)}
 
 
@@ -41,11 +41,6 @@ def _named(name: str, texts: tuple[str, str, str]) -> Files:
 
 
 BACKENDS: dict[str, Callable[[Plan | ChunkPlan], Files]] = {"triton": _triton, "cpp": _cpp}
-
-
-def backends_of(variant: Variant) -> tuple[str, ...]:
-    """The backends that compile a kind of variants."""
-    return ("cpp",) if isinstance(variant.body, Recurrent) else tuple(BACKENDS)
 
 
 def generate(variant: Variant, backend: str) -> Files:

@@ -113,9 +113,9 @@ def face(plan: Plan, debug: bool = False) -> Face:
     return replace(made, order_checks=shown, debugged=debugged, results=SOFTMAX if plan.softmax else WEIGHTS)
 
 
-def recurrent_face(variant: nodes.Variant) -> Face:
-    """The face of a recurrent variant."""
-    return _made(variant, rule_lines(variant), [], [*CALLED, "_require"], debug=False)
+def recurrent_face(variant: nodes.Variant, debug: bool = False) -> Face:
+    """The face of a recurrent variant; with `debug` for a GPU, where data are looked at on demand."""
+    return _made(variant, rule_lines(variant, debug), [], [*CALLED, "_require"], debug)
 
 
 def _made(variant: nodes.Variant, rules: list[str], order: list[str], called: list[str], debug: bool) -> Face:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from attngen.emit import operators
-from attngen.emit.checks import own_axes
+from attngen.emit.checks import order_steps, own_axes
+from attngen.emit.face import Face, host_lines
 from attngen.emit.layout import laid_out
 from attngen.emit.operators import SCHEMA_TYPES, SUPPORT, free, ordered_inputs, trained_inputs
 from attngen.emit.python import size_name
 from attngen.emit.render import functions
+from attngen.emit.tokens import Landed, landed
+from attngen.ir.nodes import Variant
 from attngen.schedule.chunks import ChunkPlan, StatePlan
+from attngen.schedule.returns import TOKEN_AXES
 
 SIZES = {"c": "D", "e": "E"}
 
@@ -18,20 +22,21 @@ def axes(state: StatePlan) -> list[str]:
     return [SIZES[axis] if axis in SIZES else size_name(axis) for axis in state.axes]
 
 
-def values(plan: ChunkPlan) -> dict[str, object]:
+def values(plan: ChunkPlan, made: Face) -> dict[str, object]:
     """By the names that templates use."""
     variant, count = plan.variant, len(plan.states)
     inputs, trained = ordered_inputs(variant), trained_inputs(variant)
     first, others = [given.name for given in inputs[: len(trained)]], [given.name for given in inputs[len(trained) :]]
     carried = [f"{state.called}_in" for state in plan.states]
     tensors = ["q", "k", "v", *first, *carried, *others]
-    numbers = ["scale", "position", *(parameter.name for parameter in variant.parameters)]
+    options = ["debug"] if made.debugged else []
+    numbers = ["scale", "position", *(parameter.name for parameter in variant.parameters), *options]
     states_from = 3 + len(trained)
     trained_count = states_from + count
     shown = ["q", "k", "v", *first, "*carried", *others, "positions", "scale", "position"]
-    call = f"y, *states = _recur({', '.join([*shown, *(parameter.name for parameter in variant.parameters)])})"
+    call = f"y, *states = _recur({', '.join([*shown, *(each.name for each in variant.parameters), *options])})"
     return {
-        "schema": _schema(plan, first, others),
+        "schema": _schema(plan, first, others, options),
         "recur_lines": laid_out([call], 4),
         "trained_text": "".join(f", {name}" for name in trained),
         "trained_count": trained_count,
@@ -47,6 +52,9 @@ def values(plan: ChunkPlan) -> dict[str, object]:
         "gradients_given": f"{1 + 2 * count}:{1 + 2 * count + trained_count}",
         "sized_given": f"*given[:{len(tensors)}]",
         "sized_arguments": ", ".join(tensors),
+        "filling_lines": _filling_lines(plan, made, tensors),
+        "seen_argument": ", seen_before=True" if made.data else "",
+        "seen_text": "; its data are looked at once" if made.data else "",
         "sized_parameters": [_typed(name, carried) for name in tensors],
         "state_tuple": ", ".join(carried) + ("," if count == 1 else ""),
         **operators.own_sizes(variant),
@@ -54,6 +62,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
             *(_typed(name, carried) for name in tensors),
             *("positions: Tensor | None", "scale: float | None", "position: int | None"),
             *(f"{given.name}: {given.kind.value}" for given in variant.parameters),
+            *(f"{option}: bool" for option in options),
         ],
         "result_schema": ", ".join(["Tensor y", *_each(plan, "Tensor {}_out"), *_each(plan, "Tensor {}_kept")]),
         "shape_function": _shape_function(plan),
@@ -65,7 +74,7 @@ def values(plan: ChunkPlan) -> dict[str, object]:
 
 def parts(values: dict[str, object]) -> dict[str, object]:
     """The parts of launchers that are the same for all backends."""
-    return operators.parts(values, ("recurring", "of_recurrences", "registered_recurrences"))
+    return operators.parts(values, ("recurrence", "recurring", "of_recurrences", "registered_recurrences"))
 
 
 def _support(trained: list[str]) -> list[str]:
@@ -73,12 +82,13 @@ def _support(trained: list[str]) -> list[str]:
     return [*made, "_of_input"] if trained else made
 
 
-def _schema(plan: ChunkPlan, first: list[str], others: list[str]) -> list[str]:
+def _schema(plan: ChunkPlan, first: list[str], others: list[str], options: list[str]) -> list[str]:
     """The arguments of the operator, in the language of torch, and the names of the states."""
     tensors = ["Tensor q", "Tensor k", "Tensor v", *(f"Tensor {free(name)}" for name in first)]
     tensors += [*_each(plan, "Tensor? {}_in"), *(f"Tensor {free(name)}" for name in others), "Tensor? positions"]
     numbers = ["float? scale", "SymInt? position"]
     numbers += [f"{SCHEMA_TYPES[given.kind]} {free(given.name)}" for given in plan.variant.parameters]
+    numbers += [f"bool {option}" for option in options]
     by_states = [*_each(plan, "Tensor? d_{}_out"), *_each(plan, "Tensor {}_kept")]
     names = ", ".join(f'"{state.name}"' for state in plan.states)
     lines = [f'TENSORS = "{", ".join(tensors)}"', f'NUMBERS = "{", ".join(numbers)}"']
@@ -105,3 +115,41 @@ def _shape_function(plan: ChunkPlan) -> list[str]:
         '    """Of the states of one head."""',
         f"    return {returned}",
     ]
+
+
+def to_inputs(plan: ChunkPlan, of_head: str = "") -> list[str]:
+    """Python for the gradient by each input that gradients go to, from sums in `inputs`.
+
+    Sums for a head have `of_head` as an axis of their own, if that is not empty.
+    """
+    made, trained = landed(plan), operators.trained_inputs(plan.variant)
+    found = {each.input: (number, each) for number, each in enumerate(made)}
+    # nothing that is derived reads what is not found
+    return [
+        _to_input(plan, 3 + k, *found[name], of_head) if name in found else "None" for k, name in enumerate(trained)
+    ]
+
+
+def _to_input(plan: ChunkPlan, index: int, number: int, made: Landed, of_head: str) -> str:
+    sums = " ".join(filter(None, ["b", "h", "t" if made.of_token else of_head, *made.axes]))
+    axes = " ".join("t" if axis in TOKEN_AXES else axis for axis in plan.variant.input(made.input).axes)
+    return f'_of_input(inputs[{number}], given[{index}], "{sums}", "{axes}")'
+
+
+def _filling_lines(plan: ChunkPlan, made: Face, tensors: list[str]) -> list[str]:
+    """What all launchers know of a call before they launch."""
+    sizes = operators.own_sizes(plan.variant)["unpacked_sizes"]
+    lines = [f"B, H, N, M, D, E{sizes} = _sized({', '.join(tensors)})"]
+    lines.append("scale = 1 / math.sqrt(D) if scale is None else scale")
+    lines.append(f'position = _offset("{plan.variant.name}", position, positions, B, 0, q.device)')
+    looked_at = ["if not seen_before:", *(f"    {line}" for line in laid_out(made.data, 8))] if made.data else []
+    behind = [*made.rules, *host_lines(plan.host), *_order_lines(plan.variant)]
+    return [*laid_out(lines, 4), *made.filled, *looked_at, *laid_out(behind, 4)]
+
+
+def _order_lines(variant: Variant) -> list[str]:
+    """Tokens in the order of time, for every head; positions and heads are there since the order was checked."""
+    if variant.order is None:
+        return []
+    _, steps = order_steps(variant, variant.order)
+    return [f"order = torch.argsort({steps}, dim=-1).expand(H, N).contiguous()"]

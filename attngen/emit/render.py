@@ -98,6 +98,12 @@ def functions(package: str, module: str, names: Iterable[str]) -> str:
     return "\n\n\n".join(_source(text, node) for name, node in found.items() if name in wanted)
 
 
+def called_functions(package: str, module: str, text: str) -> str:
+    """The source of those functions of a support module that a text calls."""
+    defined = re.findall(r"^def (\w+)", files(package).joinpath(module).read_text(encoding="utf-8"), re.MULTILINE)
+    return functions(package, module, {*defined} & {*re.findall(r"\b(_\w+)\(", text)})
+
+
 def _source(text: str, node: ast.FunctionDef) -> str:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return "\n".join(text.split("\n")[first - 1 : node.end_lineno])

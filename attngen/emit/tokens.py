@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.emit.python import size_name
-from attngen.ir.expr import Expr, Row, Variable
+from attngen.ir.expr import Expr, Read, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import is_row_sum
 from attngen.schedule.names import kernel_name
 from attngen.schedule.returns import TOKEN_AXES
+from attngen.schedule.tokens import TokenRow
 
 SIZES = {"c": "D", "e": "E", None: "1"}
 
@@ -43,6 +44,17 @@ def channel_of(value: Expr) -> str | None:
     return value.channels[0] if value.channels else None
 
 
+def distinct_matrices(plan: ChunkPlan) -> dict[Read, TokenRow]:
+    """Each matrix, with a row that is a product with it."""
+    return {row.matrix: row for row in reversed(plan.rows) if row.matrix is not None}
+
+
+def matrix_axes(row: TokenRow) -> tuple[str, str]:
+    """Of the product, and of the row that is multiplied."""
+    assert row.axis is not None and row.projected is not None and row.projected.axis is not None
+    return row.axis, row.projected.axis
+
+
 @dataclass(frozen=True, slots=True)
 class Landed:
     """The gradient by an input, or by q, k or v: summed for each token, or for each head in float64."""
@@ -73,6 +85,5 @@ def landed_by(plan: ChunkPlan, name: str) -> Landed:
     axes = plan.variant.input(name).axes
     for row in plan.rows:
         if row.matrix is not None and row.matrix.input == name:
-            assert row.axis is not None and row.projected is not None and row.projected.axis is not None
-            return Landed(name, of_token=False, axes=(row.axis, row.projected.axis))
+            return Landed(name, of_token=False, axes=matrix_axes(row))
     return Landed(name, not set(TOKEN_AXES).isdisjoint(axes), tuple(axis for axis in axes if axis in ("c", "e")))

@@ -83,7 +83,7 @@ def deltanet(
     _tensor("deltanet", "beta", beta, " (deltanet.attn:4)")
     scale = _scale("deltanet", scale)
     position, positions = _first("deltanet", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, beta, *carried, positions, scale, position)

@@ -90,7 +90,7 @@ def gated_deltanet(
     _tensor("gated_deltanet", "beta", beta, " (gated_deltanet.attn:5)")
     scale = _scale("gated_deltanet", scale)
     position, positions = _first("gated_deltanet", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, g, beta, *carried, positions, scale, position)

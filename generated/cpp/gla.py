@@ -81,7 +81,7 @@ def gla(
     _tensor("gla", "g", g, " (gla.attn:4)")
     scale = _scale("gla", scale)
     position, positions = _first("gla", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, g, *carried, positions, scale, position)

@@ -90,7 +90,7 @@ def kda(
     _tensor("kda", "beta", beta, " (kda.attn:5)")
     scale = _scale("kda", scale)
     position, positions = _first("kda", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, g, beta, *carried, positions, scale, position)

@@ -83,7 +83,7 @@ def lightning_chunks(
     _tensor("lightning_chunks", "slope", slope, " (lightning.attn:4)")
     scale = _scale("lightning_chunks", scale)
     position, positions = _first("lightning_chunks", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, slope, *carried, positions, scale, position)

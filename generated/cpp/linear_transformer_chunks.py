@@ -80,7 +80,7 @@ def linear_transformer_chunks(
         raise ValueError(f"linear_transformer_chunks: q is on {q.device}; this file runs on the CPU")
     scale = _scale("linear_transformer_chunks", scale)
     position, positions = _first("linear_transformer_chunks", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, *carried, positions, scale, position)

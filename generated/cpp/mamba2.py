@@ -91,7 +91,7 @@ def mamba2(
     _tensor("mamba2", "skip", skip, " (mamba2.attn:6)")
     scale = _scale("mamba2", scale)
     position, positions = _first("mamba2", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, dt, A, skip, *carried, positions, scale, position)

@@ -85,7 +85,7 @@ def performer(
     _tensor("performer", "omega", omega, " (performer.attn:4)")
     scale = _scale("performer", scale)
     position, positions = _first("performer", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, omega, *carried, positions, scale, position)

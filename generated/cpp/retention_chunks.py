@@ -83,7 +83,7 @@ def retention_chunks(
     _tensor("retention_chunks", "gamma", gamma, " (retention.attn:4)")
     scale = _scale("retention_chunks", scale)
     position, positions = _first("retention_chunks", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, gamma, *carried, positions, scale, position)

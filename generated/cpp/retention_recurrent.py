@@ -81,7 +81,7 @@ def retention_recurrent(
     _tensor("retention_recurrent", "gamma", gamma, " (retention_recurrent.attn:4)")
     scale = _scale("retention_recurrent", scale)
     position, positions = _first("retention_recurrent", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, gamma, *carried, positions, scale, position)

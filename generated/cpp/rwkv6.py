@@ -86,7 +86,7 @@ def rwkv6(
     _tensor("rwkv6", "u", u, " (rwkv6.attn:5)")
     scale = _scale("rwkv6", scale)
     position, positions = _first("rwkv6", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
+    if q.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(q.device.type):
         q, k, v = _autocast(q, k, v)
     carried = _given(state)
     y, *states = _recur(q, k, v, w, u, *carried, positions, scale, position)

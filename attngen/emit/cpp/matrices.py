@@ -6,33 +6,22 @@ from attngen.emit.cpp.carrying import ONES, at
 from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
 from attngen.emit.cpp.token_printer import lanes_of
 from attngen.emit.layout import deeper
-from attngen.emit.tokens import index_of, size_of
+from attngen.emit.tokens import distinct_matrices, index_of, matrix_axes, size_of
 from attngen.ir.expr import Read
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.names import kernel_name
 from attngen.schedule.tokens import TokenRow
 
 
-def distinct_matrices(plan: ChunkPlan) -> dict[Read, TokenRow]:
-    """Each matrix, with a row that is a product with it."""
-    return {row.matrix: row for row in reversed(plan.rows) if row.matrix is not None}
-
-
 def _name(matrix: Read) -> str:
     return f"{kernel_name(matrix.input)}_matrix"
-
-
-def _axes(row: TokenRow) -> tuple[str, str]:
-    """Of the product, and of the row that is multiplied."""
-    assert row.axis is not None and row.projected is not None and row.projected.axis is not None
-    return row.axis, row.projected.axis
 
 
 def buffers(plan: ChunkPlan, back: bool = False) -> dict[str, str]:
     """A matrix with a row for each channel that is summed over; for gradients, also the other way, and their sums."""
     kept = {}
     for matrix, row in distinct_matrices(plan).items():
-        made, summed = _axes(row)
+        made, summed = matrix_axes(row)
         kept[f"{_name(matrix)}_across"] = f"{size_of(summed)} * {lanes_of(made)} + SLACK"
         if back:
             size = f"{size_of(made)} * {lanes_of(summed)} + SLACK"
@@ -44,7 +33,7 @@ def load_lines(plan: ChunkPlan, straight: bool) -> list[str]:
     """The matrices of a head, once."""
     lines = []
     for matrix, row in distinct_matrices(plan).items():
-        made, summed = _axes(row)
+        made, summed = matrix_axes(row)
         name, element = _name(matrix), TokenLines(plan, row).text(matrix)
         at_made, at_summed = index_of(made), index_of(summed)
         stored = [f"space.{name}_across[{at_summed} * {lanes_of(made)} + {at_made}] = {element};"]
@@ -57,7 +46,7 @@ def load_lines(plan: ChunkPlan, straight: bool) -> list[str]:
 def product_line(row: TokenRow) -> str:
     """The rows of a chunk."""
     assert row.matrix is not None and row.projected is not None
-    made, summed = _axes(row)
+    made, summed = matrix_axes(row)
     given = f"rows, {size_of(summed)}, {at(row.projected.name)}, {lanes_of(summed)}"
     return f"product({given}, {at(f'{_name(row.matrix)}_across')}, {lanes_of(made)}, nullptr, {at(row.name)});"
 
@@ -65,7 +54,7 @@ def product_line(row: TokenRow) -> str:
 def return_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:
     """What the gradient by such rows hands to the row that was multiplied, and to the matrix."""
     assert row.matrix is not None and row.projected is not None
-    (made, summed), name, of = _axes(row), _name(row.matrix), row.projected.name
+    (made, summed), name, of = matrix_axes(row), _name(row.matrix), row.projected.name
     gradient = f"{at(f'd_{row.name}')}, {lanes_of(made)}"
     to_row = f"rows, {size_of(made)}, {gradient}, {at(name)}, {lanes_of(summed)}, {ONES}, {at(f'd_{of}')}"
     to_matrix = f"{size_of(made)}, rows, {gradient}, {at(of)}, {lanes_of(summed)}, {ONES}, {at(f'd_{name}')}"
@@ -80,7 +69,7 @@ def flush_lines(plan: ChunkPlan) -> list[str]:
     for matrix, row in distinct_matrices(plan).items():
         if matrix.input in plan.lacking:
             continue
-        made, summed = _axes(row)
+        made, summed = matrix_axes(row)
         target = f"by_{kernel_name(matrix.input)}"
         place = f"call.{target} + {HEAD} * {size_of(made)} * {size_of(summed)}"
         given = f"{size_of(made)}, {size_of(summed)}, {lanes_of(summed)}, {at(f'd_{_name(matrix)}')}"

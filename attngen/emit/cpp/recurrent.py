@@ -7,16 +7,13 @@ import math
 import re
 
 from attngen.emit import operators, recurrences
-from attngen.emit.checks import order_steps, place
+from attngen.emit.checks import place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
-from attngen.emit.face import host_lines, recurrent_face
-from attngen.emit.layout import laid_out
+from attngen.emit.face import recurrent_face
 from attngen.emit.render import functions, render
 from attngen.emit.tokens import Landed, landed
-from attngen.ir.nodes import Variant
 from attngen.schedule.chunks import ChunkPlan
-from attngen.schedule.returns import TOKEN_AXES
 
 SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "chunk_gradients")
 IMPORTS = (
@@ -29,14 +26,16 @@ IMPORTS = (
     "from pathlib import Path",
     "from typing import Any, NamedTuple",
 )
+ERRORS = (
+    "RuntimeError: there is no working C++ compiler.",
+    "MemoryError: there is no room for what threads keep.",
+)
 
 
 def generate(plan: ChunkPlan) -> tuple[str, str, str]:
     """The C++ files of a plan, forward and backward, and the Python launcher beside them."""
     made = recurrent_face(plan.variant)
-    launcher = {**made.values(), **chunks.launcher(plan), **recurrences.values(plan), **_launcher_values(plan)}
-    launcher |= {"seen_argument": ", seen_before=True" if made.data else ""}
-    launcher |= {"seen_text": "; its data are looked at once" if made.data else ""}
+    launcher = {**made.values(), **chunks.launcher(plan), **recurrences.values(plan, made), **_launcher_values(plan)}
     launcher |= recurrences.parts(launcher)
     return (
         _source("recurrent.cpp", {**made.values(), **chunks.forward(plan)}),
@@ -57,10 +56,9 @@ def _source(template: str, values: dict[str, object]) -> str:
 
 def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
     variant = plan.variant
-    found = {each.input: each for each in landed(plan)}
+    where = f"{variant.name}: q is on {{q.device}}; this file runs on the CPU"
     trained = operators.trained_inputs(variant)
-    zeros = [_zeros(3 + trained.index(each.input), each) for each in found.values()]
-    to_inputs = [_to_input(variant, 3 + trained.index(name), found.get(name), list(found)) for name in trained]
+    zeros = [_zeros(3 + trained.index(each.input), each) for each in landed(plan)]
     return {
         "imports": sorted(IMPORTS, key=lambda line: (line.startswith("from"), line)),
         "spec": json.dumps(place(variant, variant.span.line), ensure_ascii=False),
@@ -68,11 +66,12 @@ def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
         "native": functions("attngen.emit.support", "native.py", ["_library"]),
         "digested": "__file__, '.cpp', '_backward.cpp'",
         "devices": '["CPU"]',
-        "host_lines": laid_out(host_lines(plan.host), 4),
-        "order_lines": _order_lines(variant),
+        "device_check": ["if not (q.is_cpu or q.is_meta):", f"    raise ValueError(f{json.dumps(where)})"],
+        "other_errors": ERRORS,
+        "ordered": variant.order is not None,
         "by_inputs": zeros,
         "by_inputs_text": ", *inputs" if zeros else "",
-        "to_inputs": to_inputs,
+        "to_inputs": recurrences.to_inputs(plan),
     }
 
 
@@ -86,19 +85,3 @@ def _zeros(index: int, made: Landed) -> str:
     """Room for the gradient by an input, where it is asked for."""
     shape = "".join(f", {size}" for size in (*(["N"] if made.of_token else []), *made.shape))
     return f"zeros(wanted[{index}]{shape}{'' if made.of_token else ', dtype=torch.float64'})"
-
-
-def _to_input(variant: Variant, index: int, made: Landed | None, order: list[str]) -> str:
-    if made is None:  # nothing that is derived reads it
-        return "None"
-    sums = " ".join(["b", "h", *(["t"] if made.of_token else []), *made.axes])
-    axes = " ".join("t" if axis in TOKEN_AXES else axis for axis in variant.input(made.input).axes)
-    return f'_of_input(inputs[{order.index(made.input)}], given[{index}], "{sums}", "{axes}")'
-
-
-def _order_lines(variant: Variant) -> list[str]:
-    """Tokens in the order of time, for every head; positions and heads are there since the order was checked."""
-    if variant.order is None:
-        return []
-    _, steps = order_steps(variant, variant.order)
-    return laid_out([f"order = torch.argsort({steps}, dim=-1).expand(H, N).contiguous()"], 4)

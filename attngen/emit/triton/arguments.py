@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from attngen.analysis.lists import List
 from attngen.emit.python import size_name
 from attngen.ir.expr import Expr, Kind, Parameter, Read, Size, distinct, variables
-from attngen.ir.nodes import AXIS_SIZES
+from attngen.ir.nodes import AXIS_SIZES, Variant
 from attngen.schedule.homes import Home
 from attngen.schedule.host import HostValue
 from attngen.schedule.levels import Level
@@ -19,12 +20,24 @@ Argument = tuple[str, str]
 """A name in the kernel, and the Python expression that is passed for it: launchers have the same names."""
 
 
+class Computed(Protocol):
+    """What a plan of any kind says of a call."""
+
+    @property
+    def variant(self) -> Variant:
+        """The variant, simplified."""
+
+    @property
+    def host(self) -> tuple[HostValue, ...]:
+        """What the host computes."""
+
+
 def kernel_arguments(plan: Plan) -> list[Argument]:
     """Arguments of the whole kernel beyond the fixed ones, without parameters."""
     found: list[Argument] = []
     for name in dict.fromkeys(read.input for read in reads(plan)):
-        found += _of_input(plan, name)
-    found += _host_arguments(plan, _all(plan))
+        found += of_input(plan, name)
+    found += host_arguments(plan, _all(plan))
     found += [(name, name) for name in own_sizes(plan, _all(plan))]
     found += _of_list(plan)
     return [*found, ("fault_ptr", "fault")] if plan.checked else found
@@ -49,19 +62,19 @@ def row_arguments(plan: Plan, exprs: Iterable[Expr], of_queries: bool) -> list[A
     exprs = list(exprs)
     found: list[Argument] = []
     for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
-        found += _of_input(plan, name)
-    found += _host_arguments(plan, exprs)
+        found += of_input(plan, name)
+    found += host_arguments(plan, exprs)
     sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)}
     sizes &= {"B", "H", "M" if of_queries else "N"}
     sizes |= {"M"} if of_queries and found else set()  # which indices are kept below
     return [*found, *((name, name) for name in (*sorted(sizes), *own_sizes(plan, exprs)))]
 
 
-def _host_arguments(plan: Plan, exprs: Iterable[Expr]) -> list[Argument]:
+def host_arguments(plan: Computed, exprs: Iterable[Expr]) -> list[Argument]:
     """The host values that expressions mention."""
     used = frozenset[str]().union(*map(variables, exprs))
     return [
-        (f"{value.name}_ptr" if _in_memory(value) else value.name, value.name)
+        (f"{value.name}_ptr" if in_memory(value) else value.name, value.name)
         for value in plan.host
         if value.name in used
     ]
@@ -91,7 +104,7 @@ def used_arguments(plan: Plan, exprs: Iterable[Expr], more: Iterable[str] = (), 
     tables = sorted(value.name for value in plan.host)
     found += [name for name in dict.fromkeys([*local, *tables]) if name in used]
     for name in read:
-        found += [argument for argument, _ in _of_input(plan, name)]
+        found += [argument for argument, _ in of_input(plan, name)]
     parameters = {part.name for part in _parts(exprs) if isinstance(part, Parameter)}
     sizes = {part.axis for part in _parts(exprs) if isinstance(part, Size)} & {"B", "H"}
     found += [*sorted(sizes), *own_sizes(plan, exprs), *sorted(map(kernel_name, parameters))]
@@ -103,8 +116,8 @@ def gradient_arguments(plan: Plan) -> list[Argument]:
     exprs = gradient_exprs(plan)
     found: list[Argument] = []
     for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
-        found += _of_input(plan, name)
-    found += [*_host_arguments(plan, exprs), *((name, name) for name in own_sizes(plan, exprs)), *_of_list(plan)]
+        found += of_input(plan, name)
+    found += [*host_arguments(plan, exprs), *((name, name) for name in own_sizes(plan, exprs)), *_of_list(plan)]
     if not isinstance(plan.walk, List):
         return found
     found += [("query_tiles_ptr", "prepared.by_keys[0]"), ("query_starts_ptr", "query_tile_starts")]
@@ -130,10 +143,10 @@ def widened(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
     return ["offset", "N", "M", *sorted(used), *sorted(sizes), *own_sizes(plan, exprs)]
 
 
-def table_lines(plan: Plan) -> list[str]:
+def table_lines(plan: Computed) -> list[str]:
     """Host values that kernels load, as tensors: one number for each head, or one that must keep float64."""
     lines = []
-    for value in filter(_in_memory, plan.host):
+    for value in filter(in_memory, plan.host):
         dtype = "int64" if value.value.kind is Kind.INT else "float64" if value.exact else "float32"
         listed = f"tuple({value.name})" if value.per_head else f"({value.name},)"
         lines.append(f"{value.name} = _table({listed}, torch.{dtype}, q.device)")
@@ -145,12 +158,12 @@ def loaded_lines(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
     used = frozenset[str]().union(*map(variables, _all(plan) if exprs is None else exprs))
     return [
         f"{value.name} = tl.load({value.name}_ptr{' + h' if value.per_head else ''})"
-        for value in filter(_in_memory, plan.host)
+        for value in filter(in_memory, plan.host)
         if value.name in used
     ]
 
 
-def own_sizes(plan: Plan, exprs: Iterable[Expr]) -> list[str]:
+def own_sizes(plan: Computed, exprs: Iterable[Expr]) -> list[str]:
     """The lengths of inputs' own axes that expressions use, or that their indices are held against."""
     axes = set()
     for part in _parts(exprs):
@@ -161,17 +174,20 @@ def own_sizes(plan: Plan, exprs: Iterable[Expr]) -> list[str]:
     return sorted(size_name(axis) for axis in axes - set("BHNMDE"))
 
 
-def _in_memory(value: HostValue) -> bool:
+def in_memory(value: HostValue) -> bool:
+    """Whether kernels load it."""
     return value.per_head or (value.exact and value.value.kind is Kind.FLOAT)
 
 
-def _of_input(plan: Plan, name: str) -> list[Argument]:
+def of_input(plan: Computed, name: str, called: str | None = None) -> list[Argument]:
+    """What a kernel takes of an input, which the launcher has `called` so, or as kernels do."""
     given = plan.variant.input(name)
     inside = kernel_name(name)
-    found = [(f"{inside}_ptr", f"{inside}.view(torch.uint8)" if given.kind is Kind.BOOL else inside)]
-    found += [(f"{inside}_stride_{k}", f"{inside}.stride({k})") for k in range(len(given.axes))]
+    called = called or inside
+    found = [(f"{inside}_ptr", f"{called}.view(torch.uint8)" if given.kind is Kind.BOOL else called)]
+    found += [(f"{inside}_stride_{k}", f"{called}.stride({k})") for k in range(len(given.axes))]
     if "h" in given.axes:
-        found.append((f"{inside}_share", f"H // {inside}.shape[{given.axes.index('h')}]"))
+        found.append((f"{inside}_share", f"H // {called}.shape[{given.axes.index('h')}]"))
     return found
 
 

@@ -28,7 +28,7 @@ class ReadingPrinter(TritonPrinter):
 
     def read(self, expr: Read) -> str:
         given = self.variant.input(expr.input)
-        terms = [self._term(expr, k, axis) for k, axis in enumerate(given.axes)]
+        terms = [self.term(expr, k, axis) for k, axis in enumerate(given.axes)]
         address = " + ".join([f"{kernel_name(expr.input)}_ptr", *terms])
         mask = self.mask(expr)
         load = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
@@ -42,7 +42,8 @@ class ReadingPrinter(TritonPrinter):
         axes = self.variant.input(expr.input).axes
         return [self.index(expr, k, axis) for k, axis in enumerate(axes)]
 
-    def _term(self, expr: Read, k: int, axis: str) -> str:
+    def term(self, expr: Read, k: int, axis: str) -> str:
+        """How far that is from the start."""
         name = kernel_name(expr.input)
         return f"tl.cast({self.index(expr, k, axis)}, tl.int64) * {name}_stride_{k}"
 

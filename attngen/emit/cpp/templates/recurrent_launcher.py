@@ -26,68 +26,7 @@ __line__
 # % endfor
 
 
-def __variant__(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    *,
-    # % for argument in signature
-    __argument__,
-    # % endfor
-    scale: float | None = None,
-    position: int | Tensor | None = None,
-    state: Mapping[str, Tensor] | None = None,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """__summary__
-
-    # % for line in equation
-        __line__
-    # % endfor
-
-    Args:
-        q: [B, heads, N, D]; k: [B, heads, N, D]; v: [B, heads, N, E]. Each head count divides the largest, H.
-        # % for line in argument_docs
-        __line__
-        # % endfor
-        scale: 1 / sqrt(D) unless given.
-        position: of the first token, one number or int [B]; 0 unless given.
-        state: what is carried into the first token, float32; 0 unless given.
-
-    Returns:
-        y: [B, H, N, E] in the dtype of q. Gradients go to q, k, v__trained_text__ and states.
-        What is carried out of the last token, float32: __state_docs__.
-
-    Raises:
-        ValueError: an argument does not fit.
-        RuntimeError: there is no working C++ compiler.
-        MemoryError: there is no room for what threads keep.
-    """
-    _tensor("__variant__", "q", q)
-    _tensor("__variant__", "k", k)
-    _tensor("__variant__", "v", v)
-    if not (q.is_cpu or q.is_meta):
-        raise ValueError(f"__variant__: q is on {q.device}; this file runs on the CPU")
-    # % for line in typed
-    __line__
-    # % endfor
-    scale = _scale("__variant__", scale)
-    position, positions = _first("__variant__", position)
-    if torch.is_autocast_enabled("cpu") and q.is_cpu:
-        q, k, v = _autocast(q, k, v)
-    carried = _given(state)
-    # % for line in recur_lines
-    __line__
-    # % endfor
-    return y, dict(zip(STATES, states, strict=False))  # those in front of segments stand behind
-
-
-def _given(state: Mapping[str, Tensor] | None) -> list[Tensor | None]:
-    """The states that are carried in, each or none."""
-    if not state:
-        return [None] * len(STATES)
-    for name in STATES:
-        _require(isinstance(state.get(name), Tensor), f"__variant__: state must hold {name}")
-    return [state[name] for name in STATES]
+__recurrence__
 
 
 __recurring__
@@ -181,25 +120,7 @@ def _packed(
     # % endif
 ) -> _Call:
     """A call as the C++ files take it, where all that is given fits__seen_text__."""
-    B, H, N, M, D, E__unpacked_sizes__ = _sized(__sized_arguments__)
-    scale = 1 / math.sqrt(D) if scale is None else scale
-    position = _offset("__variant__", position, positions, B, 0, q.device)
-    # % for line in filled
-    __line__
-    # % endfor
-    # % if data_lines
-    if not seen_before:
-        # % for line in data_lines
-        __line__
-        # % endfor
-    # % endif
-    # % for line in rules
-    __line__
-    # % endfor
-    # % for line in host_lines
-    __line__
-    # % endfor
-    # % for line in order_lines
+    # % for line in filling_lines
     __line__
     # % endfor
     tensors = [
@@ -207,7 +128,7 @@ def _packed(
         # % for argument in tensors
         __argument__,
         # % endfor
-        # % if order_lines
+        # % if ordered
         order,
         # % endif
     ]

@@ -1,0 +1,123 @@
+"""The Triton kernels of a recurrence, from its plan: rows of tokens, states from chunk to chunk, and y."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from attngen.emit.layout import laid_out
+from attngen.emit.render import render
+from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.recurrent_arguments import declared, given, used
+from attngen.emit.triton.token_lines import TokenLines
+from attngen.schedule.chunks import ChunkPlan
+
+STEP = " " * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """The kernels of the forward pass, and what those of the backward pass share with them."""
+
+    plan: ChunkPlan
+
+    @property
+    def states(self) -> list[Carrying]:
+        """Each state."""
+        return [Carrying(state) for state in self.plan.states]
+
+    def kernels(self) -> list[str]:
+        """Functions and kernels."""
+        texts = [self._tokens(), *(text for state in self.states for text in _carried(state))]
+        return [*texts, render("attngen.emit.triton", "carry.py", self._values()).rstrip()]
+
+    def _tokens(self) -> str:
+        lines, results = self._token_lines(), ", ".join(self._token_names())
+        values = {"lines": shown(lines), "results": results, "arguments": declared(used(self.plan, lines))}
+        return render("attngen.emit.triton", "tokens.py", values).rstrip()
+
+    def _token_lines(self) -> list[str]:
+        lines = TokenLines(self.plan, self.plan.rows)
+        body = [line for row in self.plan.rows for line in lines.row(row)]
+        return [*lines.opening(["live", *body]), *body]
+
+    def _token_names(self) -> list[str]:
+        return ["live", *(row.name for row in self.plan.rows)]
+
+    def tokens_call(self) -> str:
+        """The rows of a chunk."""
+        names = [each.name for each in used(self.plan, self._token_lines())]
+        return f"{', '.join(self._token_names())} = _tokens({', '.join(names)})"
+
+    def _values(self) -> dict[str, object]:
+        states = self.states
+        lines, y = TokenLines(self.plan, (self.plan.y,)), self.plan.y
+        place = self.place_lines()
+        kept = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', kept_slot())}" for each in states]
+        reads = [f"{', '.join(each.readings)} = {call('read', each)}" for each in states if each.readings]
+        give = [*kept, self.tokens_call(), *reads, *lines.statements(y), f"y = {lines.text(y.result)}"]
+        return {
+            "state_arguments": [f"{each.called}_{end}_ptr" for each in states for end in ("in", "out", "kept")],
+            "kept_arguments": [f"{each.called}_kept_ptr" for each in states],
+            "given": declared(given(self.plan)),
+            "place_lines": shown([*lines.opening(place), *place]),
+            "start_lines": shown([line for each in states for line in start_lines(each, each.called, "in")]),
+            "keep_lines": shown(
+                [each.stored(each.called, f"{each.called}_kept_ptr", kept_slot()) for each in states], 8
+            ),
+            "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('write', s)}" for s in states)], 8),
+            "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in states]),
+            "give_lines": shown([*lines.opening([*place, *give, "rows live e"]), *place, *give]),
+        }
+
+    def place_lines(self) -> list[str]:
+        """Where states lie in memory."""
+        return [line for each in self.states for line in each.place()]
+
+
+def _carried(state: Carrying) -> list[str]:
+    """The functions that carry a state through a chunk, and read it."""
+    values = {
+        "state": state.called,
+        "arguments": ["live", state.called, *state.rows, "PRECISION: tl.constexpr"],
+        "decay_lines": decay_lines(state),
+        "erasing_lines": shown(state.erasing()),
+        "reading_lines": shown(state.reading()),
+        "writing_lines": shown(state.writing()),
+        "readings": ", ".join(state.readings),
+    }
+    names = ["written", *(["read"] if state.readings else [])]
+    return [render("attngen.emit.triton", f"{name}.py", values).rstrip() for name in names]
+
+
+def decay_lines(state: Carrying) -> list[str]:
+    """Where there is no token nothing decays."""
+    decay = state.state.decay
+    return [] if decay is None else [f"{decay.name} = tl.where(live, {decay.name}, 1.0)"]
+
+
+def start_lines(state: Carrying, name: str, end: str) -> list[str]:
+    """A state, or the gradient by it, that is given at an end, or 0."""
+    load = f"{name} = {state.loaded(f'{name}_{end}_ptr', 'head')}"
+    return [f"{name} = tl.zeros({state.shape}, tl.float32)", f"if {name}_{end}_ptr is not None:", f"{STEP}{load}"]
+
+
+def kept_slot() -> str:
+    """Where states in front of chunks are kept."""
+    return "(head * chunks + chunk)"
+
+
+def call(what: str, state: Carrying) -> str:
+    """A function of a state."""
+    return f"_{what}_{state.called}({', '.join(['live', state.called, *state.rows, 'PRECISION'])})"
+
+
+def shown(lines: Iterable[str], indent: int = 4) -> list[str]:
+    """Lines that fit; those of blocks stand deeper."""
+    found: list[str] = []
+    for line in lines:
+        bare = line.lstrip()
+        deeper = " " * (len(line) - len(bare))
+        whole = [bare] if bare.endswith(":") else laid_out([bare], indent + len(deeper))
+        found += [deeper + short for short in whole]
+    return found

@@ -1,0 +1,147 @@
+"""The Triton kernels of the backward pass of a recurrence: gradients by states from chunk to chunk, then by tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attngen.emit.render import render
+from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.carrying_back import CarryingBack, Sums
+from attngen.emit.triton.chunks import Chunks, call, decay_lines, kept_slot, shown, start_lines
+from attngen.emit.triton.recurrent_arguments import OF_DY, declared, given
+from attngen.emit.triton.token_lines import TokenLines
+from attngen.emit.triton.token_returns import TokenReturns
+from attngen.ir.expr import Variable, variables
+from attngen.schedule.chunks import ChunkPlan
+
+
+@dataclass(frozen=True, slots=True)
+class ChunksBack:
+    """The kernels of the backward pass."""
+
+    plan: ChunkPlan
+
+    @property
+    def forward(self) -> Chunks:
+        """Those of the forward pass."""
+        return Chunks(self.plan)
+
+    @property
+    def states(self) -> list[CarryingBack]:
+        """Each state."""
+        read = frozenset(leaf.name for leaf, _ in self.plan.y_return.shares if isinstance(leaf, Variable))
+        return [CarryingBack(state, read) for state in self.forward.states]
+
+    @property
+    def _rereads(self) -> list[Carrying]:
+        """The states whose readings are needed again."""
+        needed = frozenset[str]().union(*map(variables, self.plan.y_return.exprs))
+        return [state for state in self.forward.states if not needed.isdisjoint(state.readings)]
+
+    def kernels(self) -> list[str]:
+        """Functions and kernels."""
+        texts = [text for state in self.states for text in _functions(state)]
+        values = {"gradient_given": declared([*OF_DY, *given(self.plan)]), **self._carry_back(), **self._return()}
+        return [*texts, render("attngen.emit.triton", "carry_back.py", values).rstrip()]
+
+    def _carry_back(self) -> dict[str, object]:
+        states, forward = self.states, self.forward
+        place = forward.place_lines()
+        lines = TokenLines(self.plan, (self.plan.y_return,))
+        reads = {f"d_{name}" for state in states for name in state.forward.readings}
+        named = [(f"d_{leaf.name}", share) for leaf, share in self.plan.y_return.shares if isinstance(leaf, Variable)]
+        by_y = [f"{name} = {lines.text(share)}" for name, share in named if name in reads]
+        again = self._again(self._rereads)
+        body = [forward.tokens_call(), *again, *lines.statements(self.plan.y_return), *by_y]
+        body += [f"{state.called} = {_call('write_back', state, _write_back_arguments(state))}" for state in states]
+        names = [f"{state.forward.called}_kept_ptr" for state in states]
+        ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "in", "kept")]
+        slots = [state.forward.stored(state.called, f"{state.called}_kept_ptr", kept_slot()) for state in states]
+        return {
+            "by_state_arguments": [*names, *ends],
+            "place_lines": shown([*lines.opening(place), *place]),
+            "start_back_lines": shown([line for s in states for line in start_lines(s.forward, s.called, "out")]),
+            "keep_back_lines": shown(slots, 8),
+            "carry_back_lines": shown([*lines.opening(body, but=place), *body], 8),
+            "finish_back_lines": shown([line for state in states for line in _finish(state)]),
+        }
+
+    def _again(self, states: list[Carrying]) -> list[str]:
+        """States in front of a chunk, and what tokens read of them, once more."""
+        lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', kept_slot())}" for each in states]
+        reads = [state for state in self._rereads if state in states]
+        return [*lines, *(f"{', '.join(each.readings)} = {call('read', each)}" for each in reads)]
+
+    def _return(self) -> dict[str, object]:
+        states, forward = self.states, self.forward
+        returns = [self.plan.y_return, *self.plan.returns]
+        lines = TokenLines(self.plan, tuple(returns))
+        found = TokenReturns(self.plan, lines)
+        body = [forward.tokens_call(), *self._again(forward.states)]
+        body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', kept_slot())}" for s in states]
+        body += found.of(self.plan.y_return)
+        for state in states:
+            body += _returned(state, found.sums)
+        for part in self.plan.returns:
+            body += found.of(part)
+        body += found.stores()
+        place = forward.place_lines()
+        rooms = [f"{name}_ptr" for name in dict.fromkeys([*found.landed, *sorted(found.moved)])]
+        kept = [f"{name}_kept_ptr" for state in states for name in (state.forward.called, state.called)]
+        return {
+            "return_arguments": [*rooms, *kept],
+            "return_lines": shown([*lines.opening([*place, *body]), *place, *body]),
+        }
+
+    def rooms(self) -> set[str]:
+        """The gradients that the last kernel takes room for."""
+        arguments = self._return()["return_arguments"]
+        assert isinstance(arguments, list)
+        return {name.removesuffix("_ptr") for name in arguments if not name.endswith("_kept_ptr")}
+
+
+def _functions(state: CarryingBack) -> list[str]:
+    sums = Sums()
+    returning = state.returning(sums)
+    values = {
+        "state": state.forward.called,
+        "write_back_arguments": [*_write_back_arguments(state), "PRECISION: tl.constexpr"],
+        "return_arguments": [*_return_arguments(state), "PRECISION: tl.constexpr"],
+        "decay_lines": decay_lines(state.forward),
+        "erasing_lines": shown(state.forward.erasing()),
+        "by_found_lines": shown(state.by_found()),
+        "carrying_back_lines": shown(state.carrying()),
+        "returning_lines": shown(returning),
+        "returned": ", ".join(sums.names),
+    }
+    return [render("attngen.emit.triton", f"{name}.py", values).rstrip() for name in ("written_back", "returned")]
+
+
+def _write_back_arguments(state: CarryingBack) -> list[str]:
+    return ["live", state.called, *state.forward.rows, *state.gradients]
+
+
+def _return_arguments(state: CarryingBack) -> list[str]:
+    return ["live", state.forward.called, state.called, *state.forward.rows, *state.gradients]
+
+
+def _call(what: str, state: CarryingBack, arguments: list[str]) -> str:
+    return f"_{what}_{state.forward.called}({', '.join([*arguments, 'PRECISION'])})"
+
+
+def _finish(state: CarryingBack) -> list[str]:
+    """The gradient by the state in front of the first token."""
+    name = state.called
+    return [f"if {name}_in_ptr is not None:", f"    {state.forward.stored(name, f'{name}_in_ptr', 'head')}"]
+
+
+def _returned(state: CarryingBack, sums: Sums) -> list[str]:
+    """What rows get by a state; those that have something already get more."""
+    own = Sums()
+    state.returning(own)
+    called = {name: f"{name}_of_{state.forward.called}" if name in sums.names else name for name in own.names}
+    line = f"{', '.join(called.values())} = {_call('return', state, _return_arguments(state))}"
+    new = [name for name in called if name not in sums.names]
+    more = [sums.add(name, made) for name, made in called.items() if name not in new]
+    sums.names.update(dict.fromkeys(new))
+    return [line, *more]

@@ -1,0 +1,88 @@
+"""The Triton file of a recurrent plan: kernels, and the launcher around them."""
+
+from __future__ import annotations
+
+from attngen.emit import operators, recurrences
+from attngen.emit.face import recurrent_face
+from attngen.emit.layout import laid_out
+from attngen.emit.operators import IMPORTS as OF_OPERATORS
+from attngen.emit.render import called_functions, functions, render
+from attngen.emit.tokens import Landed, landed
+from attngen.emit.triton import arguments as args
+from attngen.emit.triton.chunks import Chunks
+from attngen.emit.triton.chunks_back import ChunksBack
+from attngen.emit.triton.recurrent_arguments import given
+from attngen.emit.triton.token_lines import sums_values
+from attngen.schedule.chunks import ChunkPlan
+
+IMPORTS = ("import contextlib", "import math", *OF_OPERATORS)
+WIDEST = 64
+"""Channels of values that a program carries, where values are independent of each other."""
+
+
+def generate(plan: ChunkPlan) -> str:
+    """The generated file."""
+    made, variant = recurrent_face(plan.variant, debug=True), plan.variant
+    back = ChunksBack(plan)
+    kernels = "\n\n\n".join([*Chunks(plan).kernels(), *back.kernels()])
+    shown = {**made.values(), **recurrences.values(plan, made)}
+    tables = laid_out(args.table_lines(plan), 4)
+    where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
+    shown |= {
+        "imports": _imports(bool(tables)),
+        "segment": segment(plan),
+        "kernels": kernels,
+        "jit_support": _jit_support(kernels),
+        "device_check": laid_out(
+            [
+                'runs = q.device.type != "cpu" or not isinstance(_carry, triton.JITFunction)',
+                f'_require(runs, "{variant.name}: {where}")',
+            ],
+            4,
+        ),
+        "other_errors": [],
+        "states": [(state.called, number) for number, state in enumerate(plan.states)],
+        "widest": "2**30" if sums_values(plan) else str(WIDEST),
+        "by_inputs": [_zeros(plan, each) for each in landed(plan)],
+        "rooms_passed": _rooms_passed(plan, back),
+        "to_inputs": recurrences.to_inputs(plan, of_head="chunk"),
+        "table_lines": tables,
+        "passed": [f'"{each.name}": {each.value}' for each in given(plan)],
+        "launching": functions("attngen.emit.support", "launches.py", ["_on", *(["_table"] if tables else [])]),
+        "digested": "__file__",
+        "devices": '["CPU", "CUDA"]',
+    }
+    return render("attngen.emit.triton", "recurrent_launcher.py", {**shown, **recurrences.parts(shown)})
+
+
+def segment(plan: ChunkPlan) -> int:
+    """Tokens of a chunk: few where they are taken one after the other, to decay or to be solved for."""
+    if any(state.by_channel for state in plan.states):
+        return 16
+    return 32 if any(state.erases is not None for state in plan.states) else 64
+
+
+def _zeros(plan: ChunkPlan, made: Landed) -> str:
+    """Room for the gradient by an input, where it is asked for."""
+    index = 3 + operators.trained_inputs(plan.variant).index(made.input)
+    return f"zeros({', '.join([f'wanted[{index}]', 'N' if made.of_token else 'chunks', *made.shape])})"
+
+
+def _rooms_passed(plan: ChunkPlan, back: ChunksBack) -> list[tuple[str, str]]:
+    """What the kernel of gradients takes of that."""
+    rooms = {f"d{name}": f"rows[{k}]" for k, name in enumerate("qkv")}
+    rooms |= {made.name: f"inputs[{k}]" for k, made in enumerate(landed(plan))}
+    return [(f"{name}_ptr", rooms[name]) for name in rooms if name in back.rooms()]
+
+
+def _imports(tables: bool) -> list[str]:
+    more = ["from collections.abc import Mapping", *(["from functools import lru_cache"] if tables else [])]
+    return sorted([*IMPORTS, *more], key=lambda line: (line.startswith("from"), line))
+
+
+def _jit_support(text: str) -> str:
+    """The device functions that the kernels call, those first that others call."""
+    found: list[str] = []
+    for name in ("chunk_gradients", "chunk_support", "support"):
+        found.insert(0, called_functions("attngen.emit.triton", f"{name}.py", "\n".join([text, *found])))
+    return "\n\n\n".join(filter(None, found))

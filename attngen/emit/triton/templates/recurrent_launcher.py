@@ -1,0 +1,189 @@
+"""__summary__
+
+# % for line in equation
+    __line__
+# % endfor
+
+__header__
+Needs torch and triton, and nothing else. Don't edit it: change the spec and compile that again.
+"""
+
+from __future__ import annotations
+
+# % for line in imports
+__line__
+# % endfor
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+SEGMENT = __segment__  # tokens of a chunk; gradients start from the states that are kept in front of each
+WIDEST = __widest__  # channels of values that a program carries, if not all
+# % for line in schema
+__line__
+# % endfor
+
+
+__jit_support__
+
+
+__kernels__
+
+
+__recurrence__
+
+
+__recurring__
+
+
+def _forward(*arguments: Any) -> tuple[Tensor, ...]:
+    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each chunk."""
+    *given, trained = arguments
+    sizes, common = _packed(*given)
+    B, H, N, _, _, E = sizes[:6]
+    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
+    before = [None if state is None else state.float().contiguous() for state in given[__states_in__]]
+    carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
+    kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
+    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    with _on(q.device):
+        if tiles > 0:
+            _carry[(tiles,)](
+                # % for called, number in states
+                __called___in_ptr=before[__number__],
+                __called___out_ptr=carried[__number__],
+                __called___kept_ptr=kept[__number__],
+                # % endfor
+                **common,
+            )
+        if tiles * N > 0:
+            _give[(tiles * chunks,)](
+                y_ptr=y,
+                # % for called, number in states
+                __called___kept_ptr=kept[__number__],
+                # % endfor
+                **common,
+            )
+    return y, *carried, *(kept if trained else [y.new_empty((B, H, 0), dtype=torch.float32) for _ in kept])
+
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients by the first arguments of `_Recurrence` that are wanted, from those by its results."""
+    dy, *rest = arguments
+    by_states, kept, given, wanted = rest[:__state_count__], rest[__kept_slice__], rest[__given_slice__], rest[-1]
+    # % for index, input_name in lacking
+    if wanted[__index__]:
+        raise NotImplementedError("__variant__: the gradient by __input_name__ can't be computed yet")
+    # % endfor
+    sizes, common = _packed(*given__seen_argument__)
+    B, H, N, _, D, E__unpacked_sizes__ = sizes
+    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    dy = torch.zeros((B, H, N, E), dtype=q.dtype, device=q.device) if dy is None else dy
+
+    def zeros(asked: bool, *shape: int) -> Tensor | None:
+        return torch.zeros((B, H, *shape), dtype=torch.float32, device=q.device) if asked else None
+
+    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
+    # % if by_inputs
+    inputs = [
+        # % for line in by_inputs
+        __line__,
+        # % endfor
+    ]
+    # % endif
+    states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
+    behind = [None if state is None else state.contiguous() for state in by_states]
+    back = [torch.empty_like(state) for state in kept]
+    common |= {"VALUE_TILE": _padded(E), "dy_ptr": dy}
+    common |= {f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}
+    with _on(q.device):
+        if B * H > 0:
+            _carry_back[(B * H,)](
+                # % for called, number in states
+                __called___kept_ptr=kept[__number__],
+                d___called___out_ptr=behind[__number__],
+                d___called___in_ptr=states[__number__],
+                d___called___kept_ptr=back[__number__],
+                # % endfor
+                **common,
+            )
+        if B * H * N > 0:
+            _return[(B * H * chunks,)](
+                # % for called, number in states
+                __called___kept_ptr=kept[__number__],
+                d___called___kept_ptr=back[__number__],
+                # % endfor
+                # % for output, room in rooms_passed
+                __output__=__room__,
+                # % endfor
+                **common,
+            )
+    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
+    # % if to_inputs
+    found += [
+        # % for line in to_inputs
+        __line__,
+        # % endfor
+    ]
+    # % endif
+    found += states
+    return tuple(
+        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
+        for total, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
+# % for line in shape_function
+__line__
+# % endfor
+
+
+__of_recurrences__
+
+
+def _packed(
+    # % for parameter in packed_parameters
+    __parameter__,
+    # % endfor
+    # % if data_lines
+    seen_before: bool = False,
+    # % endif
+) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The sizes of a call, and what kernels take of it, where all that is given fits__seen_text__."""
+    # % for line in filling_lines + table_lines
+    __line__
+    # % endfor
+    offsets, offset = (position, 0) if isinstance(position, Tensor) else (None, position)
+    common = {
+        # % for entry in passed
+        __entry__,
+        # % endfor
+    }
+    return (B, H, N, M, D, E__unpacked_sizes__), common
+
+
+def _padded(size: int) -> int:
+    """How many elements tiles have along an axis."""
+    return max(16, triton.next_power_of_2(size))
+
+
+def _precision(q: Tensor) -> str:
+    """What the kernels multiply."""
+    if q.dtype == torch.bfloat16:
+        return "bfloat16" if q.is_cuda else "rounded"
+    return "tf32" if q.dtype == torch.float16 else "ieee"
+
+
+__support__
+
+
+__launching__
+
+
+__operators__
+
+
+__registered_recurrences__
