@@ -12,11 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from attngen.emit.backends import generate
-from attngen.ir.expr import Kind
 from attngen.ir.nodes import Variant
+from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.module import import_files
-from attngen.schedule.names import kernel_name
-from attngen.schedule.plan import plan
 
 TARGETS = {
     "cuda:80": ("cuda", 80, 32),
@@ -26,7 +24,6 @@ TARGETS = {
 }
 ELEMENTS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
-INPUTS = {Kind.FLOAT: "fp32", Kind.INT: "i64", Kind.BOOL: "u8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +69,13 @@ def compile_for(
     from triton.compiler import ASTSource
 
     module = import_files(generate(variant, "triton"), variant.name)
-    types = _types(variant, ELEMENTS[dtype], width)
+    given = types(variant, ELEMENTS[dtype], width)
     stages: dict[str, dict[str, str | bytes]] = {}
     shared: dict[str, int] = {}
     for name, label in _kernels(module, only):
         chosen = _options(module, label, width, SIZES[dtype], options)
         kernel = getattr(module, name)
-        signature, constants = _signature(types, kernel.arg_names, chosen)
+        signature, constants = _signature(given, kernel.arg_names, chosen)
         attributes = {
             (k,): [["tt.divisibility", 16]]
             for k, argument in enumerate(kernel.arg_names)
@@ -93,6 +90,8 @@ def compile_for(
     return Binary(variant.name, target, dtype, stages, shared)
 
 
+RECURRENT = ("give", "carry", "carry_back", "return")
+"""The kernels of a recurrence."""
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
 TILED = {"forward": "FORWARD", "by_queries": "BY_QUERIES", "by_keys": "BY_KEYS"}
@@ -104,6 +103,8 @@ OF_ROWS = {**SMALL, "num_warps": 8}
 
 def _kernels(module: ModuleType, only: str) -> list[tuple[str, str]]:
     """The kernels of a file and what they are called here, the forward kernel first."""
+    if hasattr(module, "_carry"):
+        return [(f"_{label}", label) for label in RECURRENT if only in ("", label)]
     names = [name for name, value in vars(module).items() if name.startswith(KERNELS) and hasattr(value, "arg_names")]
     found = [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
     return [each for each in found if only in ("", each[1])]
@@ -117,6 +118,10 @@ def starts(variant: Variant, kernel: str, width: int, dtype: str) -> tuple[int, 
 
 def _options(module: ModuleType, label: str, width: int, size: int, given: Mapping[str, int] | None) -> dict[str, int]:
     """Sizes of tiles, warps and stages, as launchers choose them."""
+    if label in RECURRENT:
+        values = padded_size(width)
+        tile = min(values, module.WIDEST) if label in RECURRENT[:2] else values
+        return {"CHUNK": module.SEGMENT, "VALUE_TILE": tile, "num_warps": 4, "num_stages": 3, **(given or {})}
     table = TILED.get("by_queries" if label.startswith("pairs_") else label)
     if table is None:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
@@ -126,49 +131,11 @@ def _options(module: ModuleType, label: str, width: int, size: int, given: Mappi
     return {**found, **(given or {})}
 
 
-@dataclass(frozen=True, slots=True)
-class _Types:
-    """Constants by name, what pointers point to, and which other arguments are ints."""
-
-    constants: dict[str, Any]
-    pointers: dict[str, str]
-    ints: set[str]
-
-
-def _types(variant: Variant, element: str, width: int) -> _Types:
-    """The types of all that kernels take."""
-    padded = max(16, 1 << (width - 1).bit_length())
-    constants: dict[str, Any] = {
-        "offsets_ptr": None,
-        **dict.fromkeys(("q_stride_d", "k_stride_d", "v_stride_e", "dy_stride_e"), 1),
-        **dict.fromkeys(("D", "E"), width),
-        **dict.fromkeys(("D_PADDED", "E_PADDED"), padded),
-        **dict.fromkeys(("UPCAST", "WIDE"), False),
-    }
-    for parameter in variant.parameters:
-        value = parameter.default if parameter.default is not None else 64
-        constants[kernel_name(parameter.name)] = value
-    made, ints = plan(variant), set[str]()
-    pointers = {f"{name}_ptr": element for name in ("q", "k", "v", "y", "dy")} | {"fault_ptr": "i32"}
-    pointers |= {"tiles_ptr": "i32", "query_tiles_ptr": "i32", "query_order_ptr": "i32", "key_order_ptr": "i32"}
-    pointers |= {"starts_ptr": "i64", "query_starts_ptr": "i64", "elements_ptr": "i64"}
-    for product in made.products:
-        pointers[f"{product.key.name}_ptr"] = element
-        pointers[f"{product.query.name}_ptr"] = element if product.bridge is None else "fp32"
-    for host in made.host:
-        whole = host.value.kind is Kind.INT
-        pointers[f"{host.name}_ptr"] = "i64" if whole else "fp64" if host.exact else "fp32"
-        ints |= {host.name} if whole else set()
-    for given in variant.inputs:
-        pointers[f"{kernel_name(given.name)}_ptr"] = INPUTS[given.kind]
-    return _Types(constants, pointers, ints)
-
-
 def _signature(
-    types: _Types, names: list[str], options: dict[str, int]
+    given: Types, names: list[str], options: dict[str, int]
 ) -> tuple[dict[str, str], dict[tuple[int, ...], Any]]:
     """Types of a kernel's arguments, and the values of those that are constants; sums are float32."""
-    fixed = types.constants | {size: options[size] for size in ("QUERY_TILE", "KEY_TILE")}
+    fixed = given.constants | {name: value for name, value in options.items() if name.isupper()}
     signature: dict[str, str] = {}
     constants: dict[tuple[int, ...], Any] = {}
     for k, name in enumerate(names):
@@ -176,15 +143,7 @@ def _signature(
             signature[name] = "constexpr"
             constants[(k,)] = fixed[name]
         elif name.endswith("_ptr"):
-            signature[name] = "*" + types.pointers.get(name, "fp32")
+            signature[name] = "*" + given.pointers.get(name, "fp32")
         else:
-            signature[name] = "i32" if name in types.ints or _is_int(name) else "fp32"
+            signature[name] = "i32" if name in given.ints or is_int(name) else "fp32"
     return signature, constants
-
-
-def _is_int(name: str) -> bool:
-    """Strides, shares, sizes and positions; what is left are the host's floats."""
-    whole = ("offset", "B", "H", "N", "M", "heads", "bucket", "panel_heads", "head_step", "first_b", "first_h")
-    if name in (*whole, "first_row", "tiles"):
-        return True
-    return "_stride_" in name or name.endswith("_share") or name.startswith("size_")
