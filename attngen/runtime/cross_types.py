@@ -15,7 +15,7 @@ from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import plan
 
 INPUTS = {Kind.FLOAT: "fp32", Kind.INT: "i64", Kind.BOOL: "u8"}
-PRECISIONS = {"fp32": "ieee", "bf16": "bfloat16", "fp16": "tf32"}
+PRECISIONS = {"fp32": "bf16x6", "bf16": "bfloat16", "fp16": "tf32"}
 """What kernels of recurrences multiply."""
 
 
@@ -69,7 +69,7 @@ def _recurrent(variant: Variant, element: str, width: int) -> Types:
     made = chunk_plan(variant)
     pointers, ints = _of_host(made.host)
     pointers |= {f"{name}_ptr": element for name in ("q", "k", "v", "y", "dy")} | {"order_ptr": "i64"}
-    constants = {**_constants(variant, width), "PRECISION": PRECISIONS[element]}
+    constants = {**_constants(variant, width), "PRECISION": PRECISIONS[element], "EXACT": "bf16x6"}
     for axis in own_axes(made):
         constants |= {size_of(axis): width, padded(axis): padded_size(width)}
     return Types(constants, pointers, ints)

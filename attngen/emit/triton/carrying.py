@@ -39,6 +39,11 @@ class Carrying:
         return [each.name for each in self.state.readings]
 
     @property
+    def precisions(self) -> list[str]:
+        """What is told to functions of how they multiply; what solves is not rounded."""
+        return ["PRECISION"] if self.state.erases is None else ["PRECISION", "EXACT"]
+
+    @property
     def found(self) -> str:
         """What tokens find at the rows that they erase."""
         return f"{self.called}_found"
@@ -50,7 +55,7 @@ class Carrying:
             return []
         weights = self.weighed(state.erases, state.erased, True)
         found = self.read(state.erases, True)
-        return [f"{self.found} = {found}", f'{self.found} = _product(_solver({weights}), {self.found}, "ieee")']
+        return [f"{self.found} = {found}", f"{self.found} = _product(_solver({weights}), {self.found}, EXACT)"]
 
     def reading(self) -> list[str]:
         """What tokens read."""

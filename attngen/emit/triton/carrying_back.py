@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from attngen.emit.tokens import index_of, size_of
 from attngen.emit.triton.carrying import Carrying
 from attngen.schedule.tokens import TokenRow
 
@@ -53,26 +54,45 @@ class CarryingBack:
         return [Reads(each.row, each.before, f"d_{each.name}") for each in readings if each.name in self.read]
 
     @property
-    def _by_found(self) -> str:
-        return f"d_{self.forward.found}"
+    def by_found(self) -> str:
+        """The gradient by what tokens found where they erased; empty where nothing erases."""
+        return "" if self.forward.state.erases is None else f"d_{self.forward.found}"
+
+    def found_stored(self) -> str:
+        """That goes to memory from one kernel to the next."""
+        place, inside = self._found_place()
+        return f"tl.store({place}, {self.by_found}, mask={inside})"
+
+    def found_loaded(self) -> str:
+        """And back."""
+        place, inside = self._found_place()
+        return f"{self.by_found} = tl.load({place}, mask={inside}, other=0.0)"
+
+    def _found_place(self) -> tuple[str, str]:
+        axis = self.forward.state.value_axis
+        start = "(head * N + steps[:, None])"
+        if axis is None:
+            return f"{self.by_found}_ptr + {start}", "live"
+        place = f"{self.by_found}_ptr + {start} * {size_of(axis)} + {index_of(axis)}"
+        return place, f"live & ({index_of(axis)} < {size_of(axis)})"
 
     @property
     def _reads(self) -> list[Reads]:
         erases = self.forward.state.erases
-        return [*([Reads(erases, True, self._by_found)] if erases is not None else []), *self._readings]
+        return [*([Reads(erases, True, self.by_found)] if erases is not None else []), *self._readings]
 
-    def by_found(self) -> list[str]:
-        """The gradient by what tokens found where they erased: it is written, and read by who erases later."""
+    def finding(self) -> list[str]:
+        """The gradient by what tokens found: that is written back, and read by who erases later."""
         state, made = self.forward.state, self.forward
         if state.erases is None or state.erased is None:
             return []
-        name = self._by_found
+        name = self.by_found
         lines = [f"{name} = _product(_kept({state.erased.name}, {made.decay}), {self.called}, PRECISION)"]
         for read in self._readings:
             weights = made.weighed(read.row, state.erased, read.before)
             lines.append(f"{name} += _product(tl.trans({weights}), {read.gradient}, PRECISION)")
         weights = made.weighed(state.erases, state.erased, True)
-        return [*lines, f'{name} = _product(tl.trans(_solver({weights})), {name}, "ieee")']
+        return [*lines, f"{name} = _product(tl.trans(_solver({weights})), {name}, EXACT)"]
 
     def carrying(self) -> list[str]:
         """The gradient by the state in front of the chunk."""

@@ -45,7 +45,7 @@ def _return_read(row, gradient, state, decay, BEFORE: tl.constexpr, PRECISION: t
     """What reading the state in front of the chunk hands to rows and to decays."""
     by_state = _product(gradient, tl.trans(state), PRECISION)
     if decay is None:
-        return by_state, None
+        return by_state, tl.zeros([row.shape[0], 1], tl.float32)
     else:
         joined = row * by_state
         if decay.shape[1] == 1:
@@ -90,7 +90,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
-        d_decay = None
+        d_decay = tl.zeros([row.shape[0], 1], tl.float32)
         d_row, d_key = _product(slopes, key, PRECISION), _product(tl.trans(slopes), row, PRECISION)
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -114,7 +114,7 @@ def _return_write(key, value, state, d_state, decay, PRECISION: tl.constexpr):
     by_state = _product(value, tl.trans(d_state), PRECISION)
     d_value = _product(_kept(key, decay), d_state, PRECISION)
     if decay is None:
-        return by_state, d_value, None
+        return by_state, d_value, tl.zeros([key.shape[0], 1], tl.float32)
     else:
         joined = key * by_state
         start = 0.0

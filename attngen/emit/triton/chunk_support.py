@@ -34,18 +34,26 @@ def _times(x, y):
 
 
 @triton.jit
+def _moved(x, STEP: tl.constexpr):
+    """Each row some tokens later; those that fall out are lost."""
+    token, source = tl.arange(0, x.shape[0])[:, None], tl.arange(0, x.shape[0])[None, :]
+    if x.shape[1] == 1:  # fewer registers than a gather
+        return tl.sum(tl.where(source == token - STEP, tl.trans(x), 0.0), 1, keep_dims=True)
+    else:
+        inside = tl.minimum(tl.maximum(token - STEP, 0), x.shape[0] - 1)
+        return tl.gather(x, tl.broadcast_to(inside, x.shape), 0)
+
+
+@triton.jit
 def _earlier(x, first):
     """Each row one token later; in front of all stands `first`."""
-    token = tl.arange(0, x.shape[0])[:, None]
-    return tl.where(token == 0, first, tl.gather(x, tl.broadcast_to(tl.maximum(token - 1, 0), x.shape), 0))
+    return tl.where(tl.arange(0, x.shape[0])[:, None] == 0, first, _moved(x, 1))
 
 
 @triton.jit
 def _later(x, last):
     """Each row one token earlier; behind all stands `last`."""
-    end = x.shape[0] - 1
-    token = tl.arange(0, x.shape[0])[:, None]
-    return tl.where(token == end, last, tl.gather(x, tl.broadcast_to(tl.minimum(token + 1, end), x.shape), 0))
+    return tl.where(tl.arange(0, x.shape[0])[:, None] == x.shape[0] - 1, last, _moved(x, -1))
 
 
 @triton.jit

@@ -79,7 +79,7 @@ def _carried(state: Carrying) -> list[str]:
     """The functions that carry a state through a chunk, and read it."""
     values = {
         "state": state.called,
-        "arguments": ["live", state.called, *state.rows, "PRECISION: tl.constexpr"],
+        "arguments": ["live", state.called, *state.rows, *constants(state)],
         "decay_lines": decay_lines(state),
         "erasing_lines": shown(state.erasing()),
         "reading_lines": shown(state.reading()),
@@ -102,6 +102,11 @@ def start_lines(state: Carrying, name: str, end: str) -> list[str]:
     return [f"{name} = tl.zeros({state.shape}, tl.float32)", f"if {name}_{end}_ptr is not None:", f"{STEP}{load}"]
 
 
+def constants(state: Carrying) -> list[str]:
+    """What functions of a state know when they are compiled."""
+    return [f"{name}: tl.constexpr" for name in state.precisions]
+
+
 def kept_slot() -> str:
     """Where states in front of chunks are kept."""
     return "(head * chunks + chunk)"
@@ -109,7 +114,7 @@ def kept_slot() -> str:
 
 def call(what: str, state: Carrying) -> str:
     """A function of a state."""
-    return f"_{what}_{state.called}({', '.join(['live', state.called, *state.rows, 'PRECISION'])})"
+    return f"_{what}_{state.called}({', '.join(['live', state.called, *state.rows, *state.precisions])})"
 
 
 def shown(lines: Iterable[str], indent: int = 4) -> list[str]:

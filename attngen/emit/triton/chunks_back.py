@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from attngen.emit.render import render
 from attngen.emit.triton.carrying import Carrying
 from attngen.emit.triton.carrying_back import CarryingBack, Sums
-from attngen.emit.triton.chunks import Chunks, call, decay_lines, kept_slot, shown, start_lines
+from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, kept_slot, shown, start_lines
 from attngen.emit.triton.recurrent_arguments import OF_DY, declared, given
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.emit.triton.token_returns import TokenReturns
@@ -38,6 +38,11 @@ class ChunksBack:
         needed = frozenset[str]().union(*map(variables, self.plan.y_return.exprs))
         return [state for state in self.forward.states if not needed.isdisjoint(state.readings)]
 
+    @property
+    def erasing(self) -> list[CarryingBack]:
+        """The states where tokens erase."""
+        return [state for state in self.states if state.by_found]
+
     def kernels(self) -> list[str]:
         """Functions and kernels."""
         texts = [text for state in self.states for text in _functions(state)]
@@ -53,12 +58,16 @@ class ChunksBack:
         by_y = [f"{name} = {lines.text(share)}" for name, share in named if name in reads]
         again = self._again(self._rereads)
         body = [forward.tokens_call(), *again, *lines.statements(self.plan.y_return), *by_y]
-        body += [f"{state.called} = {_call('write_back', state, _write_back_arguments(state))}" for state in states]
+        body += [
+            f"{', '.join(_behind(state))} = {_call('write_back', state, _write_back_arguments(state))}"
+            for state in states
+        ]
+        body += [state.found_stored() for state in self.erasing]
         names = [f"{state.forward.called}_kept_ptr" for state in states]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "in", "kept")]
         slots = [state.forward.stored(state.called, f"{state.called}_kept_ptr", kept_slot()) for state in states]
         return {
-            "by_state_arguments": [*names, *ends],
+            "by_state_arguments": [*names, *ends, *(f"{state.by_found}_ptr" for state in self.erasing)],
             "place_lines": shown([*lines.opening(place), *place]),
             "start_back_lines": shown([line for s in states for line in start_lines(s.forward, s.called, "out")]),
             "keep_back_lines": shown(slots, 8),
@@ -67,7 +76,7 @@ class ChunksBack:
         }
 
     def _again(self, states: list[Carrying]) -> list[str]:
-        """States in front of a chunk, and what tokens read of them, once more."""
+        """States in front of a chunk, and, where that is needed, what tokens read of them."""
         lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', kept_slot())}" for each in states]
         reads = [state for state in self._rereads if state in states]
         return [*lines, *(f"{', '.join(each.readings)} = {call('read', each)}" for each in reads)]
@@ -79,6 +88,7 @@ class ChunksBack:
         found = TokenReturns(self.plan, lines)
         body = [forward.tokens_call(), *self._again(forward.states)]
         body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', kept_slot())}" for s in states]
+        body += [state.found_loaded() for state in self.erasing]
         body += found.of(self.plan.y_return)
         for state in states:
             body += _returned(state, found.sums)
@@ -88,6 +98,7 @@ class ChunksBack:
         place = forward.place_lines()
         rooms = [f"{name}_ptr" for name in dict.fromkeys([*found.landed, *sorted(found.moved)])]
         kept = [f"{name}_kept_ptr" for state in states for name in (state.forward.called, state.called)]
+        kept += [f"{state.by_found}_ptr" for state in self.erasing]
         return {
             "return_arguments": [*rooms, *kept],
             "return_lines": shown([*lines.opening([*place, *body]), *place, *body]),
@@ -97,7 +108,7 @@ class ChunksBack:
         """The gradients that the last kernel takes room for."""
         arguments = self._return()["return_arguments"]
         assert isinstance(arguments, list)
-        return {name.removesuffix("_ptr") for name in arguments if not name.endswith("_kept_ptr")}
+        return {name.removesuffix("_ptr") for name in arguments}
 
 
 def _functions(state: CarryingBack) -> list[str]:
@@ -105,11 +116,13 @@ def _functions(state: CarryingBack) -> list[str]:
     returning = state.returning(sums)
     values = {
         "state": state.forward.called,
-        "write_back_arguments": [*_write_back_arguments(state), "PRECISION: tl.constexpr"],
-        "return_arguments": [*_return_arguments(state), "PRECISION: tl.constexpr"],
+        "write_back_arguments": [*_write_back_arguments(state), *constants(state.forward)],
+        "return_arguments": [*_return_arguments(state), *constants(state.forward)],
         "decay_lines": decay_lines(state.forward),
         "erasing_lines": shown(state.forward.erasing()),
-        "by_found_lines": shown(state.by_found()),
+        "finding_lines": shown(state.finding()),
+        "results": ", ".join(_behind(state)),
+        "also_found": "; and that by what tokens found" if state.by_found else "",
         "carrying_back_lines": shown(state.carrying()),
         "returning_lines": shown(returning),
         "returned": ", ".join(sums.names),
@@ -122,11 +135,17 @@ def _write_back_arguments(state: CarryingBack) -> list[str]:
 
 
 def _return_arguments(state: CarryingBack) -> list[str]:
-    return ["live", state.forward.called, state.called, *state.forward.rows, *state.gradients]
+    by_found = [state.by_found] if state.by_found else []
+    return ["live", state.forward.called, state.called, *state.forward.rows, *state.gradients, *by_found]
+
+
+def _behind(state: CarryingBack) -> list[str]:
+    """What the gradient by the state behind a chunk comes to."""
+    return [state.called, *([state.by_found] if state.by_found else [])]
 
 
 def _call(what: str, state: CarryingBack, arguments: list[str]) -> str:
-    return f"_{what}_{state.forward.called}({', '.join([*arguments, 'PRECISION'])})"
+    return f"_{what}_{state.forward.called}({', '.join([*arguments, *state.forward.precisions])})"
 
 
 def _finish(state: CarryingBack) -> list[str]:

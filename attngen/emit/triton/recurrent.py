@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attngen.emit import operators, recurrences
 from attngen.emit.face import recurrent_face
 from attngen.emit.layout import laid_out
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.render import called_functions, functions, render
-from attngen.emit.tokens import Landed, landed
+from attngen.emit.tokens import Landed, landed, size_of
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
@@ -44,6 +46,9 @@ def generate(plan: ChunkPlan) -> str:
         "states": [(state.called, number) for number, state in enumerate(plan.states)],
         "widest": "2**30" if sums_values(plan) else str(WIDEST),
         "by_inputs": [_zeros(plan, each) for each in landed(plan)],
+        "erasing": bool(back.erasing),
+        "erased_widths": _tuple(size_of(state.forward.state.value_axis) for state in back.erasing),
+        "found_passed": [(f"{s.by_found}_ptr", f"by_found[{k}]") for k, s in enumerate(back.erasing)],
         "rooms_passed": _rooms_passed(plan, back),
         "to_inputs": recurrences.to_inputs(plan, of_head="chunk"),
         "table_lines": tables,
@@ -53,6 +58,11 @@ def generate(plan: ChunkPlan) -> str:
         "devices": '["CPU", "CUDA"]',
     }
     return render("attngen.emit.triton", "recurrent_launcher.py", {**shown, **recurrences.parts(shown)})
+
+
+def _tuple(texts: Iterable[str]) -> str:
+    found = [*texts]
+    return f"({', '.join(found)}{',' * (len(found) == 1)})"
 
 
 def segment(plan: ChunkPlan) -> int:

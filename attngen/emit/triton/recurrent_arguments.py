@@ -53,6 +53,7 @@ CONSTANTS = (
     Given("VALUE_TILE", "min(_padded(E), WIDEST)", True),
     Given("CHUNK", "SEGMENT", True),
     Given("PRECISION", "_precision(q)", True),
+    Given("EXACT", "_exact(q)", True),
 )
 
 

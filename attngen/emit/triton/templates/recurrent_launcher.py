@@ -97,8 +97,12 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E), "dy_ptr": dy}
-    common |= {f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}
+    # % if erasing
+    # The gradients by what tokens found where they erased.
+    by_found = [torch.empty((B, H, N, width), dtype=torch.float32, device=q.device) for width in __erased_widths__]
+    # % endif
+    common |= {"VALUE_TILE": _padded(E)}
+    of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:
             _carry_back[(B * H,)](
@@ -108,6 +112,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 d___called___in_ptr=states[__number__],
                 d___called___kept_ptr=back[__number__],
                 # % endfor
+                # % for output, room in found_passed
+                __output__=__room__,
+                # % endfor
+                **of_dy,
                 **common,
             )
         if B * H * N > 0:
@@ -116,9 +124,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=kept[__number__],
                 d___called___kept_ptr=back[__number__],
                 # % endfor
-                # % for output, room in rooms_passed
+                # % for output, room in found_passed + rooms_passed
                 __output__=__room__,
                 # % endfor
+                **of_dy,
                 **common,
             )
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
@@ -171,10 +180,15 @@ def _padded(size: int) -> int:
 
 
 def _precision(q: Tensor) -> str:
-    """What the kernels multiply."""
+    """What kernels round to before they multiply, or how they do that in float32."""
     if q.dtype == torch.bfloat16:
         return "bfloat16" if q.is_cuda else "rounded"
-    return "tf32" if q.dtype == torch.float16 else "ieee"
+    return "tf32" if q.dtype == torch.float16 else _exact(q)
+
+
+def _exact(q: Tensor) -> str:
+    """How kernels multiply in float32: a GPU by six products of parts in bfloat16."""
+    return "bf16x6" if q.is_cuda else "ieee"
 
 
 __support__

@@ -5,7 +5,7 @@ def _return___state__(
     # % endfor
 ):
     """What the rows of a chunk get, by __state__ in front of it and the gradient by the state behind it."""
-    # % for line in decay_lines + erasing_lines + by_found_lines + returning_lines
+    # % for line in decay_lines + erasing_lines + returning_lines
     __line__
     # % endfor
     return __returned__

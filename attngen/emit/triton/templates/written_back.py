@@ -4,8 +4,8 @@ def _write_back___state__(
     __argument__,
     # % endfor
 ):
-    """The gradient by the state __state__ in front of a chunk, from that by the state behind it."""
-    # % for line in decay_lines + by_found_lines + carrying_back_lines
+    """The gradient by the state __state__ in front of a chunk, from that by the state behind it__also_found__."""
+    # % for line in decay_lines + finding_lines + carrying_back_lines
     __line__
     # % endfor
-    return d___state__
+    return __results__
