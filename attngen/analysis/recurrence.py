@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from attngen.analysis.factored import times, total
 from attngen.analysis.laws import ONE, ZERO
 from attngen.analysis.linear import NotLinear, Piece, depends, is_state, pieces
-from attngen.analysis.writes import written
+from attngen.analysis.writes import along, written
 from attngen.errors import Diagnostic, SpecError
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Kind, Row, children, rewrite, with_children
@@ -157,6 +157,7 @@ def _carried(state: nodes.State, reading: Reading) -> Carried:
     decays = [term.factor for term in terms if term.state is not None and term.by is None]
     key, value = written([term for term in terms if term.state is None], key_axis)
     erasing = [term for term in terms if term.by is not None]
+    key, value = along(key, key_axis), along(value, value_axis)
     carried = Carried(state.name, key_axis, value_axis, total(decays) if decays else ZERO, key, value)
     if not erasing:
         return carried

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from attngen.analysis.factored import expanded, product, total
 from attngen.analysis.laws import ONE, ZERO
 from attngen.analysis.linear import NotLinear, Piece
-from attngen.ir.expr import Expr
+from attngen.ir.expr import Apply, Constant, Expr, Kind
 
 
 class Write(NamedTuple):
@@ -16,6 +17,15 @@ class Write(NamedTuple):
 
     key: Expr
     value: Expr
+
+
+def along(expr: Expr, axis: str | None) -> Expr:
+    """The same for all channels of an axis, where it does not vary with them."""
+    if axis is None or axis in expr.channels:
+        return expr
+    if isinstance(expr, Constant):
+        return replace(expr, channels=(axis,))
+    return Apply(Kind.FLOAT, (axis,), function="*", arguments=(expr, replace(ONE, channels=(axis,))))
 
 
 def written(terms: Sequence[Piece], key_axis: str | None) -> Write:

@@ -22,7 +22,11 @@ Files = dict[str, str]
 def _triton(made: Plan | ChunkPlan) -> Files:
     if isinstance(made, ChunkPlan):
         return {f"{made.variant.name}.py": triton_recurrent.generate(made)}
-    return {f"{made.variant.name}.py": triton_lower.generate(made)}
+    files = {f"{made.variant.name}.py": triton_lower.generate(made)}
+    with suppress(NotSeparable):
+        chunks = linear_time(made.variant)
+        files[f"{chunks.variant.name}.py"] = triton_recurrent.generate(chunks)
+    return files
 
 
 def _cpp(made: Plan | ChunkPlan) -> Files:

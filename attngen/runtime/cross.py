@@ -121,7 +121,13 @@ def _options(module: ModuleType, label: str, width: int, size: int, given: Mappi
     if label in RECURRENT:
         values = padded_size(width)
         tile = min(values, module.WIDEST) if label in RECURRENT[:2] else values
-        return {"CHUNK": module.SEGMENT, "VALUE_TILE": tile, "num_warps": 4, "num_stages": 3, **(given or {})}
+        return {
+            "CHUNK": module.SEGMENT,
+            "VALUE_TILE": tile,
+            "num_warps": module.WARPS,
+            "num_stages": 3,
+            **(given or {}),
+        }
     table = TILED.get("by_queries" if label.startswith("pairs_") else label)
     if table is None:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL

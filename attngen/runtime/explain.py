@@ -139,7 +139,7 @@ def _linear_time(plan: Plan) -> list[list[str]]:
     except NotSeparable as problem:
         where = problem.span if problem.span.text else plan.variant.span
         return [[f"No state can carry this along: {problem.reason} ({where})."]]
-    return [["Where each query is a key's token, from position 0 on, it goes in linear time (C++)."], *form_lines(form)]
+    return [["Where each query is a key's token, from position 0 on, it goes in linear time."], *form_lines(form)]
 
 
 def _interval(segment: Segment, names: dict[Expr, str]) -> str:

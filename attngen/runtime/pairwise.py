@@ -33,8 +33,8 @@ class PairwiseKernel(Kernel):
     def __init__(self, found: Findings, parameters: Mapping[str, int | float | bool], backend: str) -> None:
         super().__init__(found, parameters, backend)
         name = f"{self.variant.name}_chunks"
-        of_cpp = found.files("cpp") if "cpp" in self._functions else {}
-        self._chunks = import_function(of_cpp, name) if f"{name}.py" in of_cpp else None
+        files = {each: found.files(each) for each in self._functions}
+        self._chunks = {each: import_function(made, name) for each, made in files.items() if f"{name}.py" in made}
 
     @property
     def has_lse(self) -> bool:
@@ -98,12 +98,13 @@ class PairwiseKernel(Kernel):
                 raise CallError(f"{self.variant.name}: prepared was made by another kernel, or for another device")
             if prepared.tiles is not None:
                 options["prepared"] = prepared.tiles
-        if backend == "cpp" and self._chunks is not None and _are_one_sequence(q, k, offset):
-            options.pop("prepared", None)
-            return self._chunks(q, k, v, scale=scale, **options)[0]
-        function = self._functions.get(backend) or self._function(backend)
+        in_chunks = self._chunks.get(backend) if _are_one_sequence(q, k, offset) else None
+        function = in_chunks or self._functions.get(backend) or self._function(backend)
         if debug and "debug" in signature(function).parameters:
             options["debug"] = True
+        if in_chunks is not None:
+            options.pop("prepared", None)
+            return in_chunks(q, k, v, scale=scale, **options)[0]
         return function(q, k, v, scale=scale, offset=offset, **options)
 
     def prepare(self, q: Tensor, k: Tensor, *, offset: int | Tensor | None = None, **inputs: Tensor) -> Prepared:

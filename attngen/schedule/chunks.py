@@ -161,13 +161,6 @@ def _state(state: Carried, readings: tuple[Reading, ...], names: dict[str, str],
     )
 
 
-def not_compiled(variant: nodes.Variant, where: str) -> Diagnostic:
-    """A recurrence has no kernel in a backend."""
-    message = f"`{variant.name}` is a recurrence, which can't be compiled to {where} yet"
-    help = '`backend="cpp"` computes it on a CPU'
-    return Diagnostic("E0407", message, variant.recurrent.states[0].span, help=help)
-
-
 def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...]:
     """Why a recurrence in its canonical form cannot be compiled yet; nothing if it can."""
     spans = {state.name: state.span for state in variant.recurrent.states}

@@ -65,13 +65,15 @@ KERNEL_NAMES = frozenset(
     "take_state give_state run_heads start stop advance found across d_across d_state values_across slopes joined "
     "from_state read earlier scale_columns sum_columns add_scaled solve_back join return_to_rows "
     "return_to_keys return_to_decays return_by_channel return_from_end decay_keys_by_channel max min carried position "
+    "steps first chunk chunks number program value_tile value_tiles VALUE_TILE PRECISION EXACT to_row to_key to_value "
+    "to_decay None True False "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|\w+_PADDED|\w+_place|\w+_inside|\w+_matrix|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree
 
+BACKENDS = ("cpp", "triton")
+
 
 @pytest.mark.parametrize("spec", COMMON)
 @settings(max_examples=20)
@@ -65,6 +67,20 @@ def test_gradients_over_several_segments(spec: str) -> None:
     some = {name: torch.rand(1, 2, tokens, generator=generator) for name in ("beta", "keep")}
     some |= {"g": -some["keep"], "gc": -torch.rand(1, 2, tokens, 4, generator=generator), "w": torch.zeros(2)}
     gradients_agree(spec, Given((q, k, v), {**some, "wc": torch.zeros(2, 4)}, {}), 0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("to_matrix", "to_row"), [("0", "0"), ("k", "w[h]"), ("w[h] * v", "2"), ("w[h]", "w[h] * k")])
+def test_what_is_written_may_be_the_same_for_all_channels(backend: str, to_matrix: str, to_row: str) -> None:
+    """Or nothing: then a state only decays, from what is carried in."""
+    text = f"attention a {{ input w[h]: float  state S = w[h] * S + 0 * outer(k, v) + {to_matrix}  "
+    text += f"state z = w[h] * z + 0 * k + {to_row}  out dot(q, S) / (1 + abs(dot(q, z))) }}"
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 20, width, generator=generator) for width in (40, 40, 33))
+    states = {"S": torch.randn(1, 2, 40, 33, generator=generator), "z": torch.randn(1, 2, 40, generator=generator)}
+    call = Given((q, k, v), {"w": torch.rand(2, generator=generator)}, states)
+    agrees(text, call, 0, backend)
+    gradients_agree(text, call, 0, backend)
 
 
 def test_a_decay_that_is_saturated_stays_at_one() -> None:

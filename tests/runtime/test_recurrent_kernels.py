@@ -29,7 +29,8 @@ def rows(tokens: int = 9, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     return q.to(dtype), k.to(dtype), v.to(dtype), g
 
 
-BACKENDS = ("reference", "cpp")
+COMPILED = ("cpp", "triton")
+BACKENDS = ("reference", *COMPILED)
 
 
 def kernel(text: str = GATED, backend: str = "reference", **parameters: Any) -> RecurrentKernel:
@@ -146,10 +147,11 @@ def test_explanations_show_the_canonical_form() -> None:
     ]
 
 
-def test_a_compiled_call_is_the_interpreter() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_compiled_call_is_the_interpreter(backend: str) -> None:
     """Several chunks, some heads shared, and the last chunk short."""
     q, k, v, g = rows(tokens=41)
-    y, state = kernel(backend="cpp")(q, k, v, g=g, return_state=True)
+    y, state = kernel(backend=backend)(q, k, v, g=g, return_state=True)
     expected, after = kernel().reference(q, k, v, g=g, return_state=True)
     torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-5)
     for name, value in state.values.items():
@@ -157,10 +159,11 @@ def test_a_compiled_call_is_the_interpreter() -> None:
     assert state.position == 41
 
 
-def test_no_future_token_changes_what_was_given_before() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_no_future_token_changes_what_was_given_before(backend: str) -> None:
     """Not even by rounding, and not where its numbers are as large as they get."""
     q, k, v, g = rows(tokens=41)
-    run = kernel(backend="cpp")
+    run = kernel(backend=backend)
     whole = run(q, k, v, g=g)
     for first in (1, 15, 16, 25, 40):
         k[:, :, first:] = 3e38  # products with it overflow
@@ -171,36 +174,30 @@ def test_no_future_token_changes_what_was_given_before() -> None:
     assert torch.equal(run(*(each[:, :, :25] for each in (q, k, v)), g=g[:, :, :25]), whole[:, :, :25])
 
 
-def test_there_is_no_triton_kernel_yet() -> None:
-    with pytest.raises(attngen.SpecError, match="E0407") as caught:
-        attngen.build(GATED, backend="triton")
-    (problem,) = caught.value.diagnostics
-    assert problem.message == "`gated` is a recurrence, which can't be compiled to Triton yet"
-    assert (problem.span.line, problem.span.column) == (3, 3)
-
-
-def test_names_that_kernels_use_are_free() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_names_that_kernels_use_are_free(backend: str) -> None:
     """States and inputs may be called as what kernels call their own."""
-    names = ["weights", "ones", "faded", "since", "S_found", "chunk", "rows", "first", "value"]
+    names = ["weights", "ones", "faded", "since", "S_found", "chunk", "rows", "first", "value", "steps", "live", "program"]
     states = " ".join(f"state {name} = 0.5 * {name} + outer(k, {n} * v)" for n, name in enumerate(names))
     reads = " + ".join(f"dot(q, {name})" for name in names)
     q, k, v, _ = rows()
-    run = kernel(f"attention a {{ {states} out {reads} }}", "cpp")
+    run = kernel(f"attention a {{ {states} out {reads} }}", backend)
     torch.testing.assert_close(run(q, k, v).double(), run.reference(q, k, v), rtol=1e-4, atol=1e-4)
     inputs = " ".join(f"input {name}[h]: float" for name in names)
     factors = " + ".join(f"{name}[h]" for name in names)
     text = f"attention a {{ {inputs} state S = 0.5 * S + outer(k, v)  out dot(q, S) * ({factors}) }}"
     given = {name: torch.rand(4) for name in names}
-    run = kernel(text, "cpp")
+    run = kernel(text, backend)
     torch.testing.assert_close(run(q, k, v, **given).double(), run.reference(q, k, v, **given), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("axis", ["r", "row", "int", "first", "m"])
-def test_axes_may_be_called_as_what_kernels_count_by(axis: str) -> None:
+def test_axes_may_be_called_as_what_kernels_count_by(axis: str, backend: str) -> None:
     """Values and gradients, for the loop over tokens counts by r."""
     row = f"dot(w[{axis}, c], {{}})"
     update, read = f"S + outer(tanh({row.format('k')}), v)", f"dot(tanh({row.format('q')}), S)"
-    run = kernel(f"attention a {{ input w[{axis}, c]: float  state S = {update}  out {read} }}", "cpp")
+    run = kernel(f"attention a {{ input w[{axis}, c]: float  state S = {update}  out {read} }}", backend)
     q, k, v, _ = rows()
     w = torch.randn(6, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
     y, expected = run(q, k, v, w=w), run.reference(q, k, v, w=w)
@@ -218,18 +215,20 @@ ROTARY = """attention turned(base: float = 10000.0) {
 }"""
 
 
-def test_angles_hold_far_out() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_angles_hold_far_out(backend: str) -> None:
     """Positions are turned into angles in float64; where the call goes on decides them."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 2, 21, 16, generator=generator) for _ in range(3))
-    run = kernel(ROTARY, "cpp")
+    run = kernel(ROTARY, backend)
     state = State(run.init_state(q, k, v).values, 10**7)
     torch.testing.assert_close(
         run(q, k, v, state=state).double(), run.reference(q, k, v, state=state), rtol=1e-4, atol=1e-5
     )
 
 
-def test_what_the_host_knows_is_checked_at_the_call() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_what_the_host_knows_is_checked_at_the_call(backend: str) -> None:
     q, k, v = (torch.randn(1, 2, 3, 1) for _ in range(3))
     problem = "turned: `D div 2` is 0, and an int is divided by it (<text>:2)"
-    refused(problem, lambda: kernel(ROTARY, "cpp")(q, k, v))
+    refused(problem, lambda: kernel(ROTARY, backend)(q, k, v))

@@ -22,6 +22,9 @@ WIDEST = 64
 """Channels of values that a program carries, where values are independent of each other."""
 
 
+WARPS = 8
+
+
 def generate(plan: ChunkPlan) -> str:
     """The generated file."""
     made, variant = recurrent_face(plan.variant, debug=True), plan.variant
@@ -33,6 +36,7 @@ def generate(plan: ChunkPlan) -> str:
     shown |= {
         "imports": _imports(bool(tables)),
         "segment": segment(plan),
+        "warps": WARPS,
         "kernels": kernels,
         "jit_support": _jit_support(kernels),
         "device_check": laid_out(
@@ -69,7 +73,7 @@ def segment(plan: ChunkPlan) -> int:
     """Tokens of a chunk: few where they are taken one after the other, to decay or to be solved for."""
     if any(state.by_channel for state in plan.states):
         return 16
-    return 32 if any(state.erases is not None for state in plan.states) else 64
+    return 16 if any(state.erases is not None for state in plan.states) else 32
 
 
 def _zeros(plan: ChunkPlan, made: Landed) -> str:

@@ -20,6 +20,7 @@ import triton.language as tl
 from torch import Tensor
 
 SEGMENT = __segment__  # tokens of a chunk; gradients start from the states that are kept in front of each
+WARPS = __warps__
 WIDEST = __widest__  # channels of values that a program carries, if not all
 # % for line in schema
 __line__
@@ -58,6 +59,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=kept[__number__],
                 # % endfor
                 **common,
+                num_warps=WARPS,
             )
         if tiles * N > 0:
             _give[(tiles * chunks,)](
@@ -66,6 +68,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=kept[__number__],
                 # % endfor
                 **common,
+                num_warps=WARPS,
             )
     return y, *carried, *(kept if trained else [y.new_empty((B, H, 0), dtype=torch.float32) for _ in kept])
 
@@ -117,6 +120,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 # % endfor
                 **of_dy,
                 **common,
+                num_warps=WARPS,
             )
         if B * H * N > 0:
             _return[(B * H * chunks,)](
@@ -129,6 +133,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 # % endfor
                 **of_dy,
                 **common,
+                num_warps=WARPS,
             )
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     # % if to_inputs

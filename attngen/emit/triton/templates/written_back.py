@@ -4,7 +4,7 @@ def _write_back___state__(
     __argument__,
     # % endfor
 ):
-    """The gradient by the state __state__ in front of a chunk, from that by the state behind it__also_found__."""
+    """The gradient by __state__ in front of a chunk, from that by the state behind it__also_found__."""
     # % for line in decay_lines + finding_lines + carrying_back_lines
     __line__
     # % endfor
