@@ -66,10 +66,10 @@ def values(
     """
     if plan.listed is None:
         support = functions("attngen.emit.support", "live.py", calls)
-        return {"listed": False, "ordered": False, "imports": _sorted(imports), "tensor_support": support}
+        return {"listed": False, "ordered": False, "imports": sorted_imports(imports), "tensor_support": support}
     lister = _Lister(plan, plan.listed)
     more = ("from functools import cached_property",) if by_keys else ()
-    shown: dict[str, object] = {"listed": True, "imports": _sorted(imports, IMPORTS, more), "tensor_support": ""}
+    shown: dict[str, object] = {"listed": True, "imports": sorted_imports(imports, IMPORTS, more), "tensor_support": ""}
     shown["by_keys"] = by_keys
     shown |= {**face.values(), **lister.values(face), "tile_sizes": tile_sizes, **lister.calls(tile_sizes, face)}
     text = render("attngen.emit", "live_tiles.py", shown).rstrip()
@@ -84,7 +84,7 @@ def walk_arguments(plan: Plan) -> list[str]:
     return _Lister(plan, plan.listed).given
 
 
-def _sorted(*imports: tuple[str, ...]) -> list[str]:
+def sorted_imports(*imports: tuple[str, ...]) -> list[str]:
     """Modules first, then what comes from modules; of a module, all names in one line."""
     modules = {line for each in imports for line in each if line.startswith("import")}
     names: dict[str, set[str]] = {}

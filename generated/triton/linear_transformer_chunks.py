@@ -14,8 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Callable, Iterable
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -448,7 +447,7 @@ def _carry(
     S_place = tl.trans(c) * E + e
     S_inside = (tl.trans(c) < D) & (e < E)
     z_place = tl.trans(c)
-    z_inside = (tl.trans(c) < D)
+    z_inside = tl.trans(c) < D
     S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
     if S_in_ptr is not None:
         S = tl.load(S_in_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
@@ -547,7 +546,7 @@ def _give(
     S_place = tl.trans(c) * E + e
     S_inside = (tl.trans(c) < D) & (e < E)
     z_place = tl.trans(c)
-    z_inside = (tl.trans(c) < D)
+    z_inside = tl.trans(c) < D
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     z = tl.load(z_kept_ptr + (head * chunks + chunk) * D + z_place, mask=z_inside, other=0.0)
     live, S_key, v, S_query, z_value = _tokens(
@@ -724,7 +723,7 @@ def _carry_back(
     S_place = tl.trans(c) * E + e
     S_inside = (tl.trans(c) < D) & (e < E)
     z_place = tl.trans(c)
-    z_inside = (tl.trans(c) < D)
+    z_inside = tl.trans(c) < D
     d_S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
     if d_S_out_ptr is not None:
         d_S = tl.load(d_S_out_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
@@ -877,7 +876,7 @@ def _return(
     S_place = tl.trans(c) * E + e
     S_inside = (tl.trans(c) < D) & (e < E)
     z_place = tl.trans(c)
-    z_inside = (tl.trans(c) < D)
+    z_inside = tl.trans(c) < D
     live, S_key, v, S_query, z_value = _tokens(
         first,
         b,

@@ -15,8 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Callable, Iterable
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -478,7 +477,7 @@ def _carry(
     S_place = e * size_m + tl.trans(m)
     S_inside = (e < E) & (tl.trans(m) < size_m)
     z_place = tl.trans(m)
-    z_inside = (tl.trans(m) < size_m)
+    z_inside = tl.trans(m) < size_m
     S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
     if S_in_ptr is not None:
         S = tl.load(S_in_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
@@ -592,7 +591,7 @@ def _give(
     S_place = e * size_m + tl.trans(m)
     S_inside = (e < E) & (tl.trans(m) < size_m)
     z_place = tl.trans(m)
-    z_inside = (tl.trans(m) < size_m)
+    z_inside = tl.trans(m) < size_m
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, mask=S_inside, other=0.0)
     z = tl.load(z_kept_ptr + (head * chunks + chunk) * size_m + z_place, mask=z_inside, other=0.0)
     live, k, S_key_product, S_key, v, q, S_query_product, S_query, z_value = _tokens(
@@ -784,7 +783,7 @@ def _carry_back(
     S_place = e * size_m + tl.trans(m)
     S_inside = (e < E) & (tl.trans(m) < size_m)
     z_place = tl.trans(m)
-    z_inside = (tl.trans(m) < size_m)
+    z_inside = tl.trans(m) < size_m
     d_S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
     if d_S_out_ptr is not None:
         d_S = tl.load(d_S_out_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
@@ -962,7 +961,7 @@ def _return(
     S_place = e * size_m + tl.trans(m)
     S_inside = (e < E) & (tl.trans(m) < size_m)
     z_place = tl.trans(m)
-    z_inside = (tl.trans(m) < size_m)
+    z_inside = tl.trans(m) < size_m
     live, k, S_key_product, S_key, v, q, S_query_product, S_query, z_value = _tokens(
         first,
         b,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree
+from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree, used_by
 
 BACKENDS = ("cpp", "triton")
 
@@ -16,6 +18,46 @@ BACKENDS = ("cpp", "triton")
 @given(calls(), st.sampled_from([0, 7]))
 def test_kernels_agree_with_the_interpreter(spec: str, call: Given, position: int) -> None:
     agrees(spec, call, position)
+
+
+@pytest.mark.parametrize("spec", COMMON)
+@settings(max_examples=2)
+@given(calls(few=True), st.sampled_from([0, 7]))
+def test_triton_agrees_with_the_interpreter(spec: str, call: Given, position: int) -> None:
+    """Forward and backward."""
+    agrees(spec, call, position, "triton")
+    gradients_agree(spec, call, position, "triton")
+
+
+@pytest.mark.skipif(settings.default.max_examples < 1000, reason="takes hours")
+@given(EVERY, calls(few=True), st.sampled_from([0, 7]))
+def test_all_agree_with_the_interpreter_in_triton(spec: str, call: Given, position: int) -> None:
+    agrees(spec, call, position, "triton")
+    gradients_agree(spec, call, position, "triton")
+
+
+@pytest.mark.parametrize("chunk", [16, 32, 64, 128])
+@pytest.mark.parametrize("spec", [COMMON[1], COMMON[3], COMMON[6]])
+def test_chunks_of_any_size_give_the_same(spec: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 70, width, generator=generator) for width in (4, 4, 3))
+    some = {name: torch.rand(1, 1, 70, generator=generator) for name in ("beta", "keep")}
+    some |= {"g": -some["keep"], "gc": torch.zeros(1, 1, 70, 4), "w": torch.zeros(1), "wc": torch.zeros(1, 4)}
+    kernel, call, _ = used_by(spec, Given((q, k, v), some, {}), 0, "triton")
+    monkeypatch.setattr(sys.modules[kernel._function("triton").__module__], "SEGMENT", chunk)
+    agrees(kernel.variant, call, 0, "triton")
+    gradients_agree(kernel.variant, call, 0, "triton")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_values_are_shared_among_programs(backend: str) -> None:
+    """More of them than one carries; where they are summed, one carries all."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 20, width, generator=generator) for width in (4, 4, 70))
+    for out in ("dot(q, S)", "l2norm(dot(q, S))"):
+        text = f"attention a {{ state S = 0.5 * S + outer(k, v)  state z = z + k  out {out} / (1 + abs(dot(q, z))) }}"
+        agrees(text, Given((q, k, v), {}, {}), 0, backend)
+        gradients_agree(text, Given((q, k, v), {}, {}), 0, backend)
 
 
 @pytest.mark.skipif(settings.default.max_examples < 1000, reason="compiles a kernel for each example")
@@ -33,7 +75,8 @@ def test_all_kernels_agree_with_the_interpreter(spec: str, call: Given, position
         "exp(-abs(x[(c + 1) mod D])) * S + outer(before, v)",
     ],
 )
-def test_rows_at_other_channels(update: str) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_at_other_channels(update: str, backend: str) -> None:
     """Also rows of inputs, at the token and at the one before, and the gradients that they get there."""
     text = f"""attention a {{ input gc[b, h, t, c]: float  input w[b, h, t, e]: float
       let x = gc[b, h, t]  let before = prev(gc[b, h, t])  let value = w[b, h, t]
@@ -41,8 +84,8 @@ def test_rows_at_other_channels(update: str) -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v, gc, w = (torch.randn(2, 2, 21, width, generator=generator) for width in (8, 8, 5, 8, 5))
     call = Given((q, k, v), {"gc": gc, "w": w}, {})
-    agrees(text, call, 0)
-    gradients_agree(text, call, 0)
+    agrees(text, call, 0, backend)
+    gradients_agree(text, call, 0, backend)
 
 
 @pytest.mark.parametrize("spec", COMMON)

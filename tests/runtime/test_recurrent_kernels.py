@@ -177,7 +177,20 @@ def test_no_future_token_changes_what_was_given_before(backend: str) -> None:
 @pytest.mark.parametrize("backend", COMPILED)
 def test_names_that_kernels_use_are_free(backend: str) -> None:
     """States and inputs may be called as what kernels call their own."""
-    names = ["weights", "ones", "faded", "since", "S_found", "chunk", "rows", "first", "value", "steps", "live", "program"]
+    names = [
+        "weights",
+        "ones",
+        "faded",
+        "since",
+        "S_found",
+        "chunk",
+        "rows",
+        "first",
+        "value",
+        "steps",
+        "live",
+        "program",
+    ]
     states = " ".join(f"state {name} = 0.5 * {name} + outer(k, {n} * v)" for n, name in enumerate(names))
     reads = " + ".join(f"dot(q, {name})" for name in names)
     q, k, v, _ = rows()

@@ -60,9 +60,10 @@ def rows(tokens: int = 50) -> tuple[list[Tensor], dict[str, Tensor]]:
     return [q, k, v], {"doc": doc, "w": torch.rand(4, tokens, generator=generator)}
 
 
-def test_documents_are_forgotten() -> None:
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_documents_are_forgotten(backend: str) -> None:
     """Forward and backward; the first of them ends where a chunk does."""
-    kernel = attngen.build(PACKED, backend="cpp")
+    kernel = attngen.build(PACKED, backend=backend)
     qkv, inputs = rows()
     leaves = [x.requires_grad_() for x in (*qkv, inputs["w"])]
     y, expected = kernel(*qkv, **inputs), kernel.reference(*qkv, **inputs)
@@ -73,22 +74,23 @@ def test_documents_are_forgotten() -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
-def test_when_it_is_called() -> None:
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_when_it_is_called(backend: str) -> None:
     """Where each query is a key's token, from position 0 on; elsewhere pairs are walked."""
-    kernel = attngen.build(PACKED, backend="cpp")
+    kernel = attngen.build(PACKED, backend=backend)
     qkv, inputs = rows()
-    in_chunks, _ = kernel._chunks(*qkv, **inputs)
-    by_pairs = kernel._function("cpp")(*qkv, **inputs)
+    in_chunks, _ = kernel._chunks[backend](*qkv, **inputs)
+    by_pairs = kernel._function(backend)(*qkv, **inputs)
     assert not torch.equal(in_chunks, by_pairs)
     assert torch.equal(kernel(*qkv, **inputs), in_chunks) and torch.equal(kernel(*qkv, offset=0, **inputs), in_chunks)
     assert torch.equal(kernel(*qkv, offset=torch.tensor(0), **inputs), by_pairs)
     prepared = kernel.prepare(*qkv[:2], doc=inputs["doc"], w=inputs["w"])
     assert torch.equal(kernel(*qkv, prepared=prepared, **inputs), in_chunks)
     with pytest.raises(ValueError, match="packed: prepared was made by another kernel"):
-        kernel(*qkv, prepared=replace(prepared, backend="triton"), **inputs)
+        kernel(*qkv, prepared=replace(prepared, backend="reference"), **inputs)
     q, *others = qkv
     fewer = kernel(q[:, :, 10:], *others, **inputs)
-    assert torch.equal(fewer, kernel._function("cpp")(q[:, :, 10:], *others, **inputs))
+    assert torch.equal(fewer, kernel._function(backend)(q[:, :, 10:], *others, **inputs))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_what_is_in_the_way(weight: str, reason: str) -> None:
     with pytest.raises(NotSeparable, match=f"^{reason}"):
         linear_time(spec(weight))
     kernel = attngen.build(f"attention a {{ {weight} }}", backend="cpp")
-    assert kernel._chunks is None
+    assert not kernel._chunks
     explained = f"No state can carry this along: {reason} (<text>:1" in kernel.explain()
     assert explained is ("softmax" not in reason)
 

@@ -103,7 +103,8 @@ class Carrying:
         axes = self.state.axes
         if not axes:
             return [f"{name}_place = tl.zeros([1, 1], tl.int32)", f"{name}_inside = {name}_place == 0"]
-        inside = " & ".join(f"({index[axis]} < {size_of(axis)})" for axis in axes)
+        ends = [f"{index[axis]} < {size_of(axis)}" for axis in axes]
+        inside = " & ".join(f"({end})" for end in ends) if len(ends) > 1 else ends[0]
         first = f"{index[axes[0]]} * {size_of(axes[1])} + {index[axes[1]]}" if len(axes) == 2 else index[axes[0]]
         return [f"{name}_place = {first}", f"{name}_inside = {inside}"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attngen.emit import operators, recurrences
 from attngen.emit.face import recurrent_face
 from attngen.emit.layout import laid_out
+from attngen.emit.live import sorted_imports
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.render import called_functions, functions, render
 from attngen.emit.tokens import Landed, landed, size_of
@@ -17,7 +18,7 @@ from attngen.emit.triton.recurrent_arguments import given
 from attngen.emit.triton.token_lines import sums_values
 from attngen.schedule.chunks import ChunkPlan
 
-IMPORTS = ("import contextlib", "import math", *OF_OPERATORS)
+IMPORTS = ("import contextlib", "import math", "from collections.abc import Mapping", *OF_OPERATORS)
 WIDEST = 64
 """Channels of values that a program carries, where values are independent of each other."""
 
@@ -34,7 +35,7 @@ def generate(plan: ChunkPlan) -> str:
     tables = laid_out(args.table_lines(plan), 4)
     where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
     shown |= {
-        "imports": _imports(bool(tables)),
+        "imports": sorted_imports(IMPORTS, ("from functools import lru_cache",) if tables else ()),
         "segment": segment(plan),
         "warps": WARPS,
         "kernels": kernels,
@@ -87,11 +88,6 @@ def _rooms_passed(plan: ChunkPlan, back: ChunksBack) -> list[tuple[str, str]]:
     rooms = {f"d{name}": f"rows[{k}]" for k, name in enumerate("qkv")}
     rooms |= {made.name: f"inputs[{k}]" for k, made in enumerate(landed(plan))}
     return [(f"{name}_ptr", rooms[name]) for name in rooms if name in back.rooms()]
-
-
-def _imports(tables: bool) -> list[str]:
-    more = ["from collections.abc import Mapping", *(["from functools import lru_cache"] if tables else [])]
-    return sorted([*IMPORTS, *more], key=lambda line: (line.startswith("from"), line))
 
 
 def _jit_support(text: str) -> str:
