@@ -40,7 +40,7 @@ class Row:
 
 
 def measured(variant: Variant, target: str, dtype: str, width: int) -> Iterator[Row]:
-    """All kernels of the backward pass."""
+    """All kernels of the backward pass, and of recurrences those of the forward pass as well."""
     binary = compile_for(variant, target, dtype=dtype, width=width)
     for kernel in [name for name in binary.kernels if name != "forward"]:
         start = starts(variant, kernel, width, dtype)

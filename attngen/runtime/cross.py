@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from attngen.analysis.separable import NotSeparable
 from attngen.emit.backends import generate
-from attngen.ir.nodes import Variant
+from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.module import import_files
+from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
     "cuda:80": ("cuda", 80, 32),
@@ -64,32 +67,46 @@ def compile_for(
     """
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise RuntimeError("Triton can't compile in a process with TRITON_INTERPRET=1")
+    stages: dict[str, dict[str, str | bytes]] = {}
+    shared: dict[str, int] = {}
+    for before, each in _with_chunks(variant).items():
+        module = import_files(generate(each, "triton"), each.name)
+        given = types(each, ELEMENTS[dtype], width)
+        for name, label in _kernels(module):
+            if only not in ("", before + label):
+                continue
+            chosen = _options(module, label, width, SIZES[dtype], options)
+            compiled = _compiled(getattr(module, name), given, target, chosen)
+            stages[before + label], shared[before + label] = dict(compiled.asm), compiled.metadata.shared
+    return Binary(variant.name, target, dtype, stages, shared)
+
+
+def _with_chunks(variant: Variant) -> dict[str, Variant]:
+    """A variant, and the recurrence that it also is, if there is one; by what stands before the names of kernels."""
+    found = {"": variant}
+    with suppress(NotSeparable):
+        found |= {} if isinstance(variant.body, Recurrent) else {CHUNKS: linear_time(variant).variant}
+    return found
+
+
+def _compiled(kernel: Any, given: Types, target: str, chosen: Mapping[str, int]) -> Any:
+    """A kernel with some sizes."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    module = import_files(generate(variant, "triton"), variant.name)
-    given = types(variant, ELEMENTS[dtype], width)
-    stages: dict[str, dict[str, str | bytes]] = {}
-    shared: dict[str, int] = {}
-    for name, label in _kernels(module, only):
-        chosen = _options(module, label, width, SIZES[dtype], options)
-        kernel = getattr(module, name)
-        signature, constants = _signature(given, kernel.arg_names, chosen)
-        attributes = {
-            (k,): [["tt.divisibility", 16]]
-            for k, argument in enumerate(kernel.arg_names)
-            if argument.endswith(("_ptr", "_stride_b", "_stride_h", "_stride_n")) and (k,) not in constants
-        }
-        launch = {key: chosen[key] for key in ("num_warps", "num_stages")}
-        source = ASTSource(kernel, signature, constants, attributes)
-        compiled: Any = triton.compile(
-            source, target=GPUTarget(*TARGETS[target]), options={**launch, "enable_fp_fusion": True}
-        )
-        stages[label], shared[label] = dict(compiled.asm), compiled.metadata.shared
-    return Binary(variant.name, target, dtype, stages, shared)
+    signature, constants = _signature(given, kernel.arg_names, chosen)
+    attributes = {
+        (k,): [["tt.divisibility", 16]]
+        for k, argument in enumerate(kernel.arg_names)
+        if argument.endswith(("_ptr", "_stride_b", "_stride_h", "_stride_n")) and (k,) not in constants
+    }
+    options = {"num_warps": chosen["num_warps"], "num_stages": chosen["num_stages"], "enable_fp_fusion": True}
+    source = ASTSource(kernel, signature, constants, attributes)
+    return triton.compile(source, target=GPUTarget(*TARGETS[target]), options=options)
 
 
+CHUNKS = "chunks_"
 RECURRENT = ("give", "carry", "carry_back", "return")
 """The kernels of a recurrence."""
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
@@ -101,19 +118,21 @@ OF_ROWS = {**SMALL, "num_warps": 8}
 """Those of kernels of diagonals, and of rows."""
 
 
-def _kernels(module: ModuleType, only: str) -> list[tuple[str, str]]:
+def _kernels(module: ModuleType) -> list[tuple[str, str]]:
     """The kernels of a file and what they are called here, the forward kernel first."""
     if hasattr(module, "_carry"):
-        return [(f"_{label}", label) for label in RECURRENT if only in ("", label)]
+        return [(f"_{label}", label) for label in RECURRENT]
     names = [name for name, value in vars(module).items() if name.startswith(KERNELS) and hasattr(value, "arg_names")]
-    found = [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
-    return [each for each in found if only in ("", each[1])]
+    return [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
 
 
 def starts(variant: Variant, kernel: str, width: int, dtype: str) -> tuple[int, int, int, int]:
-    """Queries, keys, warps and stages that a kernel starts with."""
-    found = _options(import_files(generate(variant, "triton"), variant.name), kernel, width, SIZES[dtype], None)
-    return found["QUERY_TILE"], found["KEY_TILE"], found["num_warps"], found["num_stages"]
+    """Queries, keys, warps and stages that a kernel starts with; that of a recurrence has tokens and values."""
+    each = _with_chunks(variant)[CHUNKS if kernel.startswith(CHUNKS) else ""]
+    module = import_files(generate(each, "triton"), each.name)
+    found = _options(module, kernel.removeprefix(CHUNKS), width, SIZES[dtype], None)
+    tile = [found[name] for name in ("QUERY_TILE", "CHUNK", "KEY_TILE", "VALUE_TILE") if name in found]
+    return tile[0], tile[1], found["num_warps"], found["num_stages"]
 
 
 def _options(module: ModuleType, label: str, width: int, size: int, given: Mapping[str, int] | None) -> dict[str, int]:
@@ -138,7 +157,7 @@ def _options(module: ModuleType, label: str, width: int, size: int, given: Mappi
 
 
 def _signature(
-    given: Types, names: list[str], options: dict[str, int]
+    given: Types, names: list[str], options: Mapping[str, int]
 ) -> tuple[dict[str, str], dict[tuple[int, ...], Any]]:
     """Types of a kernel's arguments, and the values of those that are constants; sums are float32."""
     fixed = given.constants | {name: value for name, value in options.items() if name.isupper()}

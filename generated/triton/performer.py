@@ -24,7 +24,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-SEGMENT = 32  # tokens of a chunk; gradients start from the states that are kept in front of each
+SEGMENT = 16  # tokens of a chunk; gradients start from the states that are kept in front of each
 WARPS = 8
 WIDEST = 64  # channels of values that a program carries, if not all
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor omega, Tensor? S_in, Tensor? z_in, Tensor? positions"

@@ -10,7 +10,7 @@ from attngen.emit.layout import laid_out
 from attngen.emit.live import sorted_imports
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.render import called_functions, functions, render
-from attngen.emit.tokens import Landed, landed, size_of
+from attngen.emit.tokens import Landed, distinct_matrices, landed, size_of
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
@@ -74,7 +74,7 @@ def segment(plan: ChunkPlan) -> int:
     """Tokens of a chunk: few where they are taken one after the other, to decay or to be solved for."""
     if any(state.by_channel for state in plan.states):
         return 16
-    return 16 if any(state.erases is not None for state in plan.states) else 32
+    return 16 if any(state.erases is not None for state in plan.states) or distinct_matrices(plan) else 32
 
 
 def _zeros(plan: ChunkPlan, made: Landed) -> str:
