@@ -39,6 +39,9 @@ CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
 LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 CHUNKS = "tests/emit/test_chunks.py"
+IN_TRITON = f"{CHUNKS} -k triton_agrees"
+TRITON_CHUNKS = "attngen/emit/triton/chunk_support.py"
+TRITON_RETURNS = "attngen/emit/triton/chunk_gradients.py"
 SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
 TRITON = "attngen/emit/triton/templates/forward.py"
 BY_KEYS = "attngen/emit/triton/templates/by_keys.py"
@@ -193,6 +196,23 @@ FAULTS = [
     Fault("chunks: what was erased is not written back", "attngen/emit/cpp/carrying.py", "return lines if self.state.erased is None else lines + self._taken(self.state.erased, \"found\", ONES)", "return lines", CHUNKS),
     Fault("chunks: all heads go in the order of the first", "attngen/emit/cpp/templates/tokens.cpp", "call.order[h * N + step]", "call.order[step]", CHUNKS),
     Fault("chunks: tokens stand where they lie", "attngen/emit/cpp/token_lines.py", "t = row + offset;", "t = row;", CHUNKS),
+    Fault("Triton chunks: what is read before is read behind", TRITON_CHUNKS, "return i > j if BEFORE else i >= j", "return i >= j", IN_TRITON),
+    Fault("Triton chunks: the state does not fade", TRITON_CHUNKS, "return row if decay is None else row * _since(decay, BEFORE)", "return row", IN_TRITON),
+    Fault("Triton chunks: a read before decays at its own token", TRITON_CHUNKS, "return tl.cumprod(_earlier(decay, 1.0) if BEFORE else decay, 0)", "return tl.cumprod(decay, 0)", IN_TRITON),
+    Fault("Triton chunks: what tokens wrote does not decay behind the chunk", TRITON_CHUNKS, "return key if decay is None else key * _left(decay)", "return key", IN_TRITON),
+    Fault("Triton chunks: what tokens find is not solved for", TRITON_CHUNKS, "for token in range(1, weights.shape[0]):", "for token in range(1, 1):", IN_TRITON),
+    Fault("Triton chunks: channels decay before they are read", TRITON_CHUNKS, "(key if BEFORE else decayed)", "decayed", IN_TRITON),
+    Fault("Triton chunks: what is not there decays to nothing", "attngen/emit/triton/chunks.py", 'tl.where(live, {decay.name}, 1.0)', 'tl.where(live, {decay.name}, 0.0)', IN_TRITON),
+    Fault("Triton chunks: what was erased is not written back", "attngen/emit/triton/carrying.py", "return lines if state.erased is None else [*lines, self.taken(state.erased, self.found)]", "return lines", IN_TRITON),
+    Fault("Triton chunks: a program sums its own values alone", "attngen/emit/triton/recurrent.py", '"2**30" if sums_values(plan) else', '', f"{CHUNKS} -k values_are_shared"),
+    Fault("Triton gradients: decays before a token are forgotten", TRITON_RETURNS, "by_state * _since(decay, BEFORE), _since(decay, True) * behind", "by_state * _since(decay, BEFORE), behind", IN_TRITON),
+    Fault("Triton gradients: a read before is a token late for decays", TRITON_RETURNS, "_later(_reached_back(decay, joined), 0.0) if BEFORE else", "", IN_TRITON),
+    Fault("Triton gradients: tokens hand nothing to decays between them", TRITON_RETURNS, "tl.where(written, between * read, 0.0)", "tl.where(written, 0.0 * read, 0.0)", IN_TRITON),
+    Fault("Triton gradients: channels reach rows a decay too early", TRITON_RETURNS, "        if not BEFORE:\n            read =", "        if False:\n            read =", IN_TRITON),
+    Fault("Triton gradients: what is behind hands nothing to the state's decay", TRITON_RETURNS, "_reached(_earlier(decay, 0.0), _earlier(joined, start))", "_reached(_earlier(decay, 0.0), _earlier(joined, 0.0))", IN_TRITON),
+    Fault("Triton gradients: what was found hands nothing on", "attngen/emit/triton/carrying_back.py", '_product(tl.trans(_solver({weights})), {name}, EXACT)', '_product(_solver({weights}), {name}, EXACT)', IN_TRITON),
+    Fault("Triton gradients: the token before gets nothing", "attngen/emit/triton/token_returns.py", 'text, "earlier" if EARLIER in leaf.indices else "rows"', 'text, "rows"', IN_TRITON),
+    Fault("Triton gradients: what is moved is stored over", "attngen/emit/triton/token_returns.py", "            if made.name in self.moved:", "            if False:", f"{CHUNKS} -k other_channels"),
     Fault("chunk gradients: what was found hands nothing on", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'for (int64_t i = count - 1; i > 0; --i)', 'for (int64_t i = count - 1; i > count; --i)', CHUNKS),
     Fault("chunk gradients: decays before a token are forgotten", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'total *= decays.since[l];', 'total *= 1;', CHUNKS),
     Fault("chunk gradients: the state is read a token too early", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'from_state[time] += ', 'from_state[i] += ', CHUNKS),
