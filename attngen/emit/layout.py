@@ -37,7 +37,7 @@ def _python(line: str, indent: int) -> list[str]:
     if indent + len(line) <= WIDTH:
         return [line]
     statement = ast.parse(line).body[0]
-    assert isinstance(statement, (ast.Assign, ast.Expr)), line
+    assert isinstance(statement, (ast.Assign, ast.AugAssign, ast.Expr)), line
     value = statement.value
     return _Broken(line).lines(value, line[: value.col_offset], line[value.end_col_offset :], indent, bracketed=False)
 

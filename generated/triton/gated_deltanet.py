@@ -863,7 +863,7 @@ def _carry_back(
             VALUE_TILE,
             CHUNK,
         )
-        d_S_read = dy_at
+        d_S_read = tl.where(live & (e < E), dy_at, 0.0)
         d_S, d_S_found = _write_back_S(live, d_S, S_decay, u, S_value, S_erased, q, d_S_read, PRECISION, EXACT)
         tl.store(d_S_found_ptr + (head * N + steps[:, None]) * E + e, d_S_found, mask=live & (e < E))
     if d_S_in_ptr is not None:
@@ -1005,7 +1005,7 @@ def _return(
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     d_S = tl.load(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     d_S_found = tl.load(d_S_found_ptr + (head * N + steps[:, None]) * E + e, mask=live & (e < E), other=0.0)
-    d_S_read = dy_at
+    d_S_read = tl.where(live & (e < E), dy_at, 0.0)
     d_u, d_S_decay, d_S_value, d_S_erased, d_q = _return_S(
         live, S, d_S, S_decay, u, S_value, S_erased, q, d_S_read, d_S_found, PRECISION, EXACT
     )

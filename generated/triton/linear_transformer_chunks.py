@@ -784,8 +784,8 @@ def _carry_back(
         row_sum_2 = z_read + 1e-06
         element_negative = -(dy_at * (S_read / row_sum_2) / row_sum_2)
         row_row_sum = tl.sum(tl.where(e < E, element_negative, 0.0), 1, keep_dims=True)
-        d_S_read = dy_at / row_sum_2
-        d_z_read = row_row_sum
+        d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
+        d_z_read = tl.where(live, row_row_sum, 0.0)
         d_S = _write_back_S(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
         d_z = _write_back_z(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     if d_S_in_ptr is not None:
@@ -916,8 +916,8 @@ def _return(
     row_sum_2 = z_read + 1e-06
     element_negative = -(dy_at * (S_read / row_sum_2) / row_sum_2)
     row_row_sum = tl.sum(tl.where(e < E, element_negative, 0.0), 1, keep_dims=True)
-    d_S_read = dy_at / row_sum_2
-    d_z_read = row_row_sum
+    d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
+    d_z_read = tl.where(live, row_row_sum, 0.0)
     d_S_query, d_S_key, d_v = _return_S(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
     d_S_query_of_z, d_S_key_of_z, d_z_value = _return_z(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     d_S_query += d_S_query_of_z

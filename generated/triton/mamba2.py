@@ -794,7 +794,7 @@ def _carry_back(
         element_product_2 = dy_at * v_at
         row_row_sum_2 = tl.sum(tl.where(e < E, element_product_2, 0.0), 1, keep_dims=True)
         head_skip_2 = tl.cast(tl.load(skip__ptr + tl.cast(h // skip__share, tl.int64) * skip__stride_0), tl.float32)
-        d_S_read = dy_at
+        d_S_read = tl.where(live & (e < E), dy_at, 0.0)
         d_S = _write_back_S(live, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
@@ -929,8 +929,8 @@ def _return(
     element_product_2 = dy_at * v_at
     row_row_sum_2 = tl.sum(tl.where(e < E, element_product_2, 0.0), 1, keep_dims=True)
     head_skip_2 = tl.cast(tl.load(skip__ptr + tl.cast(h // skip__share, tl.int64) * skip__stride_0), tl.float32)
-    d_S_read = dy_at
-    by_skip_ = tl.sum(tl.where(live, row_row_sum_2, 0.0), 0)[None, :]
+    d_S_read = tl.where(live & (e < E), dy_at, 0.0)
+    by_skip_ = tl.sum(tl.where(live, row_row_sum_2, 0.0), 0, keep_dims=True)
     dv = dy_at * head_skip_2
     d_q, d_S_decay, d_k, d_S_value = _return_S(live, S, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
     dq = d_q
@@ -964,7 +964,7 @@ def _return(
         tl.float32,
     )
     by_dt += row_product * head_A_2
-    by_A = tl.sum(tl.where(live, row_product * row_dt_4, 0.0), 0)[None, :]
+    by_A = tl.sum(tl.where(live, row_product * row_dt_4, 0.0), 0, keep_dims=True)
     if by_skip__ptr is not None:
         tl.store(
             by_skip__ptr + (head * chunks + chunk) + tl.zeros([1, 1], tl.int32),

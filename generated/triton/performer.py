@@ -852,8 +852,8 @@ def _carry_back(
         row_sum_2 = z_read + 1e-06
         element_negative_3 = -(dy_at * (S_read / row_sum_2) / row_sum_2)
         row_row_sum_5 = tl.sum(tl.where(e < E, element_negative_3, 0.0), 1, keep_dims=True)
-        d_S_read = dy_at / row_sum_2
-        d_z_read = row_row_sum_5
+        d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
+        d_z_read = tl.where(live, row_row_sum_5, 0.0)
         d_S = _write_back_S(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
         d_z = _write_back_z(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     if d_S_in_ptr is not None:
@@ -1009,8 +1009,8 @@ def _return(
     row_sum_2 = z_read + 1e-06
     element_negative_3 = -(dy_at * (S_read / row_sum_2) / row_sum_2)
     row_row_sum_5 = tl.sum(tl.where(e < E, element_negative_3, 0.0), 1, keep_dims=True)
-    d_S_read = dy_at / row_sum_2
-    d_z_read = row_row_sum_5
+    d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
+    d_z_read = tl.where(live, row_row_sum_5, 0.0)
     d_S_query, d_S_key, d_v = _return_S(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
     d_S_query_of_z, d_S_key_of_z, d_z_value = _return_z(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     d_S_query += d_S_query_of_z
@@ -1020,7 +1020,7 @@ def _return(
     row_row_sum_3 = tl.sum(tl.where(m < size_m, element_negative, 0.0), 1, keep_dims=True)
     row_product = row_row_sum_3 / 2.0 * constant_2
     element_product_4 = row_product * q_at
-    d_S_query_product = element_product_3 * constant
+    d_S_query_product = tl.where(live & (m < size_m), element_product_3 * constant, 0.0)
     dq = element_product_4 + element_product_4
     d_q = _product(d_S_query_product, omega_matrix, PRECISION)
     by_omega = _product(tl.trans(d_S_query_product), q, PRECISION)
@@ -1031,7 +1031,7 @@ def _return(
     row_row_sum_4 = tl.sum(tl.where(m < size_m, element_negative_2, 0.0), 1, keep_dims=True)
     row_product_2 = row_row_sum_4 / 2.0 * constant_2
     element_product_6 = row_product_2 * k_at
-    d_S_key_product = element_product_5 * constant
+    d_S_key_product = tl.where(live & (m < size_m), element_product_5 * constant, 0.0)
     dk = element_product_6 + element_product_6
     d_k = _product(d_S_key_product, omega_matrix, PRECISION)
     by_omega += _product(tl.trans(d_S_key_product), k, PRECISION)

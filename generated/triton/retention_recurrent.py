@@ -711,7 +711,7 @@ def _carry_back(
             VALUE_TILE,
             CHUNK,
         )
-        d_S_read = dy_at * scale_
+        d_S_read = tl.where(live & (e < E), dy_at * scale_, 0.0)
         d_S = _write_back_S(live, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
@@ -822,12 +822,12 @@ def _return(
     )
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     d_S = tl.load(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
-    d_S_read = dy_at * scale_
+    d_S_read = tl.where(live & (e < E), dy_at * scale_, 0.0)
     d_q, d_S_decay, d_k, d_v = _return_S(live, S, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     dq = d_q
     dv = d_v
     dk = d_k
-    by_gamma = tl.sum(tl.where(live, d_S_decay, 0.0), 0)[None, :]
+    by_gamma = tl.sum(tl.where(live, d_S_decay, 0.0), 0, keep_dims=True)
     if dq_ptr is not None:
         tl.store(dq_ptr + (head * N + rows[:, None]) * D + c, dq, mask=live & (c < D))
     if dv_ptr is not None:

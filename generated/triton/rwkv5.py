@@ -801,7 +801,7 @@ def _carry_back(
         element_product_4 = row_row_sum_2 * q_at
         element_product_5 = q_at * element_product_3
         row_row_sum_3 = tl.sum(tl.where(c < D, element_product_5, 0.0), 1, keep_dims=True)
-        d_S_read = dy_at
+        d_S_read = tl.where(live & (e < E), dy_at, 0.0)
         d_S = _write_back_S(live, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
@@ -953,16 +953,16 @@ def _return(
     element_product_4 = row_row_sum_2 * q_at
     element_product_5 = q_at * element_product_3
     row_row_sum_3 = tl.sum(tl.where(c < D, element_product_5, 0.0), 1, keep_dims=True)
-    d_S_read = dy_at
+    d_S_read = tl.where(live & (e < E), dy_at, 0.0)
     dq = row_row_sum_2 * element_product_3
-    by_u = tl.sum(tl.where(live & (c < D), element_product_4 * k_at, 0.0), 0)[None, :]
+    by_u = tl.sum(tl.where(live & (c < D), element_product_4 * k_at, 0.0), 0, keep_dims=True)
     dk = element_product_4 * channel_u_2
     dv = dy_at * row_row_sum_3
     d_q, d_S_decay, d_k, d_v = _return_S(live, S, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     dq += d_q
     dv += d_v
     dk += d_k
-    by_w = tl.sum(tl.where(live & (c < D), d_S_decay * S_decay, 0.0), 0)[None, :]
+    by_w = tl.sum(tl.where(live & (c < D), d_S_decay * S_decay, 0.0), 0, keep_dims=True)
     if dq_ptr is not None:
         tl.store(dq_ptr + (head * N + rows[:, None]) * D + c, dq, mask=live & (c < D))
     if by_u_ptr is not None:

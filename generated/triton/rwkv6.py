@@ -819,7 +819,7 @@ def _carry_back(
         element_product_4 = row_row_sum_2 * q_at
         element_product_5 = q_at * element_product_3
         row_row_sum_3 = tl.sum(tl.where(c < D, element_product_5, 0.0), 1, keep_dims=True)
-        d_S_read = dy_at
+        d_S_read = tl.where(live & (e < E), dy_at, 0.0)
         d_S = _write_back_S(live, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
@@ -975,9 +975,9 @@ def _return(
     element_product_4 = row_row_sum_2 * q_at
     element_product_5 = q_at * element_product_3
     row_row_sum_3 = tl.sum(tl.where(c < D, element_product_5, 0.0), 1, keep_dims=True)
-    d_S_read = dy_at
+    d_S_read = tl.where(live & (e < E), dy_at, 0.0)
     dq = row_row_sum_2 * element_product_3
-    by_u = tl.sum(tl.where(live & (c < D), element_product_4 * k_at, 0.0), 0)[None, :]
+    by_u = tl.sum(tl.where(live & (c < D), element_product_4 * k_at, 0.0), 0, keep_dims=True)
     dk = element_product_4 * channel_u_2
     dv = dy_at * row_row_sum_3
     d_q, d_S_decay, d_k, d_v = _return_S(live, S, d_S, S_decay, k, v, q, d_S_read, PRECISION)

@@ -50,6 +50,19 @@ def test_chunks_of_any_size_give_the_same(spec: str, chunk: int, monkeypatch: py
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("out", ["dot(q, S) / dot(q, z)", "dot(q, S) / dot(k, S)", "dot(q, S) / dot(sigmoid(q), z)"])
+def test_nothing_comes_from_tokens_and_channels_that_are_not_there(out: str, backend: str) -> None:
+    """Where tiles reach beyond, 0 would be divided by 0."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.rand(1, 1, 5, width, generator=generator) for width in (3, 3, 7))
+    text = "attention a { input w[m, c]: float  let x = dot(w[m, c], k)  let y = dot(w[m, c], q)  state S = S + "
+    text += f"outer(x / (1 + x), v)  state z = z + x / sigmoid(x)  out {out.replace('q', 'y').replace('k', 'x')} }}"
+    call = Given((q, k, v), {"w": torch.rand(9, 3, generator=generator)}, {})
+    agrees(text, call, 0, backend)
+    gradients_agree(text, call, 0, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_values_are_shared_among_programs(backend: str) -> None:
     """More of them than one carries; where they are summed, one carries all."""
     generator = torch.Generator().manual_seed(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.emit.render import render
+from attngen.emit.tokens import kept_axes
 from attngen.emit.triton.carrying import Carrying
 from attngen.emit.triton.carrying_back import CarryingBack, Sums
 from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, kept_slot, shown, start_lines
@@ -53,9 +54,10 @@ class ChunksBack:
         states, forward = self.states, self.forward
         place = forward.place_lines()
         lines = TokenLines(self.plan, (self.plan.y_return,))
-        reads = {f"d_{name}" for state in states for name in state.forward.readings}
-        named = [(f"d_{leaf.name}", share) for leaf, share in self.plan.y_return.shares if isinstance(leaf, Variable)]
-        by_y = [f"{name} = {lines.text(share)}" for name, share in named if name in reads]
+        reads = {name for state in states for name in state.forward.readings}
+        axes, shares = kept_axes(self.plan), self.plan.y_return.shares
+        named = [(leaf.name, share) for leaf, share in shares if isinstance(leaf, Variable) and leaf.name in reads]
+        by_y = [f"d_{name} = {lines.there(share, axes[name])}" for name, share in named]
         again = self._again(self._rereads)
         body = [forward.tokens_call(), *again, *lines.statements(self.plan.y_return), *by_y]
         body += [

@@ -21,8 +21,6 @@ from attngen.schedule.chunks import ChunkPlan
 IMPORTS = ("import contextlib", "import math", "from collections.abc import Mapping", *OF_OPERATORS)
 WIDEST = 64
 """Channels of values that a program carries, where values are independent of each other."""
-
-
 WARPS = 8
 
 

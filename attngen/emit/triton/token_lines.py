@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from attngen.emit.tokens import distinct_matrices, index_of, size_of
+from attngen.emit.tokens import distinct_matrices, index_of
 from attngen.emit.triton.arguments import in_memory
 from attngen.emit.triton.matrices import load_matrix, matrix_name
-from attngen.emit.triton.token_printer import LAST, TokenPrinter
+from attngen.emit.triton.token_printer import LAST, TokenPrinter, inside
 from attngen.ir.expr import Expr, Row, children, distinct
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.levels import is_row_sum
@@ -84,9 +84,7 @@ class TokenLines:
             return [f"{row.name} = _product({given})"]
         if row.plain:  # what is loaded is 0 there
             return [f"{row.name} = {self.text(row.result)}"]
-        inside = "live" if row.axis is None else f"live & ({index_of(row.axis)} < {size_of(row.axis)})"
-        value = self.text(row.result)
-        return [*self.statements(row), f"{row.name} = tl.where({inside}, {value}, 0.0)"]
+        return [*self.statements(row), f"{row.name} = {self.there(row.result, row.axis)}"]
 
     def statements(self, part: TokenRow | Return) -> list[str]:
         """The statements of a part; rows of the call have names already."""
@@ -96,6 +94,10 @@ class TokenLines:
     def text(self, expr: Expr) -> str:
         """An expression over statements."""
         return self.printer(exact=False).text(expr)
+
+    def there(self, expr: Expr, axis: str | None) -> str:
+        """The same where there are tokens and channels, else 0: what is not there may come to anything."""
+        return f"tl.where({inside(axis)}, {self.text(expr)}, 0.0)"
 
     def printer(self, exact: bool) -> TokenPrinter:
         """Expressions of the function."""

@@ -30,7 +30,15 @@ class TokenPrinter(ReadingPrinter):
         self.levels |= {statement.name: statement.level for statement in self.statements}
 
     def mask(self, expr: Expr) -> str | None:
-        return mask(level(expr, self.levels, TOKENS), channel_of(expr) or "c")
+        axis = channel_of(expr) or "c"
+        match level(expr, self.levels, TOKENS):
+            case Level.HEAD:
+                return None
+            case Level.QUERY:
+                return inside(None)
+            case Level.KEY:
+                return f"{index_of(axis)} < {size_of(axis)}"
+        return inside(axis)
 
     def name(self, expr: Variable | Parameter | Row) -> str:
         if isinstance(expr, Variable) and expr.name in self.taken:
@@ -46,12 +54,12 @@ class TokenPrinter(ReadingPrinter):
             name = expr.row.name
             channel = f"tl.cast({self.text(expr.index)}, tl.int64) * {name}_stride_{LAST[name]}"
             where = f"{name}_head + rows[:, None] * {name}_stride_n + {channel}"
-            return f"tl.cast(tl.load({where}, mask=live & (c < D), other=0.0), tl.float32)", ATOM
+            return f"tl.cast(tl.load({where}, mask={inside('c')}, other=0.0), tl.float32)", ATOM
         if is_row_sum(expr):
             (inner,) = children(expr)
             axis = self.summed(inner)
-            inside = f"{index_of(axis)} < {size_of(axis)}"
-            return f"tl.sum(tl.where({inside}, {self.text(inner)}, 0.0), 1, keep_dims=True)", ATOM
+            there = f"{index_of(axis)} < {size_of(axis)}"
+            return f"tl.sum(tl.where({there}, {self.text(inner)}, 0.0), 1, keep_dims=True)", ATOM
         return super().part(expr)
 
     def summed(self, inner: Expr) -> str:
@@ -64,11 +72,9 @@ class TokenPrinter(ReadingPrinter):
 
     def term(self, expr: Read, k: int, axis: str) -> str:
         """A token's number has 64 bits."""
-        return (
-            f"{self.index(expr, k, axis)} * {kernel_name(expr.input)}_stride_{k}"
-            if axis in TOKEN_AXES
-            else super().term(expr, k, axis)
-        )
+        if axis in TOKEN_AXES:
+            return f"{self.index(expr, k, axis)} * {kernel_name(expr.input)}_stride_{k}"
+        return super().term(expr, k, axis)
 
     def index(self, expr: Read, k: int, axis: str) -> str:
         """Inputs are read where a token lies, whatever its position."""
@@ -80,14 +86,6 @@ class TokenPrinter(ReadingPrinter):
         return index if index == index_of(axis) else f"_inside({index}, {size_of(axis)})"
 
 
-def mask(where: Level, axis: str | None) -> str | None:
-    """Where elements of a level exist."""
-    inside = f"{index_of(axis)} < {size_of(axis)}" if axis else ""
-    match where:
-        case Level.HEAD:
-            return None
-        case Level.QUERY:
-            return "live"
-        case Level.KEY:
-            return inside
-    return f"live & ({inside})"
+def inside(axis: str | None) -> str:
+    """Which tokens there are, and which of their channels."""
+    return "live" if axis is None else f"live & ({index_of(axis)} < {size_of(axis)})"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from attngen.emit.tokens import Landed, index_of, landed_by, size_of
+from attngen.emit.tokens import Landed, index_of, kept_axes, landed_by, size_of
 from attngen.emit.triton.carrying_back import Sums
 from attngen.emit.triton.matrices import matrix_name
 from attngen.emit.triton.token_lines import TokenLines
+from attngen.emit.triton.token_printer import inside
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.returns import Return, is_own_element
@@ -48,7 +49,7 @@ class TokenReturns:
     def _share(self, leaf: Expr, share: Expr) -> Iterator[str]:
         text = self.lines.text(share)
         if isinstance(leaf, Variable):
-            yield self.sums.add(f"d_{leaf.name}", text)
+            yield self.sums.add(f"d_{leaf.name}", self.lines.there(share, kept_axes(self.plan)[leaf.name]))
         elif isinstance(leaf, Row):
             yield self._landed(Landed(leaf.name, True, leaf.channels), text)
         elif isinstance(leaf, Rechannel):
@@ -65,9 +66,8 @@ class TokenReturns:
         if EARLIER in leaf.indices or not at_own:
             yield from self._moved(made, channel, text, "earlier" if EARLIER in leaf.indices else "rows")
         else:
-            yield self._landed(
-                made, text if made.of_token else f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0)[None, :]"
-            )
+            summed = f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
+            yield self._landed(made, text if made.of_token else summed)
 
     def _landed(self, made: Landed, text: str) -> str:
         """A share of what is stored once."""
@@ -87,20 +87,19 @@ class TokenReturns:
         """What is stored in the end."""
         for made in self.landed.values():
             yield f"if {made.name}_ptr is not None:"
-            place, inside = self._place(made)
+            place, there = self._place(made)
             if made.name in self.moved:
-                shape = f"tl.where({inside}, {made.name}, 0.0)"
-                yield f'    tl.atomic_add({made.name}_ptr + {place}, {shape}, mask={inside}, sem="relaxed")'
+                shape = f"tl.where({there}, {made.name}, 0.0)"
+                yield f'    tl.atomic_add({made.name}_ptr + {place}, {shape}, mask={there}, sem="relaxed")'
             else:
-                yield f"    tl.store({made.name}_ptr + {place}, {made.name}, mask={inside})"
+                yield f"    tl.store({made.name}_ptr + {place}, {made.name}, mask={there})"
 
     def _place(self, made: Landed) -> tuple[str, str]:
         """Where the sums of a program lie, and which of them exist."""
         if made.of_token:
             start = "(head * N + rows[:, None])"
-            return f"{start} * {size_of(made.axes[0])} + {index_of(made.axes[0])}" if made.axes else start, _inside(
-                made
-            )
+            place = f"{start} * {size_of(made.axes[0])} + {index_of(made.axes[0])}" if made.axes else start
+            return place, _inside(made)
         if not made.axes:
             return f"{SLOT} + tl.zeros([1, 1], tl.int32)", "tl.full([1, 1], True, tl.int1)"
         *down, across = made.axes
@@ -113,5 +112,4 @@ class TokenReturns:
 
 
 def _inside(made: Landed) -> str:
-    """Which tokens, and which of their channels, there are."""
-    return f"live & ({index_of(made.axes[0])} < {size_of(made.axes[0])})" if made.axes else "live"
+    return inside(made.axes[0] if made.axes else None)
