@@ -1,8 +1,8 @@
 """Kernels of recurrences against the interpreter, which goes token by token in float64: specs, calls, and tolerances.
 
 Errors are judged by what roundings of the numbers in a call make: 32 times the most that some of them do, and 16 units
-of the largest number on the way. Triton rounds rows in bfloat16, and what they are multiplied by, before it multiplies:
-there it is 8 times the most that some roundings to bfloat16 do.
+of the largest number on the way. Triton rounds rows in half precision, and what they are multiplied by, before that:
+there it is 8 times the most that some roundings to their dtype do.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def text(decay: str, write: str, erased: str, out: str, order: str = "") -> str:
     return f"attention a {{ {HEAD} {order} state S = {update}  state z = 0.5 * z + k  state x = x + 1  out {out} }}"
 
 
-UNITS = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8}
+UNITS = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-10}
 EVERY = st.builds(text, *map(st.sampled_from, (DECAYS, WRITES, ERASED, OUTS, ORDERS)))
 COMMON = [text(DECAYS[n], WRITES[n % 3], ERASED[n * 2 % 3], OUTS[n * 3 % 5], ORDERS[n % 4]) for n in range(10)]
 """Every part at least once; compiling takes the time."""
@@ -122,7 +122,7 @@ class Allowed(NamedTuple):
 
 def allowed(backend: str, dtype: torch.dtype, of_rows: torch.dtype) -> Allowed:
     """What a backend may do to numbers of a dtype, in a call with rows of another."""
-    if backend == "triton" and of_rows == torch.bfloat16:
+    if backend == "triton" and of_rows != torch.float32:
         return Allowed(UNITS[of_rows], UNITS[of_rows], 8)
     return Allowed(UNITS[dtype], UNITS[torch.float32], 32)
 

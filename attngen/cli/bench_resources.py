@@ -18,7 +18,7 @@ HEADS = [
     "kernel",
     "dtype",
     "D",
-    "queries, keys, warps, stages",
+    "tile, warps, stages",
     "registers",
     "spilled",
     "shared",
@@ -38,9 +38,10 @@ def resources(
     output: Annotated[Path | None, typer.Option("-o", help="Write OUTPUT.json and .md.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Registers, spilled bytes and shared memory of each kernel of the backward pass; no GPU is needed.
+    """Registers, spilled bytes and shared memory of kernels of backward passes, and of recurrences; no GPU is needed.
 
-    A kernel that spills with the sizes that it starts with is compiled for the others that are searched.
+    A kernel that spills with the sizes that it starts with is compiled for the others that are searched. Tiles are
+    queries and keys, or tokens and channels of values.
     """
     from rich.console import Console
     from rich.progress import track

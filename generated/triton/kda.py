@@ -35,6 +35,14 @@ STATES = ("S",)
 
 
 @triton.jit
+def _rounded(x):
+    """To the nearest bfloat16, for Triton's interpreter, which multiplies none and rounds towards zero."""
+    bits = x.to(tl.int32, bitcast=True)
+    bits += 0x7FFF + ((bits >> 16) & 1)
+    return (bits >> 16 << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def _product(a, b, PRECISION: tl.constexpr):
     """a b; bfloat16 is rounded to before it, float16 to as many bits, for a state may be larger than what it holds."""
     if a.shape[1] == 1:
@@ -45,8 +53,8 @@ def _product(a, b, PRECISION: tl.constexpr):
         return tl.sum(tl.trans(a) * b, 0, keep_dims=True)
     elif PRECISION == "bfloat16":
         return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16))
-    elif PRECISION == "rounded":  # the same under Triton's interpreter, which multiplies no bfloat16
-        return tl.dot(a.to(tl.bfloat16).to(tl.float32), b.to(tl.bfloat16).to(tl.float32))
+    elif PRECISION == "rounded":
+        return tl.dot(_rounded(a), _rounded(b))
     else:
         return tl.dot(a, b, input_precision=PRECISION)
 
@@ -217,22 +225,18 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
     reading = _earlier(decay, 1.0) if BEFORE else decay
     decayed = key
     for t in range(COUNT):
+        key_here, decay_here = _row(key, t), _row(decay, t)
         # Rows, as what token t wrote decays until they read it.
-        row_since = tl.where(
-            token >= t, row * tl.cumprod(tl.where(token > (t + 1 if BEFORE else t), reading, 1.0), 0), 0.0
-        )
-        if BEFORE:
-            row_since = tl.where(token > t, row_since, 0.0)
-        weights = tl.where(token.trans() == t, tl.sum(row_since * _row(key, t), 1, keep_dims=True), weights)
+        first = t + 1 if BEFORE else t
+        row_since = tl.where(token >= first, row * tl.cumprod(tl.where(token > first, reading, 1.0), 0), 0.0)
+        weights = tl.where(token.trans() == t, tl.sum(row_since * key_here, 1, keep_dims=True), weights)
         slope = tl.sum(tl.where(token.trans() == t, slopes, 0.0), 1, keep_dims=True)
         d_key = tl.where(token == t, tl.sum(row_since * slope, 0, keep_dims=True), d_key)
         # What rows read of the tokens before t, without the decay of t.
         read = _product(slopes, tl.where(token < t, decayed, 0.0), PRECISION)
         d_decay = tl.where(token == t, tl.sum(row_since * read, 0, keep_dims=True), d_decay)
-        decayed = tl.where(token < t, decayed * _row(decay, t), decayed)
-        if not BEFORE:
-            read = _product(slopes, tl.where(token <= t, decayed, 0.0), PRECISION)
-        d_row = tl.where(token == t, read, d_row)
+        d_row = tl.where(token == t, read if BEFORE else read * decay_here + slope * key_here, d_row)
+        decayed = tl.where(token < t, decayed * decay_here, decayed)
     return weights, d_row, d_key, d_decay
 
 

@@ -36,6 +36,18 @@ def test_all_agree_with_the_interpreter_in_triton(spec: str, call: Given, positi
     gradients_agree(spec, call, position, "triton")
 
 
+@pytest.mark.parametrize("spec", [COMMON[1], COMMON[5]])
+def test_half_precision_in_triton(spec: str) -> None:
+    """Its numbers are multiplied in float32, to as many bits: states may be larger than what it holds."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 20, width, generator=generator).half() for width in (4, 4, 3))
+    some = {name: torch.rand(1, 1, 20, generator=generator) for name in ("beta", "keep")}
+    some |= {"g": -some["keep"], "gc": torch.zeros(1, 1, 20, 4), "w": torch.zeros(1), "wc": torch.zeros(1, 4)}
+    large = {"S": torch.full((1, 1, 4, 3), 1e5), "z": torch.zeros(1, 1, 4), "x": torch.zeros(1, 1)}
+    agrees(spec, Given((q / 1000, k, v), some, large), 0, "triton")
+    gradients_agree(spec, Given((q, k, v), some, {}), 0, "triton")
+
+
 @pytest.mark.parametrize("chunk", [16, 32, 64, 128])
 @pytest.mark.parametrize("spec", [COMMON[1], COMMON[3], COMMON[6]])
 def test_chunks_of_any_size_give_the_same(spec: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:

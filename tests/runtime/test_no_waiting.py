@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from by_hand.draws import DRAWS
+from test_recurrent_specs import SPECS as RECURRENCES
 from test_specs import SPECS, tensors
 from torch import Tensor
 
 import attngen
+from attngen.ir.expr import Kind
 from attngen.runtime.module import import_files
 
 SIZES = {"B": 2, "H": 4, "N": 48, "M": 48, "D": 16}
@@ -88,3 +90,23 @@ def test_nothing_waits(name: str) -> None:
 def test_looking_would_be_seen(look: Any) -> None:
     with pytest.raises((RuntimeError, NotImplementedError)):
         look(torch.empty(1, device="meta"))
+
+
+@pytest.mark.parametrize("name", RECURRENCES)
+def test_recurrences_wait_for_nothing(name: str) -> None:
+    variant = RECURRENCES[name]
+    files = {file: f"{text}# without kernels\n" for file, text in attngen.compile(variant, "triton").items()}
+    module, launches = import_files(files, name), Launches()
+    for label in ("_carry", "_give", "_carry_back", "_return"):
+        setattr(module, label, launches)
+    module._on = lambda _: contextlib.nullcontext()  # type: ignore[attr-defined]
+    sizes = {"b": 2, "h": 4, "t": 48, "c": 16, "e": 16, "m": 7}
+    known = {one.name: torch.empty([sizes[axis] for axis in one.axes], device="meta") for one in variant.inputs}
+    q, k, v = (torch.empty(2, 4, 48, 16, device="meta") for _ in "qkv")
+    given = arguments(module, (q, k, v), known)
+    y, *states = module._forward(*given, True)
+    carried, kept = states[: len(states) // 2], states[len(states) // 2 :]
+    trained = 3 + sum(one.kind is Kind.FLOAT for one in variant.inputs) + len(carried)
+    found = module._backward(torch.empty_like(y), *carried, *kept, *given, [True] * 3 + [False] * (trained - 3))
+    assert y.shape == (2, 4, 48, 16) and found[0].shape == q.shape
+    assert launches.count == 4

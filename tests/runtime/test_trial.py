@@ -42,3 +42,10 @@ def test_a_wrong_log_sum_exp_is_seen(wrong: float, monkeypatch: pytest.MonkeyPat
     found = run("j <= i")
     assert not found.passed
     assert "DISAGREES with the interpreter" in found.text()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_recurrences_agree_in_triton_as_its_products_are_rounded(dtype: str) -> None:
+    variant = attngen.load("attention a { state S = 0.9 * S + outer(k, v)  out dot(q, S) }")
+    found = trials.trial(variant, [1, 2, 40, 8], dtype, "triton", 0, {})
+    assert found.passed, found.text()

@@ -64,22 +64,18 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
     reading = _earlier(decay, 1.0) if BEFORE else decay
     decayed = key
     for t in range(COUNT):
+        key_here, decay_here = _row(key, t), _row(decay, t)
         # Rows, as what token t wrote decays until they read it.
-        row_since = tl.where(
-            token >= t, row * tl.cumprod(tl.where(token > (t + 1 if BEFORE else t), reading, 1.0), 0), 0.0
-        )
-        if BEFORE:
-            row_since = tl.where(token > t, row_since, 0.0)
-        weights = tl.where(token.trans() == t, tl.sum(row_since * _row(key, t), 1, keep_dims=True), weights)
+        first = t + 1 if BEFORE else t
+        row_since = tl.where(token >= first, row * tl.cumprod(tl.where(token > first, reading, 1.0), 0), 0.0)
+        weights = tl.where(token.trans() == t, tl.sum(row_since * key_here, 1, keep_dims=True), weights)
         slope = tl.sum(tl.where(token.trans() == t, slopes, 0.0), 1, keep_dims=True)
         d_key = tl.where(token == t, tl.sum(row_since * slope, 0, keep_dims=True), d_key)
         # What rows read of the tokens before t, without the decay of t.
         read = _product(slopes, tl.where(token < t, decayed, 0.0), PRECISION)
         d_decay = tl.where(token == t, tl.sum(row_since * read, 0, keep_dims=True), d_decay)
-        decayed = tl.where(token < t, decayed * _row(decay, t), decayed)
-        if not BEFORE:
-            read = _product(slopes, tl.where(token <= t, decayed, 0.0), PRECISION)
-        d_row = tl.where(token == t, read, d_row)
+        d_row = tl.where(token == t, read if BEFORE else read * decay_here + slope * key_here, d_row)
+        decayed = tl.where(token < t, decayed * decay_here, decayed)
     return weights, d_row, d_key, d_decay
 
 

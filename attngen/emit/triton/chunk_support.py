@@ -12,6 +12,14 @@ import triton.language as tl
 
 
 @triton.jit
+def _rounded(x):
+    """To the nearest bfloat16, for Triton's interpreter, which multiplies none and rounds towards zero."""
+    bits = x.to(tl.int32, bitcast=True)
+    bits += 0x7FFF + ((bits >> 16) & 1)
+    return (bits >> 16 << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def _product(a, b, PRECISION: tl.constexpr):
     """a b; bfloat16 is rounded to before it, float16 to as many bits, for a state may be larger than what it holds."""
     if a.shape[1] == 1:
@@ -22,8 +30,8 @@ def _product(a, b, PRECISION: tl.constexpr):
         return tl.sum(tl.trans(a) * b, 0, keep_dims=True)
     elif PRECISION == "bfloat16":
         return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16))
-    elif PRECISION == "rounded":  # the same under Triton's interpreter, which multiplies no bfloat16
-        return tl.dot(a.to(tl.bfloat16).to(tl.float32), b.to(tl.bfloat16).to(tl.float32))
+    elif PRECISION == "rounded":
+        return tl.dot(_rounded(a), _rounded(b))
     else:
         return tl.dot(a, b, input_precision=PRECISION)
 
