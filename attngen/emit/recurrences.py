@@ -53,6 +53,7 @@ def values(plan: ChunkPlan, made: Face) -> dict[str, object]:
         "sized_given": f"*given[:{len(tensors)}]",
         "sized_arguments": ", ".join(tensors),
         "filling_lines": _filling_lines(plan, made, tensors),
+        "inputs_passed": "inputs" if landed(plan) else "[]",
         "seen_argument": ", seen_before=True" if made.data else "",
         "seen_text": "; its data are looked at once" if made.data else "",
         "sized_parameters": [_typed(name, carried) for name in tensors],

@@ -195,15 +195,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
         tensors += [before, None if by_after is None else by_after.contiguous(), by_before]
     _run(call, "backward", [*tensors, *rows, *inputs], [*dy.stride(), 1])
-    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
-    found += [
-        _of_input(inputs[0], given[3], "b h", "h"),
-    ]
-    found += states
-    return tuple(
-        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
-        for total, tensor, asked in zip(found, given, wanted, strict=False)
-    )
+    return _handed_on(rows, inputs, states, given, wanted)
 
 
 def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[tuple[int, ...], ...]:
@@ -228,6 +220,21 @@ def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     return tuple(
         torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else given[0].new_empty(0)
         for tensor, asked in zip(given, wanted, strict=False)
+    )
+
+
+def _handed_on(
+    rows: list[Tensor | None], inputs: list[Tensor | None], states: list[Tensor | None], given: Any, wanted: list[bool]
+) -> tuple[Tensor, ...]:
+    """The gradients that are wanted, as what they are by, from sums for each head."""
+    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
+    found += [
+        _of_input(inputs[0], given[3], "b h", "h"),
+    ]
+    found += states
+    return tuple(
+        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
+        for total, tensor, asked in zip(found, given, wanted, strict=False)
     )
 
 

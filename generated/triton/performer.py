@@ -1244,15 +1244,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
-    found += [
-        _of_input(inputs[0], given[3], "b h chunk m c", "m c"),
-    ]
-    found += states
-    return tuple(
-        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
-        for total, tensor, asked in zip(found, given, wanted, strict=False)
-    )
+    return _handed_on(rows, inputs, states, given, wanted)
 
 
 def _state_shapes(_B: int, _H: int, _N: int, _M: int, _D: int, E: int, size_m: int) -> tuple[tuple[int, ...], ...]:
@@ -1277,6 +1269,21 @@ def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     return tuple(
         torch.empty_like(tensor, memory_format=torch.contiguous_format) if asked else given[0].new_empty(0)
         for tensor, asked in zip(given, wanted, strict=False)
+    )
+
+
+def _handed_on(
+    rows: list[Tensor | None], inputs: list[Tensor | None], states: list[Tensor | None], given: Any, wanted: list[bool]
+) -> tuple[Tensor, ...]:
+    """The gradients that are wanted, as what they are by, from sums for each head."""
+    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
+    found += [
+        _of_input(inputs[0], given[3], "b h chunk m c", "m c"),
+    ]
+    found += states
+    return tuple(
+        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
+        for total, tensor, asked in zip(found, given, wanted, strict=False)
     )
 
 

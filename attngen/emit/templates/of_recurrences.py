@@ -18,6 +18,25 @@ def _gradient_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     )
 
 
+def _handed_on(
+    rows: list[Tensor | None], inputs: list[Tensor | None], states: list[Tensor | None], given: Any, wanted: list[bool]
+) -> tuple[Tensor, ...]:
+    """The gradients that are wanted, as what they are by, from sums for each head."""
+    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
+    # % if to_inputs
+    found += [
+        # % for line in to_inputs
+        __line__,
+        # % endfor
+    ]
+    # % endif
+    found += states
+    return tuple(
+        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
+        for total, tensor, asked in zip(found, given, wanted, strict=False)
+    )
+
+
 def _summed(total: Tensor, rows: Tensor) -> Tensor:
     """The sum over the heads that read the same row."""
     B, heads, tokens, width = rows.shape

@@ -88,19 +88,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
         tensors += [before, None if by_after is None else by_after.contiguous(), by_before]
     _run(call, "backward", [*tensors, *rows__by_inputs_text__], [*dy.stride(), 1])
-    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
-    # % if to_inputs
-    found += [
-        # % for line in to_inputs
-        __line__,
-        # % endfor
-    ]
-    # % endif
-    found += states
-    return tuple(
-        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
-        for total, tensor, asked in zip(found, given, wanted, strict=False)
-    )
+    return _handed_on(rows, __inputs_passed__, states, given, wanted)
 
 
 # % for line in shape_function

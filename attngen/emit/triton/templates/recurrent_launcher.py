@@ -135,19 +135,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-    found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
-    # % if to_inputs
-    found += [
-        # % for line in to_inputs
-        __line__,
-        # % endfor
-    ]
-    # % endif
-    found += states
-    return tuple(
-        given[0].new_empty(0) if not asked else torch.zeros_like(tensor) if total is None else total.to(tensor.dtype)
-        for total, tensor, asked in zip(found, given, wanted, strict=False)
-    )
+    return _handed_on(rows, __inputs_passed__, states, given, wanted)
 
 
 # % for line in shape_function
