@@ -51,6 +51,7 @@ def compile_for(
     width: int = 64,
     only: str = "",
     options: Mapping[str, int] | None = None,
+    offsets: bool = False,
 ) -> Binary:
     """The kernels of a variant compiled for a target.
 
@@ -60,6 +61,7 @@ def compile_for(
         width: channels of keys and values.
         only: of all kernels, this one alone.
         options: QUERY_TILE, KEY_TILE, num_warps and num_stages of kernels that walk along tiles; defaults if `None`.
+        offsets: batch rows have their own position of query row 0, or of the first token.
 
     Raises:
         RuntimeError: this process interprets Triton.
@@ -71,7 +73,7 @@ def compile_for(
     shared: dict[str, int] = {}
     for before, each in _with_chunks(variant).items():
         module = import_files(generate(each, "triton"), each.name)
-        given = types(each, ELEMENTS[dtype], width)
+        given = types(each, ELEMENTS[dtype], width, offsets)
         for name, label in _kernels(module):
             if only not in ("", before + label):
                 continue

@@ -28,13 +28,16 @@ class Types:
     ints: set[str]
 
 
-def types(variant: Variant, element: str, width: int) -> Types:
+def types(variant: Variant, element: str, width: int, offsets: bool) -> Types:
     """The types of all that the kernels of a variant take."""
     made = (
         _recurrent(variant, element, width)
         if isinstance(variant.body, Recurrent)
         else _pairwise(variant, element, width)
     )
+    if offsets:
+        made.pointers["offsets_ptr"] = "i64"
+        del made.constants["offsets_ptr"]
     for given in variant.inputs:
         made.pointers[f"{kernel_name(given.name)}_ptr"] = INPUTS[given.kind]
     return made

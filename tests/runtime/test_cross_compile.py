@@ -53,6 +53,27 @@ def test_the_kernel_of_the_keys_is_compiled_too(tmp_path: Path) -> None:
     assert ".entry _make_k_turned(" in (tmp_path / "triton" / "rope.make_k_turned.cuda_90.ptx").read_text()
 
 
+TURNED = """attention turned {
+  input keep[b, h, t]: float
+  order p(y) = if h mod 2 == 0 then (y + 5) mod N else y
+  let   angle = t * 10000.0 ^ (-(c mod (D div 2)) / (D / 2))
+  def   other(x) = if c < D div 2 then -x[(c + D div 2) mod D] else x[(c + D div 2) mod D]
+  state S = (1 - 2 ^ (-5.0 - h)) * prev(keep[b, h, t]) * S + outer(k * cos(angle) + other(k) * sin(angle), v) / (1 + t)
+  out   scale * dot(q, S) * sin(t)
+}"""
+PAIRS = "attention pairs { score scale * dot(q, k) - log(1 + abs(i - j))  mask j <= i }"
+
+
+def test_positions_of_batch_rows(tmp_path: Path) -> None:
+    """Where they are a tensor, values of kernels have other types."""
+    script = "import attngen, sys; from attngen.runtime.cross import compile_for\n"
+    script += "for text in sys.argv[1:]: compile_for(attngen.load(text), 'cuda:90', offsets=True)"
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    command = [sys.executable, "-c", script, TURNED, PAIRS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_interpreting_and_compiling_do_not_mix(tmp_path: Path) -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-m", "attngen", "compile", str(SPECS[0]), "-o", str(tmp_path), "--target", "cuda:90"]

@@ -63,8 +63,8 @@ class TokenLines:
         yield "order", ["order = order_ptr + tl.cast(h, tl.int64) * N"]
         yield "rows", [f"rows = {_token('steps') if ordered else 'tl.cast(steps, tl.int64)'}"]
         yield "earlier", [f"earlier = {_token(before) if ordered else f'tl.cast({before}, tl.int64)'}"]
-        yield "offset", ["if offsets_ptr is not None:", "    offset = tl.load(offsets_ptr + b)"]
-        yield "t", ["t = rows[:, None] + offset"]
+        yield "position", ["position = offset if offsets_ptr is None else tl.load(offsets_ptr + b)"]
+        yield "t", ["t = rows[:, None] + position"]
 
     def _of_rows(self, name: str, step: str, channel: str, size: str) -> Iterator[tuple[str, list[str]]]:
         """Rows of q, k or v."""
