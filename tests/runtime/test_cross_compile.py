@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from recurrent_oracle import COMMON
 
 from attngen.ir.load import load_all
 
 ROOT = Path(__file__).parent.parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.attn"))
 DEEP = os.environ.get("ATTNGEN_PROFILE") == "deep"
+ONLY_DEEP = pytest.mark.skipif(not DEEP, reason="takes minutes")
 TARGETS = ["cuda:90"] + (["cuda:80", "cuda:100", "hip:gfx942"] if DEEP else [])
 
 
@@ -64,12 +66,13 @@ TURNED = """attention turned {
 PAIRS = "attention pairs { score scale * dot(q, k) - log(1 + abs(i - j))  mask j <= i }"
 
 
-def test_positions_of_batch_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("texts", [[TURNED, PAIRS], pytest.param(COMMON, marks=ONLY_DEEP)])
+def test_positions_of_batch_rows(texts: list[str], tmp_path: Path) -> None:
     """Where they are a tensor, values of kernels have other types."""
     script = "import attngen, sys; from attngen.runtime.cross import compile_for\n"
     script += "for text in sys.argv[1:]: compile_for(attngen.load(text), 'cuda:90', offsets=True)"
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
-    command = [sys.executable, "-c", script, TURNED, PAIRS]
+    command = [sys.executable, "-c", script, *texts]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
