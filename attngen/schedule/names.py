@@ -67,6 +67,8 @@ KERNEL_NAMES = frozenset(
     "return_to_keys return_to_decays return_by_channel return_from_end decay_keys_by_channel max min carried position "
     "steps first chunk chunks number program value_tile value_tiles VALUE_TILE PRECISION EXACT to_row to_key to_value "
     "to_decay None True False "
+    # what launching a Triton kernel takes by name
+    "self grid warmup num_warps num_stages num_ctas maxnreg args kwargs "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
     "panel_heads long_positions i_minus_j".split()

@@ -124,7 +124,7 @@ def _carried(state, decay):
 
 
 @triton.jit
-def _is_written(COUNT: tl.constexpr, BEFORE: tl.constexpr):
+def _sees(COUNT: tl.constexpr, BEFORE: tl.constexpr):
     """[i, j]: whether token i finds what token j has written."""
     i, j = tl.arange(0, COUNT)[:, None], tl.arange(0, COUNT)[None, :]
     return i > j if BEFORE else i >= j
@@ -163,7 +163,7 @@ def _weigh(row, key, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
         weights = _product(row, tl.trans(key), PRECISION) * _between(decay, BEFORE)
     else:
         weights = _weigh_by_channel(row, key, decay, BEFORE)
-    return tl.where(_is_written(row.shape[0], BEFORE), weights, 0.0)
+    return tl.where(_sees(row.shape[0], BEFORE), weights, 0.0)
 
 
 @triton.jit
@@ -243,7 +243,7 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
 @triton.jit
 def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
     """What reading each other hands to rows, keys, values and decays of the tokens of a chunk."""
-    written = _is_written(row.shape[0], BEFORE)
+    written = _sees(row.shape[0], BEFORE)
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -252,7 +252,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
         between = _between(decay, BEFORE)
-        reached = tl.where(_is_written(row.shape[0], True), _between(decay, True), 0.0)
+        reached = tl.where(_sees(row.shape[0], True), _between(decay, True), 0.0)
         read = _product(weights * slopes, tl.trans(reached), PRECISION)
         d_decay = tl.trans(tl.sum(tl.where(written, between * read, 0.0), 0, keep_dims=True))
         weights, slopes = weights * between, slopes * between
@@ -419,7 +419,7 @@ def _tokens(
 
 
 @triton.jit
-def _write_S(
+def _S_written(
     live,
     S,
     S_decay,
@@ -442,7 +442,7 @@ def _write_S(
 
 
 @triton.jit
-def _read_S(
+def _S_read(
     live,
     S,
     S_decay,
@@ -568,7 +568,7 @@ def _carry(
             VALUE_TILE,
             CHUNK,
         )
-        S = _write_S(live, S, S_decay, u, S_value, S_erases, S_erased, q, PRECISION, EXACT)
+        S = _S_written(live, S, S_decay, u, S_value, S_erases, S_erased, q, PRECISION, EXACT)
     tl.store(S_out_ptr + head * D * E + S_place, S, mask=S_inside)
 
 
@@ -675,13 +675,13 @@ def _give(
         VALUE_TILE,
         CHUNK,
     )
-    S_read = _read_S(live, S, S_decay, u, S_value, S_erases, S_erased, q, PRECISION, EXACT)
+    S_read = _S_read(live, S, S_decay, u, S_value, S_erases, S_erased, q, PRECISION, EXACT)
     y = S_read
     tl.store(y_ptr + (head * N + rows[:, None]) * E + e, y.to(y_ptr.dtype.element_ty), mask=live & (e < E))
 
 
 @triton.jit
-def _write_back_S(
+def _S_written_back(
     live,
     d_S,
     S_decay,
@@ -706,7 +706,7 @@ def _write_back_S(
 
 
 @triton.jit
-def _return_S(
+def _S_returned(
     live,
     S,
     d_S,
@@ -884,7 +884,7 @@ def _carry_back(
             CHUNK,
         )
         d_S_read = tl.where(live & (e < E), dy_at, 0.0)
-        d_S, d_S_found = _write_back_S(
+        d_S, d_S_found = _S_written_back(
             live, d_S, S_decay, u, S_value, S_erases, S_erased, q, d_S_read, PRECISION, EXACT
         )
         tl.store(d_S_found_ptr + (head * N + steps[:, None]) * E + e, d_S_found, mask=live & (e < E))
@@ -1030,7 +1030,7 @@ def _return(
     d_S = tl.load(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     d_S_found = tl.load(d_S_found_ptr + (head * N + steps[:, None]) * E + e, mask=live & (e < E), other=0.0)
     d_S_read = tl.where(live & (e < E), dy_at, 0.0)
-    d_S_erases, d_S_decay, d_u, d_S_value, d_S_erased, d_q = _return_S(
+    d_S_erases, d_S_decay, d_u, d_S_value, d_S_erased, d_q = _S_returned(
         live, S, d_S, S_decay, u, S_value, S_erases, S_erased, q, d_S_read, d_S_found, PRECISION, EXACT
     )
     dq = d_q
@@ -1247,7 +1247,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     before = [None if state is None else state.float().contiguous() for state in given[5:6]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    value_tile = min(_padded(E), WIDEST)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
+    tiles = triton.cdiv(E, value_tile) * B * H
     with _on(q.device):
         if tiles > 0:
             _carry[(tiles,)](
@@ -1289,7 +1291,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     back = [torch.empty_like(state) for state in kept]
     # The gradients by what tokens found where they erased.
     by_found = [torch.empty((B, H, N, width), dtype=torch.float32, device=q.device) for width in (E,)]
-    common |= {"VALUE_TILE": _padded(E)}
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:
@@ -1447,8 +1449,6 @@ def _packed(
         "D": D,
         "E": E,
         "D_PADDED": _padded(D),
-        "VALUE_TILE": min(_padded(E), WIDEST),
-        "CHUNK": SEGMENT,
         "PRECISION": _precision(q),
         "EXACT": _exact(q),
     }

@@ -127,7 +127,7 @@ def _carried(state, decay):
 
 
 @triton.jit
-def _is_written(COUNT: tl.constexpr, BEFORE: tl.constexpr):
+def _sees(COUNT: tl.constexpr, BEFORE: tl.constexpr):
     """[i, j]: whether token i finds what token j has written."""
     i, j = tl.arange(0, COUNT)[:, None], tl.arange(0, COUNT)[None, :]
     return i > j if BEFORE else i >= j
@@ -166,7 +166,7 @@ def _weigh(row, key, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
         weights = _product(row, tl.trans(key), PRECISION) * _between(decay, BEFORE)
     else:
         weights = _weigh_by_channel(row, key, decay, BEFORE)
-    return tl.where(_is_written(row.shape[0], BEFORE), weights, 0.0)
+    return tl.where(_sees(row.shape[0], BEFORE), weights, 0.0)
 
 
 @triton.jit
@@ -235,7 +235,7 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
 @triton.jit
 def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
     """What reading each other hands to rows, keys, values and decays of the tokens of a chunk."""
-    written = _is_written(row.shape[0], BEFORE)
+    written = _sees(row.shape[0], BEFORE)
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -244,7 +244,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
         between = _between(decay, BEFORE)
-        reached = tl.where(_is_written(row.shape[0], True), _between(decay, True), 0.0)
+        reached = tl.where(_sees(row.shape[0], True), _between(decay, True), 0.0)
         read = _product(weights * slopes, tl.trans(reached), PRECISION)
         d_decay = tl.trans(tl.sum(tl.where(written, between * read, 0.0), 0, keep_dims=True))
         weights, slopes = weights * between, slopes * between
@@ -343,7 +343,7 @@ def _tokens(
 
 
 @triton.jit
-def _write_S(
+def _S_written(
     live,
     S,
     S_key,
@@ -358,7 +358,7 @@ def _write_S(
 
 
 @triton.jit
-def _read_S(
+def _S_read(
     live,
     S,
     S_key,
@@ -372,7 +372,7 @@ def _read_S(
 
 
 @triton.jit
-def _write_z(
+def _z_written(
     live,
     z,
     S_key,
@@ -387,7 +387,7 @@ def _write_z(
 
 
 @triton.jit
-def _read_z(
+def _z_read(
     live,
     z,
     S_key,
@@ -492,8 +492,8 @@ def _carry(
             VALUE_TILE,
             CHUNK,
         )
-        S = _write_S(live, S, S_key, v, S_query, PRECISION)
-        z = _write_z(live, z, S_key, z_value, S_query, PRECISION)
+        S = _S_written(live, S, S_key, v, S_query, PRECISION)
+        z = _z_written(live, z, S_key, z_value, S_query, PRECISION)
     tl.store(S_out_ptr + head * D * E + S_place, S, mask=S_inside)
     tl.store(z_out_ptr + head * D + z_place, z, mask=z_inside)
 
@@ -583,15 +583,15 @@ def _give(
         VALUE_TILE,
         CHUNK,
     )
-    S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-    z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+    S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+    z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
     row_sum = z_read + 1e-06
     y = S_read / row_sum
     tl.store(y_ptr + (head * N + rows[:, None]) * E + e, y.to(y_ptr.dtype.element_ty), mask=live & (e < E))
 
 
 @triton.jit
-def _write_back_S(
+def _S_written_back(
     live,
     d_S,
     S_key,
@@ -607,7 +607,7 @@ def _write_back_S(
 
 
 @triton.jit
-def _return_S(
+def _S_returned(
     live,
     S,
     d_S,
@@ -631,7 +631,7 @@ def _return_S(
 
 
 @triton.jit
-def _write_back_z(
+def _z_written_back(
     live,
     d_z,
     S_key,
@@ -647,7 +647,7 @@ def _write_back_z(
 
 
 @triton.jit
-def _return_z(
+def _z_returned(
     live,
     z,
     d_z,
@@ -783,15 +783,15 @@ def _carry_back(
         )
         S = tl.load(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
         z = tl.load(z_kept_ptr + (head * chunks + chunk) * D + z_place, mask=z_inside, other=0.0)
-        S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-        z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+        S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+        z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
         row_sum_2 = z_read + 1e-06
         element_negative = -(dy_at * (S_read / row_sum_2) / row_sum_2)
         row_row_sum = tl.sum(tl.where(e < E, element_negative, 0.0), 1, keep_dims=True)
         d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
         d_z_read = tl.where(live, row_row_sum, 0.0)
-        d_S = _write_back_S(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
-        d_z = _write_back_z(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
+        d_S = _S_written_back(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
+        d_z = _z_written_back(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
     if d_z_in_ptr is not None:
@@ -913,8 +913,8 @@ def _return(
     )
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     z = tl.load(z_kept_ptr + (head * chunks + chunk) * D + z_place, mask=z_inside, other=0.0)
-    S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-    z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+    S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+    z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
     d_S = tl.load(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, mask=S_inside, other=0.0)
     d_z = tl.load(d_z_kept_ptr + (head * chunks + chunk) * D + z_place, mask=z_inside, other=0.0)
     row_sum_2 = z_read + 1e-06
@@ -922,8 +922,8 @@ def _return(
     row_row_sum = tl.sum(tl.where(e < E, element_negative, 0.0), 1, keep_dims=True)
     d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
     d_z_read = tl.where(live, row_row_sum, 0.0)
-    d_S_query, d_S_key, d_v = _return_S(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
-    d_S_query_of_z, d_S_key_of_z, d_z_value = _return_z(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
+    d_S_query, d_S_key, d_v = _S_returned(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
+    d_S_query_of_z, d_S_key_of_z, d_z_value = _z_returned(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     d_S_query += d_S_query_of_z
     d_S_key += d_S_key_of_z
     dq = tl.where(q_at > 0.0, d_S_query, d_S_query * S_query)
@@ -1050,7 +1050,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     before = [None if state is None else state.float().contiguous() for state in given[3:5]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    value_tile = min(_padded(E), WIDEST)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
+    tiles = triton.cdiv(E, value_tile) * B * H
     with _on(q.device):
         if tiles > 0:
             _carry[(tiles,)](
@@ -1090,7 +1092,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[3:5], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E)}
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:
@@ -1225,8 +1227,6 @@ def _packed(
         "D": D,
         "E": E,
         "D_PADDED": _padded(D),
-        "VALUE_TILE": min(_padded(E), WIDEST),
-        "CHUNK": SEGMENT,
         "PRECISION": _precision(q),
         "EXACT": _exact(q),
     }

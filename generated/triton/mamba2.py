@@ -123,7 +123,7 @@ def _carried(state, decay):
 
 
 @triton.jit
-def _is_written(COUNT: tl.constexpr, BEFORE: tl.constexpr):
+def _sees(COUNT: tl.constexpr, BEFORE: tl.constexpr):
     """[i, j]: whether token i finds what token j has written."""
     i, j = tl.arange(0, COUNT)[:, None], tl.arange(0, COUNT)[None, :]
     return i > j if BEFORE else i >= j
@@ -162,7 +162,7 @@ def _weigh(row, key, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
         weights = _product(row, tl.trans(key), PRECISION) * _between(decay, BEFORE)
     else:
         weights = _weigh_by_channel(row, key, decay, BEFORE)
-    return tl.where(_is_written(row.shape[0], BEFORE), weights, 0.0)
+    return tl.where(_sees(row.shape[0], BEFORE), weights, 0.0)
 
 
 @triton.jit
@@ -231,7 +231,7 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
 @triton.jit
 def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
     """What reading each other hands to rows, keys, values and decays of the tokens of a chunk."""
-    written = _is_written(row.shape[0], BEFORE)
+    written = _sees(row.shape[0], BEFORE)
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -240,7 +240,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
         between = _between(decay, BEFORE)
-        reached = tl.where(_is_written(row.shape[0], True), _between(decay, True), 0.0)
+        reached = tl.where(_sees(row.shape[0], True), _between(decay, True), 0.0)
         read = _product(weights * slopes, tl.trans(reached), PRECISION)
         d_decay = tl.trans(tl.sum(tl.where(written, between * read, 0.0), 0, keep_dims=True))
         weights, slopes = weights * between, slopes * between
@@ -370,7 +370,7 @@ def _tokens(
 
 
 @triton.jit
-def _write_S(
+def _S_written(
     live,
     S,
     S_decay,
@@ -387,7 +387,7 @@ def _write_S(
 
 
 @triton.jit
-def _read_S(
+def _S_read(
     live,
     S,
     S_decay,
@@ -504,7 +504,7 @@ def _carry(
             VALUE_TILE,
             CHUNK,
         )
-        S = _write_S(live, S, S_decay, k, S_value, q, PRECISION)
+        S = _S_written(live, S, S_decay, k, S_value, q, PRECISION)
     tl.store(S_out_ptr + head * D * E + S_place, S, mask=S_inside)
 
 
@@ -615,14 +615,14 @@ def _give(
         VALUE_TILE,
         CHUNK,
     )
-    S_read = _read_S(live, S, S_decay, k, S_value, q, PRECISION)
+    S_read = _S_read(live, S, S_decay, k, S_value, q, PRECISION)
     head_skip = tl.cast(tl.load(skip__ptr + tl.cast(h // skip__share, tl.int64) * skip__stride_0), tl.float32)
     y = S_read + head_skip * v_at
     tl.store(y_ptr + (head * N + rows[:, None]) * E + e, y.to(y_ptr.dtype.element_ty), mask=live & (e < E))
 
 
 @triton.jit
-def _write_back_S(
+def _S_written_back(
     live,
     d_S,
     S_decay,
@@ -640,7 +640,7 @@ def _write_back_S(
 
 
 @triton.jit
-def _return_S(
+def _S_returned(
     live,
     S,
     d_S,
@@ -799,7 +799,7 @@ def _carry_back(
         row_row_sum_2 = tl.sum(tl.where(e < E, element_product_2, 0.0), 1, keep_dims=True)
         head_skip_2 = tl.cast(tl.load(skip__ptr + tl.cast(h // skip__share, tl.int64) * skip__stride_0), tl.float32)
         d_S_read = tl.where(live & (e < E), dy_at, 0.0)
-        d_S = _write_back_S(live, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
+        d_S = _S_written_back(live, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
 
@@ -936,7 +936,7 @@ def _return(
     d_S_read = tl.where(live & (e < E), dy_at, 0.0)
     by_skip_ = tl.sum(tl.where(live, row_row_sum_2, 0.0), 0, keep_dims=True)
     dv = dy_at * head_skip_2
-    d_q, d_S_decay, d_k, d_S_value = _return_S(live, S, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
+    d_q, d_S_decay, d_k, d_S_value = _S_returned(live, S, d_S, S_decay, k, S_value, q, d_S_read, PRECISION)
     dq = d_q
     element_product = d_S_value * v_at
     row_row_sum = tl.sum(tl.where(e < E, element_product, 0.0), 1, keep_dims=True)
@@ -1111,7 +1111,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     before = [None if state is None else state.float().contiguous() for state in given[6:7]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    value_tile = min(_padded(E), WIDEST)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
+    tiles = triton.cdiv(E, value_tile) * B * H
     with _on(q.device):
         if tiles > 0:
             _carry[(tiles,)](
@@ -1152,7 +1154,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[6:7], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E)}
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:
@@ -1314,8 +1316,6 @@ def _packed(
         "D": D,
         "E": E,
         "D_PADDED": _padded(D),
-        "VALUE_TILE": min(_padded(E), WIDEST),
-        "CHUNK": SEGMENT,
         "PRECISION": _precision(q),
         "EXACT": _exact(q),
     }

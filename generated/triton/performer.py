@@ -123,7 +123,7 @@ def _carried(state, decay):
 
 
 @triton.jit
-def _is_written(COUNT: tl.constexpr, BEFORE: tl.constexpr):
+def _sees(COUNT: tl.constexpr, BEFORE: tl.constexpr):
     """[i, j]: whether token i finds what token j has written."""
     i, j = tl.arange(0, COUNT)[:, None], tl.arange(0, COUNT)[None, :]
     return i > j if BEFORE else i >= j
@@ -162,7 +162,7 @@ def _weigh(row, key, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
         weights = _product(row, tl.trans(key), PRECISION) * _between(decay, BEFORE)
     else:
         weights = _weigh_by_channel(row, key, decay, BEFORE)
-    return tl.where(_is_written(row.shape[0], BEFORE), weights, 0.0)
+    return tl.where(_sees(row.shape[0], BEFORE), weights, 0.0)
 
 
 @triton.jit
@@ -231,7 +231,7 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
 @triton.jit
 def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
     """What reading each other hands to rows, keys, values and decays of the tokens of a chunk."""
-    written = _is_written(row.shape[0], BEFORE)
+    written = _sees(row.shape[0], BEFORE)
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -240,7 +240,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
         between = _between(decay, BEFORE)
-        reached = tl.where(_is_written(row.shape[0], True), _between(decay, True), 0.0)
+        reached = tl.where(_sees(row.shape[0], True), _between(decay, True), 0.0)
         read = _product(weights * slopes, tl.trans(reached), PRECISION)
         d_decay = tl.trans(tl.sum(tl.where(written, between * read, 0.0), 0, keep_dims=True))
         weights, slopes = weights * between, slopes * between
@@ -366,7 +366,7 @@ def _tokens(
 
 
 @triton.jit
-def _write_S(
+def _S_written(
     live,
     S,
     S_key,
@@ -381,7 +381,7 @@ def _write_S(
 
 
 @triton.jit
-def _read_S(
+def _S_read(
     live,
     S,
     S_key,
@@ -395,7 +395,7 @@ def _read_S(
 
 
 @triton.jit
-def _write_z(
+def _z_written(
     live,
     z,
     S_key,
@@ -410,7 +410,7 @@ def _write_z(
 
 
 @triton.jit
-def _read_z(
+def _z_read(
     live,
     z,
     S_key,
@@ -530,8 +530,8 @@ def _carry(
             CHUNK,
             PRECISION,
         )
-        S = _write_S(live, S, S_key, v, S_query, PRECISION)
-        z = _write_z(live, z, S_key, z_value, S_query, PRECISION)
+        S = _S_written(live, S, S_key, v, S_query, PRECISION)
+        z = _z_written(live, z, S_key, z_value, S_query, PRECISION)
     tl.store(S_out_ptr + head * E * size_m + S_place, S, mask=S_inside)
     tl.store(z_out_ptr + head * size_m + z_place, z, mask=z_inside)
 
@@ -636,15 +636,15 @@ def _give(
         CHUNK,
         PRECISION,
     )
-    S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-    z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+    S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+    z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
     row_sum = z_read + 1e-06
     y = S_read / row_sum
     tl.store(y_ptr + (head * N + rows[:, None]) * E + e, y.to(y_ptr.dtype.element_ty), mask=live & (e < E))
 
 
 @triton.jit
-def _write_back_S(
+def _S_written_back(
     live,
     d_S,
     S_key,
@@ -660,7 +660,7 @@ def _write_back_S(
 
 
 @triton.jit
-def _return_S(
+def _S_returned(
     live,
     S,
     d_S,
@@ -684,7 +684,7 @@ def _return_S(
 
 
 @triton.jit
-def _write_back_z(
+def _z_written_back(
     live,
     d_z,
     S_key,
@@ -700,7 +700,7 @@ def _write_back_z(
 
 
 @triton.jit
-def _return_z(
+def _z_returned(
     live,
     z,
     d_z,
@@ -851,15 +851,15 @@ def _carry_back(
         )
         S = tl.load(S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, mask=S_inside, other=0.0)
         z = tl.load(z_kept_ptr + (head * chunks + chunk) * size_m + z_place, mask=z_inside, other=0.0)
-        S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-        z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+        S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+        z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
         row_sum_2 = z_read + 1e-06
         element_negative_3 = -(dy_at * (S_read / row_sum_2) / row_sum_2)
         row_row_sum_5 = tl.sum(tl.where(e < E, element_negative_3, 0.0), 1, keep_dims=True)
         d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
         d_z_read = tl.where(live, row_row_sum_5, 0.0)
-        d_S = _write_back_S(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
-        d_z = _write_back_z(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
+        d_S = _S_written_back(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
+        d_z = _z_written_back(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * E * size_m + S_place, d_S, mask=S_inside)
     if d_z_in_ptr is not None:
@@ -1006,8 +1006,8 @@ def _return(
     )
     S = tl.load(S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, mask=S_inside, other=0.0)
     z = tl.load(z_kept_ptr + (head * chunks + chunk) * size_m + z_place, mask=z_inside, other=0.0)
-    S_read = _read_S(live, S, S_key, v, S_query, PRECISION)
-    z_read = _read_z(live, z, S_key, z_value, S_query, PRECISION)
+    S_read = _S_read(live, S, S_key, v, S_query, PRECISION)
+    z_read = _z_read(live, z, S_key, z_value, S_query, PRECISION)
     d_S = tl.load(d_S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, mask=S_inside, other=0.0)
     d_z = tl.load(d_z_kept_ptr + (head * chunks + chunk) * size_m + z_place, mask=z_inside, other=0.0)
     row_sum_2 = z_read + 1e-06
@@ -1015,8 +1015,8 @@ def _return(
     row_row_sum_5 = tl.sum(tl.where(e < E, element_negative_3, 0.0), 1, keep_dims=True)
     d_S_read = tl.where(live & (e < E), dy_at / row_sum_2, 0.0)
     d_z_read = tl.where(live, row_row_sum_5, 0.0)
-    d_S_query, d_S_key, d_v = _return_S(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
-    d_S_query_of_z, d_S_key_of_z, d_z_value = _return_z(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
+    d_S_query, d_S_key, d_v = _S_returned(live, S, d_S, S_key, v, S_query, d_S_read, PRECISION)
+    d_S_query_of_z, d_S_key_of_z, d_z_value = _z_returned(live, z, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     d_S_query += d_S_query_of_z
     d_S_key += d_S_key_of_z
     element_product_3 = d_S_query * S_query
@@ -1170,7 +1170,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     before = [None if state is None else state.float().contiguous() for state in given[4:6]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    value_tile = min(_padded(E), WIDEST)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
+    tiles = triton.cdiv(E, value_tile) * B * H
     with _on(q.device):
         if tiles > 0:
             _carry[(tiles,)](
@@ -1213,7 +1215,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:6], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E)}
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:
@@ -1371,8 +1373,6 @@ def _packed(
         "size_m": size_m,
         "D_PADDED": _padded(D),
         "m_PADDED": _padded(size_m),
-        "VALUE_TILE": min(_padded(E), WIDEST),
-        "CHUNK": SEGMENT,
         "PRECISION": _precision(q),
         "EXACT": _exact(q),
     }

@@ -79,8 +79,9 @@ def test_values_are_shared_among_programs(backend: str) -> None:
     """More of them than one carries; where they are summed, one carries all."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 1, 20, width, generator=generator) for width in (4, 4, 70))
-    for out in ("dot(q, S)", "l2norm(dot(q, S))"):
-        text = f"attention a {{ state S = 0.5 * S + outer(k, v)  state z = z + k  out {out} / (1 + abs(dot(q, z))) }}"
+    for out in ("dot(q, S)", "l2norm(dot(q, S))", "dot(q, S) * dot(v, x)"):
+        text = "attention a { state S = 0.5 * S + outer(k, v)  state z = z + k  state x = 0.9 * x + v "
+        text += f"out {out} / (1 + abs(dot(q, z))) }}"
         agrees(text, Given((q, k, v), {}, {}), 0, backend)
         gradients_agree(text, Given((q, k, v), {}, {}), 0, backend)
 
@@ -109,6 +110,19 @@ def test_rows_at_other_channels(update: str, backend: str) -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v, gc, w = (torch.randn(2, 2, 21, width, generator=generator) for width in (8, 8, 5, 8, 5))
     call = Given((q, k, v), {"gc": gc, "w": w}, {})
+    agrees(text, call, 0, backend)
+    gradients_agree(text, call, 0, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("index", ["(c + 1) mod D", "(c + t) mod D", "(2 * c) mod D"])
+def test_rows_of_heads_at_other_channels(index: str, backend: str) -> None:
+    """They get gradients of all tokens, some of which may read them elsewhere."""
+    text = f"""attention a {{ input w[h, c]: float  let x = w[h]
+      state S = 0.5 * S + outer(x[{index}] * k * x, v)  out dot(q, S) }}"""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 2, 40, width, generator=generator) for width in (6, 6, 3))
+    call = Given((q, k, v), {"w": torch.randn(2, 6, generator=generator)}, {})
     agrees(text, call, 0, backend)
     gradients_agree(text, call, 0, backend)
 

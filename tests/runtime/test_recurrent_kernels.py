@@ -205,6 +205,56 @@ def test_names_that_kernels_use_are_free(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.parametrize("name", ["pairs", "write", "back_S", "S_written", "sees"])
+def test_names_of_states_are_free(name: str, backend: str) -> None:
+    """Forward and backward: functions are called by states."""
+    q, k, v, _ = rows(tokens=3)
+    run = kernel(
+        f"attention a {{ state S = S + outer(k, v)  state {name} = 0.9 * {name} + outer(tanh(k), v) "
+        f"out dot(q, S) * dot(q, {name}) }}",
+        backend,
+    )
+    agree(run, (q, k, v))
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.parametrize("name", ["grid", "warmup", "num_warps", "num_stages", "SEGMENT", "WIDEST", "common"])
+def test_names_of_parameters_are_free(name: str, backend: str) -> None:
+    """Launches have arguments of their own."""
+    q, k, v, g = rows(tokens=3)
+    agree(
+        kernel(
+            f"attention a({name}: float = 0.5) {{ state S = {name} * S + outer(k, v)  out dot(q, S) * {name} }}",
+            backend,
+        ),
+        (q, k, v),
+    )
+    run = kernel(
+        f"attention a {{ input {name}[b, h, t]: float  state S = S + outer(k, v)  out dot(q, S) * {name}[b, h, t] }}",
+        backend,
+    )
+    agree(run, (q, k, v), **{name: g})
+
+
+def agree(run: RecurrentKernel, qkv: tuple[Tensor, Tensor, Tensor], **inputs: Tensor) -> None:
+    """The kernel and the interpreter: y, and its gradients by q, k and v."""
+    leaves = [x.requires_grad_() for x in qkv]
+    y, expected = run(*qkv, **inputs), run.reference(*qkv, **inputs)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-4)
+    found, wanted = (torch.autograd.grad(x.square().sum(), leaves) for x in (y, expected))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_an_out_that_reads_no_state_is_refused() -> None:
+    with pytest.raises(attngen.SpecError, match="E0406") as caught:
+        kernel("attention a {\n  state z = 0.5 * z + v\n  out v }", "cpp")
+    (problem,) = caught.value.diagnostics
+    assert problem.message == "`out` reads no state, which can't be compiled yet"
+    assert (problem.span.line, problem.span.column) == (2, 3)
+
+
+@pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("axis", ["r", "row", "int", "first", "m"])
 def test_axes_may_be_called_as_what_kernels_count_by(axis: str, backend: str) -> None:
     """Values and gradients, for the loop over tokens counts by r."""

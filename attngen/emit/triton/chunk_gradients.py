@@ -13,12 +13,12 @@ import triton.language as tl
 from attngen.emit.triton.chunk_support import (
     _between,
     _earlier,
-    _is_written,
     _kept,
     _later,
     _left,
     _product,
     _row,
+    _sees,
     _since,
 )
 
@@ -82,7 +82,7 @@ def _return_pairs_by_channel(row, key, slopes, decay, BEFORE: tl.constexpr, PREC
 @triton.jit
 def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
     """What reading each other hands to rows, keys, values and decays of the tokens of a chunk."""
-    written = _is_written(row.shape[0], BEFORE)
+    written = _sees(row.shape[0], BEFORE)
     slopes = tl.where(written, _product(gradient, tl.trans(value), PRECISION), 0.0)
     if decay is None:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
@@ -91,7 +91,7 @@ def _return_pairs(row, key, value, gradient, decay, BEFORE: tl.constexpr, PRECIS
     elif decay.shape[1] == 1:
         weights = tl.where(written, _product(row, tl.trans(key), PRECISION), 0.0)
         between = _between(decay, BEFORE)
-        reached = tl.where(_is_written(row.shape[0], True), _between(decay, True), 0.0)
+        reached = tl.where(_sees(row.shape[0], True), _between(decay, True), 0.0)
         read = _product(weights * slopes, tl.trans(reached), PRECISION)
         d_decay = tl.trans(tl.sum(tl.where(written, between * read, 0.0), 0, keep_dims=True))
         weights, slopes = weights * between, slopes * between

@@ -101,7 +101,7 @@ def _carried(state, decay):
 
 
 @triton.jit
-def _is_written(COUNT: tl.constexpr, BEFORE: tl.constexpr):
+def _sees(COUNT: tl.constexpr, BEFORE: tl.constexpr):
     """[i, j]: whether token i finds what token j has written."""
     i, j = tl.arange(0, COUNT)[:, None], tl.arange(0, COUNT)[None, :]
     return i > j if BEFORE else i >= j
@@ -140,7 +140,7 @@ def _weigh(row, key, decay, BEFORE: tl.constexpr, PRECISION: tl.constexpr):
         weights = _product(row, tl.trans(key), PRECISION) * _between(decay, BEFORE)
     else:
         weights = _weigh_by_channel(row, key, decay, BEFORE)
-    return tl.where(_is_written(row.shape[0], BEFORE), weights, 0.0)
+    return tl.where(_sees(row.shape[0], BEFORE), weights, 0.0)
 
 
 @triton.jit

@@ -65,7 +65,7 @@ class Chunks:
             "keep_lines": shown(
                 [each.stored(each.called, f"{each.called}_kept_ptr", kept_slot()) for each in states], 8
             ),
-            "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('write', s)}" for s in states)], 8),
+            "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('written', s)}" for s in states)], 8),
             "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in states]),
             "give_lines": shown([*lines.opening([*place, *give, "rows live e"]), *place, *give]),
         }
@@ -114,7 +114,7 @@ def kept_slot() -> str:
 
 def call(what: str, state: Carrying) -> str:
     """A function of a state."""
-    return f"_{what}_{state.called}({', '.join(['live', state.called, *state.rows, *state.precisions])})"
+    return f"_{state.called}_{what}({', '.join(['live', state.called, *state.rows, *state.precisions])})"
 
 
 def shown(lines: Iterable[str], indent: int = 4) -> list[str]:

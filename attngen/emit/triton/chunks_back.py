@@ -61,7 +61,7 @@ class ChunksBack:
         again = self._again(self._rereads)
         body = [forward.tokens_call(), *again, *lines.statements(self.plan.y_return), *by_y]
         body += [
-            f"{', '.join(_behind(state))} = {_call('write_back', state, _write_back_arguments(state))}"
+            f"{', '.join(_behind(state))} = {_call('written_back', state, _write_back_arguments(state))}"
             for state in states
         ]
         body += [state.found_stored() for state in self.erasing]
@@ -147,7 +147,7 @@ def _behind(state: CarryingBack) -> list[str]:
 
 
 def _call(what: str, state: CarryingBack, arguments: list[str]) -> str:
-    return f"_{what}_{state.forward.called}({', '.join([*arguments, *state.forward.precisions])})"
+    return f"_{state.forward.called}_{what}({', '.join([*arguments, *state.forward.precisions])})"
 
 
 def _finish(state: CarryingBack) -> list[str]:
@@ -161,7 +161,7 @@ def _returned(state: CarryingBack, sums: Sums) -> list[str]:
     own = Sums()
     state.returning(own)
     called = {name: f"{name}_of_{state.forward.called}" if name in sums.names else name for name in own.names}
-    line = f"{', '.join(called.values())} = {_call('return', state, _return_arguments(state))}"
+    line = f"{', '.join(called.values())} = {_call('returned', state, _return_arguments(state))}"
     new = [name for name in called if name not in sums.names]
     more = [sums.add(name, made) for name, made in called.items() if name not in new]
     sums.names.update(dict.fromkeys(new))

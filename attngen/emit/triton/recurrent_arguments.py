@@ -49,12 +49,9 @@ def given(plan: ChunkPlan) -> list[Given]:
 
 OF_DY = (Given("dy_ptr", "dy"), *(Given(f"dy_stride_{axis}", f"dy.stride({k})") for k, axis in enumerate("bhne")))
 """What kernels of the backward pass take of the gradient by y."""
-CONSTANTS = (
-    Given("VALUE_TILE", "min(_padded(E), WIDEST)", True),
-    Given("CHUNK", "SEGMENT", True),
-    Given("PRECISION", "_precision(q)", True),
-    Given("EXACT", "_exact(q)", True),
-)
+TILES = (Given("VALUE_TILE", "value_tile", True), Given("CHUNK", "SEGMENT", True))
+CONSTANTS = (*TILES, Given("PRECISION", "_precision(q)", True), Given("EXACT", "_exact(q)", True))
+"""What is known when kernels are compiled; passes choose their tiles, where no name of the author's is in the way."""
 
 
 def used(plan: ChunkPlan, lines: Iterable[str]) -> list[Given]:

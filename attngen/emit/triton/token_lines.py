@@ -12,10 +12,10 @@ from attngen.emit.triton.matrices import load_matrix, matrix_name
 from attngen.emit.triton.token_printer import LAST, TokenPrinter, inside
 from attngen.ir.expr import Expr, Row, children, distinct
 from attngen.schedule.chunks import ChunkPlan
-from attngen.schedule.levels import is_row_sum
+from attngen.schedule.levels import Level, is_row_sum, level
 from attngen.schedule.returns import Return
 from attngen.schedule.statements import Statement
-from attngen.schedule.tokens import TokenRow
+from attngen.schedule.tokens import TOKENS, TokenRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,10 @@ class TokenLines:
         """The same where there are tokens and channels, else 0: what is not there may come to anything."""
         return f"tl.where({inside(axis)}, {self.text(expr)}, 0.0)"
 
+    def varies_with_tokens(self, expr: Expr) -> bool:
+        """Whether an expression over statements is another for each token."""
+        return bool(level(expr, self.printer(exact=False).levels, TOKENS) & Level.QUERY)
+
     def printer(self, exact: bool) -> TokenPrinter:
         """Expressions of the function."""
         statements: list[Statement] = [statement for part in self.parts for statement in part.statements]
@@ -117,6 +121,7 @@ def sums_values(plan: ChunkPlan) -> bool:
     lines = TokenLines(plan, parts)
     sums = [part for each in parts for expr in each.exprs for part in distinct(expr) if is_row_sum(part)]
     products = any(row.projected is not None and row.projected.axis == "e" for row in plan.rows)
+    products = products or any(state.key_axis == "e" for state in plan.states)
     return products or any(lines.printer(exact=False).summed(children(part)[0]) == "e" for part in sums)
 
 

@@ -63,7 +63,9 @@ class TokenReturns:
         axes = self.plan.variant.input(leaf.input).axes
         channel = self.lines.text(leaf.indices[axes.index(made.axes[0])]) if made.axes else "0"
         at_own = not made.axes or channel == index_of(made.axes[0])
-        if EARLIER in leaf.indices or not at_own:
+        if not (made.of_token or at_own or self.lines.varies_with_tokens(leaf.indices[axes.index(made.axes[0])])):
+            yield from self._summed_and_moved(made, channel, text)
+        elif EARLIER in leaf.indices or not at_own:
             yield from self._moved(made, channel, text, "earlier" if EARLIER in leaf.indices else "rows")
         else:
             summed = f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
@@ -77,11 +79,21 @@ class TokenReturns:
     def _moved(self, made: Landed, channel: str, text: str, rows: str = "rows") -> Iterator[str]:
         """A share that goes to another channel, or to another token: it is added in memory."""
         self.moved.add(made.name)
-        start = f"(head * N + {rows}[:, None])" if made.of_token else SLOT
+        start = f"(head * N + {rows}[:, None])" if made.of_token else f"({SLOT} + tl.zeros([CHUNK, 1], tl.int32))"
         place = f"{start} * {size_of(made.axes[0])} + {channel}" if made.axes else start
         shape = f"tl.where({_inside(made)}, {text}, 0.0)"
         yield f"if {made.name}_ptr is not None:"
         yield f'    tl.atomic_add({made.name}_ptr + {place}, {shape}, mask={_inside(made)}, sem="relaxed")'
+
+    def _summed_and_moved(self, made: Landed, channel: str, text: str) -> Iterator[str]:
+        """The same of what is first summed over the tokens of a chunk."""
+        self.moved.add(made.name)
+        axis = made.axes[0]
+        there = f"{index_of(axis)} < {size_of(axis)}"
+        total = f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
+        place = f"{made.name}_ptr + {SLOT} * {size_of(axis)} + {channel}"
+        yield f"if {made.name}_ptr is not None:"
+        yield f'    tl.atomic_add({place}, {total}, mask={there}, sem="relaxed")'
 
     def stores(self) -> Iterator[str]:
         """What is stored in the end."""

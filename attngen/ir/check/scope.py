@@ -38,7 +38,7 @@ MODULE_NAMES = frozenset(
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(
     "offset return_lse tune debug prepared list_number seen_before tile_starts query_order key_order sizes y lse "
-    "position positions state states order carried STATES dict "
+    "self return_state position positions state states order carried STATES dict "
     "kernel options reach runs meta offsets tensors integers reals fault panel_heads long_positions "
     "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess sys tempfile "
     "abs all bool float int isinstance list max min range str tuple zip array ValueError".split()

@@ -1,5 +1,5 @@
 @triton.jit
-def _read___state__(
+def ___state___read(
     # % for argument in arguments
     __argument__,
     # % endfor

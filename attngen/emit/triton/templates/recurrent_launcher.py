@@ -49,7 +49,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     before = [None if state is None else state.float().contiguous() for state in given[__states_in__]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    tiles = triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    value_tile = min(_padded(E), WIDEST)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
+    tiles = triton.cdiv(E, value_tile) * B * H
     with _on(q.device):
         if tiles > 0:
             _carry[(tiles,)](
@@ -104,7 +106,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # The gradients by what tokens found where they erased.
     by_found = [torch.empty((B, H, N, width), dtype=torch.float32, device=q.device) for width in __erased_widths__]
     # % endif
-    common |= {"VALUE_TILE": _padded(E)}
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         if B * H > 0:

@@ -1,5 +1,5 @@
 @triton.jit
-def _return___state__(
+def ___state___returned(
     # % for argument in return_arguments
     __argument__,
     # % endfor

@@ -1,5 +1,5 @@
 @triton.jit
-def _write___state__(
+def ___state___written(
     # % for argument in arguments
     __argument__,
     # % endfor

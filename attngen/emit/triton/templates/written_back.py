@@ -1,5 +1,5 @@
 @triton.jit
-def _write_back___state__(
+def ___state___written_back(
     # % for argument in write_back_arguments
     __argument__,
     # % endfor
