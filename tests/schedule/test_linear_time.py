@@ -116,5 +116,5 @@ def test_what_is_in_the_way(weight: str, reason: str) -> None:
 
 def test_explanations_show_the_recurrence() -> None:
     explained = attngen.build(PACKED, backend="cpp").explain()
-    assert "Where each query is a key's token, from position 0 on, it goes in linear time (C++)." in explained
+    assert "Where each query is a key's token, from position 0 on, it goes in linear time." in explained
     assert "    adds outer(k, w[h, t] * v)" in explained
