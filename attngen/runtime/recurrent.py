@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
@@ -38,6 +39,7 @@ class RecurrentKernel(Kernel):
         scale: float | None = None,
         state: State | None = None,
         return_state: bool = False,
+        debug: bool = False,
         **inputs: Tensor,
     ) -> Any:
         """What each token reads from the states of a recurrence.
@@ -47,6 +49,8 @@ class RecurrentKernel(Kernel):
             scale: 1/sqrt(D) unless given.
             state: what is carried into the first token; 0 unless given, and then the first token stands at position 0.
             return_state: also give what is carried out of the last token.
+            debug: look at data on a GPU too (sorted, in range, finite), which waits for the device; on a CPU, and by
+                the reference, they always are.
             inputs: the spec's inputs by name.
 
         Returns:
@@ -62,7 +66,10 @@ class RecurrentKernel(Kernel):
             carried = {} if state is None else state.values
             self._check_values(carried, q, k, v, inputs)
             given: dict[str, Any] = {**inputs, **self.parameters}
-            y, values = self._function(backend)(q, k, v, scale=scale, position=start, state=carried, **given)
+            function = self._function(backend)
+            if debug and "debug" in signature(function).parameters:
+                given["debug"] = True
+            y, values = function(q, k, v, scale=scale, position=start, state=carried, **given)
             return (y, State(values, start + q.shape[2])) if return_state else y
         check_call(self.variant, q, k, v, scale=scale, offset=start, inputs=inputs, parameters=self.parameters)
         y, after = self.reference(q, k, v, scale=scale, state=state, return_state=True, **inputs)

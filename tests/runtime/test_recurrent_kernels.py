@@ -246,6 +246,15 @@ def agree(run: RecurrentKernel, qkv: tuple[Tensor, Tensor, Tensor], **inputs: Te
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_data_are_looked_at_on_demand(backend: str) -> None:
+    """On a CPU they always are."""
+    q, k, v, g = rows()
+    run = kernel(backend=backend)
+    assert torch.equal(run(q, k, v, g=g, debug=True), run(q, k, v, g=g))
+    refused("gated: g holds a value outside of (-inf, 0] (<text>:2)", lambda: run(q, k, v, g=-g, debug=True))
+
+
 def test_an_out_that_reads_no_state_is_refused() -> None:
     with pytest.raises(attngen.SpecError, match="E0406") as caught:
         kernel("attention a {\n  state z = 0.5 * z + v\n  out v }", "cpp")
