@@ -9,6 +9,9 @@ from attngen.emit.triton.token_lines import padded
 from attngen.schedule.chunks import StatePlan
 from attngen.schedule.tokens import TokenRow
 
+SLOT = "(head * chunks + chunk)"
+"""Where kernels keep what belongs to a chunk of a head."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carrying:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from attngen.emit.layout import laid_out
 from attngen.emit.render import render
-from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.carrying import SLOT, Carrying
 from attngen.emit.triton.recurrent_arguments import declared, given, used
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.schedule.chunks import ChunkPlan
@@ -53,7 +53,7 @@ class Chunks:
         states = self.states
         lines, y = TokenLines(self.plan, (self.plan.y,)), self.plan.y
         place = self.place_lines()
-        kept = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', kept_slot())}" for each in states]
+        kept = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', SLOT)}" for each in states]
         reads = [f"{', '.join(each.readings)} = {call('read', each)}" for each in states if each.readings]
         give = [*kept, self.tokens_call(), *reads, *lines.statements(y), f"y = {lines.text(y.result)}"]
         return {
@@ -62,9 +62,7 @@ class Chunks:
             "given": declared(given(self.plan)),
             "place_lines": shown([*lines.opening(place), *place]),
             "start_lines": shown([line for each in states for line in start_lines(each, each.called, "in")]),
-            "keep_lines": shown(
-                [each.stored(each.called, f"{each.called}_kept_ptr", kept_slot()) for each in states], 8
-            ),
+            "keep_lines": shown([each.stored(each.called, f"{each.called}_kept_ptr", SLOT) for each in states], 8),
             "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('written', s)}" for s in states)], 8),
             "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in states]),
             "give_lines": shown([*lines.opening([*place, *give, "rows live e"]), *place, *give]),
@@ -105,11 +103,6 @@ def start_lines(state: Carrying, name: str, end: str) -> list[str]:
 def constants(state: Carrying) -> list[str]:
     """What functions of a state know when they are compiled."""
     return [f"{name}: tl.constexpr" for name in state.precisions]
-
-
-def kept_slot() -> str:
-    """Where states in front of chunks are kept."""
-    return "(head * chunks + chunk)"
 
 
 def call(what: str, state: Carrying) -> str:

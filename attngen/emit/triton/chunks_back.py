@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from attngen.emit.render import render
 from attngen.emit.tokens import kept_axes
-from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.carrying import SLOT, Carrying
 from attngen.emit.triton.carrying_back import CarryingBack, Sums
-from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, kept_slot, shown, start_lines
+from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, shown, start_lines
 from attngen.emit.triton.recurrent_arguments import OF_DY, declared, given
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.emit.triton.token_returns import TokenReturns
@@ -67,7 +67,7 @@ class ChunksBack:
         body += [state.found_stored() for state in self.erasing]
         names = [f"{state.forward.called}_kept_ptr" for state in states]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "in", "kept")]
-        slots = [state.forward.stored(state.called, f"{state.called}_kept_ptr", kept_slot()) for state in states]
+        slots = [state.forward.stored(state.called, f"{state.called}_kept_ptr", SLOT) for state in states]
         return {
             "by_state_arguments": [*names, *ends, *(f"{state.by_found}_ptr" for state in self.erasing)],
             "place_lines": shown([*lines.opening(place), *place]),
@@ -79,7 +79,7 @@ class ChunksBack:
 
     def _again(self, states: list[Carrying]) -> list[str]:
         """States in front of a chunk, and, where that is needed, what tokens read of them."""
-        lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', kept_slot())}" for each in states]
+        lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', SLOT)}" for each in states]
         reads = [state for state in self._rereads if state in states]
         return [*lines, *(f"{', '.join(each.readings)} = {call('read', each)}" for each in reads)]
 
@@ -89,7 +89,7 @@ class ChunksBack:
         lines = TokenLines(self.plan, tuple(returns))
         found = TokenReturns(self.plan, lines)
         body = [forward.tokens_call(), *self._again(forward.states)]
-        body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', kept_slot())}" for s in states]
+        body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', SLOT)}" for s in states]
         body += [state.found_loaded() for state in self.erasing]
         body += found.of(self.plan.y_return)
         for state in states:

@@ -54,6 +54,12 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
 
+def device_check(name: str) -> list[str]:
+    """What a launcher says of tensors on a CPU, unless Triton is interpreted."""
+    where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
+    return laid_out([f'_require(runs, "{name}: {where}")'], 4)
+
+
 def imports(plan: Plan, shown: Mapping[str, object]) -> tuple[str, ...]:
     """What a launcher imports; `shown` is what its template shows."""
     text = f"{shown['table_lines']} {shown['element_launches']}"

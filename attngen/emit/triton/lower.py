@@ -81,14 +81,9 @@ def _values(plan: Plan) -> dict[str, object]:
         **normalization,
         **_searched(plan),
         "walk_lines": _loops(plan, {**of_rows, **normalization}, visit).lines(),
-        "device_check": laid_out([_device_check(plan)], 4),
+        "device_check": launcher.device_check(plan.variant.name),
         "fault": fault_text(plan) if plan.checked else "",
     }
-
-
-def _device_check(plan: Plan) -> str:
-    where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
-    return f'_require(runs, "{plan.variant.name}: {where}")'
 
 
 def _text(plan: Plan, expr: Expr, exact: bool, outer: int = 0) -> str:

@@ -14,6 +14,7 @@ from attngen.emit.tokens import Landed, distinct_matrices, landed, size_of
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
+from attngen.emit.triton.launcher import device_check
 from attngen.emit.triton.recurrent_arguments import TILES, given
 from attngen.emit.triton.token_lines import sums_values
 from attngen.schedule.chunks import ChunkPlan
@@ -26,25 +27,21 @@ WARPS = 8
 
 def generate(plan: ChunkPlan) -> str:
     """The generated file."""
-    made, variant = recurrent_face(plan.variant, debug=True), plan.variant
+    made = recurrent_face(plan.variant, debug=True)
     back = ChunksBack(plan)
     kernels = "\n\n\n".join([*Chunks(plan).kernels(), *back.kernels()])
     shown = {**made.values(), **recurrences.values(plan, made)}
     tables = laid_out(args.table_lines(plan), 4)
-    where = "q is on the CPU; this file runs on a GPU, and under TRITON_INTERPRET=1 on a CPU"
     shown |= {
         "imports": sorted_imports(IMPORTS, ("from functools import lru_cache",) if tables else ()),
         "segment": segment(plan),
         "warps": WARPS,
         "kernels": kernels,
         "jit_support": _jit_support(kernels),
-        "device_check": laid_out(
-            [
-                'runs = q.device.type != "cpu" or not isinstance(_carry, triton.JITFunction)',
-                f'_require(runs, "{variant.name}: {where}")',
-            ],
-            4,
-        ),
+        "device_check": [
+            'runs = q.device.type != "cpu" or not isinstance(_carry, triton.JITFunction)',
+            *device_check(plan.variant.name),
+        ],
         "other_errors": [],
         "states": [(state.called, number) for number, state in enumerate(plan.states)],
         "widest": "2**30" if sums_values(plan) else str(WIDEST),
@@ -69,10 +66,9 @@ def _tuple(texts: Iterable[str]) -> str:
 
 
 def segment(plan: ChunkPlan) -> int:
-    """Tokens of a chunk: few where they are taken one after the other, to decay or to be solved for."""
-    if any(state.by_channel for state in plan.states):
-        return 16
-    return 16 if any(state.erases is not None for state in plan.states) or distinct_matrices(plan) else 32
+    """Tokens of a chunk: few where they are taken one after the other, or where matrices fill the registers."""
+    one_by_one = any(state.by_channel or state.erases is not None for state in plan.states)
+    return 16 if one_by_one or distinct_matrices(plan) else 32
 
 
 def _zeros(plan: ChunkPlan, made: Landed) -> str:
@@ -85,7 +81,8 @@ def _rooms_passed(plan: ChunkPlan, back: ChunksBack) -> list[tuple[str, str]]:
     """What the kernel of gradients takes of that."""
     rooms = {f"d{name}": f"rows[{k}]" for k, name in enumerate("qkv")}
     rooms |= {made.name: f"inputs[{k}]" for k, made in enumerate(landed(plan))}
-    return [(f"{name}_ptr", rooms[name]) for name in rooms if name in back.rooms()]
+    taken = back.rooms()
+    return [(f"{name}_ptr", room) for name, room in rooms.items() if name in taken]
 
 
 def _jit_support(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from attngen.emit.tokens import Landed, index_of, kept_axes, landed_by, size_of
+from attngen.emit.triton.carrying import SLOT
 from attngen.emit.triton.carrying_back import Sums
 from attngen.emit.triton.matrices import matrix_name
 from attngen.emit.triton.token_lines import TokenLines
@@ -13,8 +14,6 @@ from attngen.emit.triton.token_printer import inside
 from attngen.ir.expr import EARLIER, Expr, Read, Rechannel, Row, Variable
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.returns import Return, is_own_element
-
-SLOT = "(head * chunks + chunk)"
 
 
 @dataclass
@@ -68,8 +67,7 @@ class TokenReturns:
         elif EARLIER in leaf.indices or not at_own:
             yield from self._moved(made, channel, text, "earlier" if EARLIER in leaf.indices else "rows")
         else:
-            summed = f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
-            yield self._landed(made, text if made.of_token else summed)
+            yield self._landed(made, text if made.of_token else _summed(made, text))
 
     def _landed(self, made: Landed, text: str) -> str:
         """A share of what is stored once."""
@@ -81,29 +79,23 @@ class TokenReturns:
         self.moved.add(made.name)
         start = f"(head * N + {rows}[:, None])" if made.of_token else f"({SLOT} + tl.zeros([CHUNK, 1], tl.int32))"
         place = f"{start} * {size_of(made.axes[0])} + {channel}" if made.axes else start
-        shape = f"tl.where({_inside(made)}, {text}, 0.0)"
-        yield f"if {made.name}_ptr is not None:"
-        yield f'    tl.atomic_add({made.name}_ptr + {place}, {shape}, mask={_inside(made)}, sem="relaxed")'
+        yield from _added(made, place, f"tl.where({_inside(made)}, {text}, 0.0)", _inside(made))
 
     def _summed_and_moved(self, made: Landed, channel: str, text: str) -> Iterator[str]:
         """The same of what is first summed over the tokens of a chunk."""
         self.moved.add(made.name)
         axis = made.axes[0]
-        there = f"{index_of(axis)} < {size_of(axis)}"
-        total = f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
-        place = f"{made.name}_ptr + {SLOT} * {size_of(axis)} + {channel}"
-        yield f"if {made.name}_ptr is not None:"
-        yield f'    tl.atomic_add({place}, {total}, mask={there}, sem="relaxed")'
+        place = f"{SLOT} * {size_of(axis)} + {channel}"
+        yield from _added(made, place, _summed(made, text), f"{index_of(axis)} < {size_of(axis)}")
 
     def stores(self) -> Iterator[str]:
         """What is stored in the end."""
         for made in self.landed.values():
-            yield f"if {made.name}_ptr is not None:"
             place, there = self._place(made)
             if made.name in self.moved:
-                shape = f"tl.where({there}, {made.name}, 0.0)"
-                yield f'    tl.atomic_add({made.name}_ptr + {place}, {shape}, mask={there}, sem="relaxed")'
+                yield from _added(made, place, f"tl.where({there}, {made.name}, 0.0)", there)
             else:
+                yield f"if {made.name}_ptr is not None:"
                 yield f"    tl.store({made.name}_ptr + {place}, {made.name}, mask={there})"
 
     def _place(self, made: Landed) -> tuple[str, str]:
@@ -125,3 +117,14 @@ class TokenReturns:
 
 def _inside(made: Landed) -> str:
     return inside(made.axes[0] if made.axes else None)
+
+
+def _summed(made: Landed, text: str) -> str:
+    """Over the tokens of a chunk."""
+    return f"tl.sum(tl.where({_inside(made)}, {text}, 0.0), 0, keep_dims=True)"
+
+
+def _added(made: Landed, place: str, text: str, there: str) -> Iterator[str]:
+    """To sums in memory, to which others add as well."""
+    yield f"if {made.name}_ptr is not None:"
+    yield f'    tl.atomic_add({made.name}_ptr + {place}, {text}, mask={there}, sem="relaxed")'
