@@ -227,7 +227,8 @@ def _data(variant: nodes.Variant, given: nodes.Input, debug: str) -> list[str]:
     if not test and along is None and given.kind is not Kind.FLOAT:
         return []
     where = place(variant, given.span.line)
-    arguments = f'"{variant.name}", "{given.name}", {given.name}, {test or None}, "{range_text(given.range)}", {along}'
+    inside = f"lambda {given.name}: {test}" if test else None
+    arguments = f'"{variant.name}", "{given.name}", {given.name}, {inside}, "{range_text(given.range)}", {along}'
     return [f'_data({arguments}, "{where}"{debug})']
 
 

@@ -59,8 +59,9 @@ KERNEL_NAMES = frozenset(
     "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug tune "
     # kernels of recurrences
     "terms sum_of_terms as_floats at room token_at order "
-    "CHUNK SLACK Decays Head since between by_token by_channel turn weigh_by_token weigh_by_channel decay_keys fade "
-    "solve product multiply_rows multiply_columns across faded decayed erased_decayed ones D_lanes E_lanes run decays "
+    "CHUNK SLACK Decays Head since between by_token by_channel turn weigh_by_token weigh_by_channel weigh_in_block "
+    "weigh_block put_sums sums_of folded BLOCK decay_keys fade solve product multiply_rows multiply_columns across "
+    "faded decayed erased_decayed ones D_lanes E_lanes run decays "
     "buffers kept some target sums load_lines apart place pair states Tokens SEGMENT TOGETHER segment segments slot "
     "take_state give_state run_heads start stop advance found across d_across d_state values_across slopes joined "
     "from_state read earlier scale_columns sum_columns add_scaled solve_back join return_to_rows "

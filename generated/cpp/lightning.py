@@ -243,7 +243,7 @@ def _packed(
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("lightning", offset, offsets, B, M - N, q.device)
     if not seen_before:
-        _data("lightning", "slope", slope, slope >= 0.0, "[0, inf)", None, "lightning.attn:4")
+        _data("lightning", "slope", slope, lambda slope: slope >= 0.0, "[0, inf)", None, "lightning.attn:4")
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
     reach = max(N, M) + (abs(offset) if isinstance(offset, int) else int(offset.abs().max()) if B else 0)
     tensors = [
@@ -404,20 +404,20 @@ def _data(
     name: str,
     label: str,
     tensor: Tensor,
-    inside: Tensor | None,
+    inside: Callable[[Tensor], Tensor] | None,
     wanted: str,
     sorted_along: int | None,
     place: str,
     debug: bool = False,
 ) -> None:
     """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
-    if not (tensor.device.type == "cpu" or debug):
+    if not (tensor.device.type == "cpu" or debug) or tensor.numel() == 0:
         return
-    if tensor.is_floating_point() and tensor.numel():
-        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; no tensor of flags is made
+    if tensor.is_floating_point() or inside is not None:
+        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         _require(bool(ends.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
-    if inside is not None:
-        _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
+        within = inside is None or bool(inside(ends).all())
+        _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)

@@ -179,12 +179,16 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     B, H, N, _, D, E = call.sizes
     dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
 
-    def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
-        return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
+    def sums(asked: bool, *shape: int, make: Any = torch.zeros, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        return make((B, H, *shape), dtype=dtype, device="cpu") if asked else None  # zeros, where the kernel adds
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    shapes = _state_shapes(*call.sizes)
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[3:5], shapes, strict=True)]
+    rows = [
+        sums(wanted[0], N, D, make=torch.empty),
+        sums(wanted[1], N, D, make=torch.empty),
+        sums(wanted[2], N, E, make=torch.empty),
+    ]
+    by_before = zip(wanted[3:5], _state_shapes(*call.sizes), strict=True)
+    states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
         tensors += [before, None if by_after is None else by_after.contiguous(), by_before]

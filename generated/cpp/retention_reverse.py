@@ -182,14 +182,18 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     B, H, N, _, D, E = call.sizes
     dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
 
-    def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
-        return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
+    def sums(asked: bool, *shape: int, make: Any = torch.zeros, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        return make((B, H, *shape), dtype=dtype, device="cpu") if asked else None  # zeros, where the kernel adds
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    shapes = _state_shapes(*call.sizes)
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], shapes, strict=True)]
+    rows = [
+        sums(wanted[0], N, D, make=torch.empty),
+        sums(wanted[1], N, D, make=torch.empty),
+        sums(wanted[2], N, E, make=torch.empty),
+    ]
+    by_before = zip(wanted[4:5], _state_shapes(*call.sizes), strict=True)
+    states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     inputs = [
-        zeros(wanted[3], dtype=torch.float64),
+        sums(wanted[3], dtype=torch.float64),
     ]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
@@ -284,7 +288,7 @@ def _packed(
             "retention_reverse",
             "gamma",
             gamma,
-            (gamma > 0.0) & (gamma <= 1.0),
+            lambda gamma: (gamma > 0.0) & (gamma <= 1.0),
             "(0, 1]",
             None,
             "retention_reverse.attn:4",
@@ -456,20 +460,20 @@ def _data(
     name: str,
     label: str,
     tensor: Tensor,
-    inside: Tensor | None,
+    inside: Callable[[Tensor], Tensor] | None,
     wanted: str,
     sorted_along: int | None,
     place: str,
     debug: bool = False,
 ) -> None:
     """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
-    if not (tensor.device.type == "cpu" or debug):
+    if not (tensor.device.type == "cpu" or debug) or tensor.numel() == 0:
         return
-    if tensor.is_floating_point() and tensor.numel():
-        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; no tensor of flags is made
+    if tensor.is_floating_point() or inside is not None:
+        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         _require(bool(ends.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
-    if inside is not None:
-        _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
+        within = inside is None or bool(inside(ends).all())
+        _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)

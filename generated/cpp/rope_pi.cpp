@@ -124,6 +124,31 @@ inline float sum_of(Floats x) {
   return x[0];
 }
 
+// Each lane is the sum of two: of those of x where its number has no bit HALF, and of those of y where it has.
+template <int HALF, int... LANE>
+inline Floats folded(Floats x, Floats y, std::integer_sequence<int, LANE...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, y, (LANE & HALF ? LANES + LANE : LANE)...) +
+         __builtin_shufflevector(x, y, ((LANE & HALF ? LANES + LANE : LANE) ^ HALF)...);
+#else
+  const Ints near = { (LANE & HALF ? LANES + LANE : LANE)... }, far = near ^ HALF;
+  return __builtin_shuffle(x, y, near) + __builtin_shuffle(x, y, far);
+#endif
+}
+
+// Lane n is the sum of all lanes of x[n].
+template <int HALF = LANES / 2>
+inline Floats sums_of(const Floats* x) {
+  if constexpr (HALF == 0)
+    return *x;
+  else {
+    Floats folds[HALF];
+    for (int n = 0; n < HALF; ++n)
+      folds[n] = folded<HALF>(x[n], x[n + HALF], std::make_integer_sequence<int, LANES>());
+    return sums_of<HALF / 2>(folds);
+  }
+}
+
 // 2^x for x <= 0, by a minimax polynomial on [-1/2, 1/2] (relative error 1e-7); exactly 0 from -127 down.
 inline Floats exp2_of(Floats x) {
   const Floats least = all(-127.0f), rounding = all(12582912.0f);  // 1.5 * 2^23: a sum with it has no fraction

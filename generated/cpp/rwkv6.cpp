@@ -124,6 +124,31 @@ inline float sum_of(Floats x) {
   return x[0];
 }
 
+// Each lane is the sum of two: of those of x where its number has no bit HALF, and of those of y where it has.
+template <int HALF, int... LANE>
+inline Floats folded(Floats x, Floats y, std::integer_sequence<int, LANE...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, y, (LANE & HALF ? LANES + LANE : LANE)...) +
+         __builtin_shufflevector(x, y, ((LANE & HALF ? LANES + LANE : LANE) ^ HALF)...);
+#else
+  const Ints near = { (LANE & HALF ? LANES + LANE : LANE)... }, far = near ^ HALF;
+  return __builtin_shuffle(x, y, near) + __builtin_shuffle(x, y, far);
+#endif
+}
+
+// Lane n is the sum of all lanes of x[n].
+template <int HALF = LANES / 2>
+inline Floats sums_of(const Floats* x) {
+  if constexpr (HALF == 0)
+    return *x;
+  else {
+    Floats folds[HALF];
+    for (int n = 0; n < HALF; ++n)
+      folds[n] = folded<HALF>(x[n], x[n + HALF], std::make_integer_sequence<int, LANES>());
+    return sums_of<HALF / 2>(folds);
+  }
+}
+
 // 2^x for x <= 0, by a minimax polynomial on [-1/2, 1/2] (relative error 1e-7); exactly 0 from -127 down.
 inline Floats exp2_of(Floats x) {
   const Floats least = all(-127.0f), rounding = all(12582912.0f);  // 1.5 * 2^23: a sum with it has no fraction
@@ -195,6 +220,7 @@ inline void multiply(int64_t depth, const T* rows, int64_t stride, const T* pane
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
 constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
+constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
 // out = rescale * out + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
@@ -297,29 +323,78 @@ struct Decays {
   }
 }
 
-// The same where each channel decays in its own way; `decayed` are the keys behind the last token.
-[[gnu::noinline]] inline void weigh_by_channel(
-    int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, bool before,
-    float* weights, float* decayed) {
-  for (int64_t i = 0; i < count; ++i) {
-    float* of_token = weights + i * CHUNK;
-    std::fill_n(of_token, CHUNK, 0.0f);
-    std::copy_n(keys + i * width, width, decayed + i * width);
-    for (int64_t j = 0; j < i; ++j) {
-      Floats sums = {};
-      for (int64_t c = 0; c < width; c += LANES) {
-        float* key = decayed + j * width + c;
-        const Floats then = load(key), now = then * load(decay + i * width + c);
-        store(key, now);
-        sums = multiply_add(before ? then : now, load(rows + i * width + c), sums);
+// tile[r][n] = sum of the lanes of terms[r][n].
+inline void put_sums(Floats (&terms)[BLOCK * BLOCK], float* tile) {
+  float sums[BLOCK * BLOCK];
+  for (int64_t p = 0; p < BLOCK * BLOCK; p += LANES) store(sums + p, sums_of(terms + p));
+  for (int64_t r = 0; r < BLOCK; ++r) std::copy_n(sums + r * BLOCK, BLOCK, tile + r * CHUNK);
+}
+
+// weights[i][j] = row i . (key j * decays from j to i), where rows read BEFORE their tokens write, or behind that, for
+// a block of tokens, and their keys as they are left behind it. FULL: there are as many; without, those behind them
+// keep all. `faded` gets rows times what decays since the block has begun, and behind them what is left of all at its
+// end.
+template <bool BEFORE, bool FULL>
+[[gnu::noinline]] inline void weigh_in_block(
+    int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, float* weights,
+    float* decayed, float* faded) {
+  Floats terms[BLOCK * BLOCK] = {};
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats kept = all(1.0f), key[BLOCK];
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < BLOCK; ++i) {
+      const int64_t place = i * width + c;
+      const Floats row = load(rows + place), step = FULL || i < count ? load(decay + place) : all(1.0f);
+      if (BEFORE) store(faded + place, row * kept);
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < i; ++j) {
+        const Floats then = key[j];
+        key[j] *= step;
+        terms[i * BLOCK + j] = multiply_add(BEFORE ? then : key[j], row, terms[i * BLOCK + j]);
       }
-      of_token[j] = sum_of(sums);
+      key[i] = load(keys + place);
+      kept *= step;
+      if (BEFORE) continue;
+      store(faded + place, row * kept);
+      terms[i * BLOCK + i] = multiply_add(key[i], row, terms[i * BLOCK + i]);
     }
-    if (before) continue;
-    Floats sums = {};
-    for (int64_t c = 0; c < width; c += LANES)
-      sums = multiply_add(load(keys + i * width + c), load(rows + i * width + c), sums);
-    of_token[i] = sum_of(sums);
+    for (int64_t i = 0; i < BLOCK; ++i) store(decayed + i * width + c, key[i]);
+    store(faded + BLOCK * width + c, kept);
+  }
+  put_sums(terms, weights);
+}
+
+// The same for what a block of tokens before has written: keys as they were left behind the block in between decay on.
+[[gnu::noinline]] inline void weigh_block(const float* faded, int64_t width, float* weights, float* decayed) {
+  Floats terms[BLOCK * BLOCK] = {};
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats row[BLOCK];
+    for (int64_t i = 0; i < BLOCK; ++i) row[i] = load(faded + i * width + c);
+    const Floats kept = load(faded + BLOCK * width + c);
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < BLOCK; ++j) {
+      const Floats key = load(decayed + j * width + c);
+      store(decayed + j * width + c, key * kept);
+#pragma GCC unroll 4
+      for (int64_t i = 0; i < BLOCK; ++i) terms[i * BLOCK + j] = multiply_add(row[i], key, terms[i * BLOCK + j]);
+    }
+  }
+  put_sums(terms, weights);
+}
+
+// The same for all tokens of a chunk; `decayed` are the keys behind the last of them.
+template <bool BEFORE>
+void weigh_by_channel(
+    int64_t count, const float* rows, const float* keys, int64_t width, const float* decay, float* weights,
+    float* decayed, float* faded) {
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    const int64_t place = first * width;
+    float* tile = weights + first * CHUNK + first;
+    const auto within = count - first < BLOCK ? weigh_in_block<BEFORE, false> : weigh_in_block<BEFORE, true>;
+    within(count - first, rows + place, keys + place, width, decay + place, tile, decayed + place, faded);
+    for (int64_t earlier = 0; earlier < first; earlier += BLOCK)
+      weigh_block(faded, width, weights + first * CHUNK + earlier, decayed + earlier * width);
+    for (int64_t i = 0; i < BLOCK; ++i) std::fill(tile + i * CHUNK + BLOCK, weights + (first + i + 1) * CHUNK, 0.0f);
   }
 }
 
@@ -579,8 +654,9 @@ struct Head : Tokens {
     float* const state = &space.S[0];
     Decays& decays = space.S_decays;
     decays.by_channel(rows, &space.S_decay[0], D_lanes);
-    weigh_by_channel(
-        rows, &space.q[0], &space.k[0], D_lanes, &space.S_decay[0], true, &space.weights[0], &space.decayed[0]);
+    weigh_by_channel<true>(
+        rows, &space.q[0], &space.k[0], D_lanes, &space.S_decay[0], &space.weights[0], &space.decayed[0],
+        &space.faded[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[0], true, &space.faded[0]);
     product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.v[0], E_lanes, &space.ones[0], &space.S_read[0]);

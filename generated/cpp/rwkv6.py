@@ -185,15 +185,19 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     B, H, N, _, D, E = call.sizes
     dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
 
-    def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
-        return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
+    def sums(asked: bool, *shape: int, make: Any = torch.zeros, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        return make((B, H, *shape), dtype=dtype, device="cpu") if asked else None  # zeros, where the kernel adds
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    shapes = _state_shapes(*call.sizes)
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[5:6], shapes, strict=True)]
+    rows = [
+        sums(wanted[0], N, D, make=torch.empty),
+        sums(wanted[1], N, D, make=torch.empty),
+        sums(wanted[2], N, E, make=torch.empty),
+    ]
+    by_before = zip(wanted[5:6], _state_shapes(*call.sizes), strict=True)
+    states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     inputs = [
-        zeros(wanted[4], D, dtype=torch.float64),
-        zeros(wanted[3], N, D),
+        sums(wanted[4], D, dtype=torch.float64),
+        sums(wanted[3], N, D, make=torch.empty),
     ]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
@@ -288,7 +292,7 @@ def _packed(
     scale = 1 / math.sqrt(D) if scale is None else scale
     position = _offset("rwkv6", position, positions, B, 0, q.device)
     if not seen_before:
-        _data("rwkv6", "w", w, w <= 0.0, "(-inf, 0]", None, "rwkv6.attn:4")
+        _data("rwkv6", "w", w, lambda w: w <= 0.0, "(-inf, 0]", None, "rwkv6.attn:4")
         _data("rwkv6", "u", u, None, "", None, "rwkv6.attn:5")
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
@@ -453,20 +457,20 @@ def _data(
     name: str,
     label: str,
     tensor: Tensor,
-    inside: Tensor | None,
+    inside: Callable[[Tensor], Tensor] | None,
     wanted: str,
     sorted_along: int | None,
     place: str,
     debug: bool = False,
 ) -> None:
     """What the values of an input must be; on a GPU, where looking waits for the device, only to debug."""
-    if not (tensor.device.type == "cpu" or debug):
+    if not (tensor.device.type == "cpu" or debug) or tensor.numel() == 0:
         return
-    if tensor.is_floating_point() and tensor.numel():
-        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; no tensor of flags is made
+    if tensor.is_floating_point() or inside is not None:
+        ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         _require(bool(ends.isfinite().all()), f"{name}: {label} holds a value that is not finite ({place})")
-    if inside is not None:
-        _require(bool(inside.all()), f"{name}: {label} holds a value outside of {wanted} ({place})")
+        within = inside is None or bool(inside(ends).all())
+        _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
         steps = tensor.narrow(sorted_along, 1, tensor.shape[sorted_along] - 1)
         before = tensor.narrow(sorted_along, 0, tensor.shape[sorted_along] - 1)

@@ -34,7 +34,7 @@ CALLS: list[tuple[Callable[..., None], tuple[Any, ...], str]] = [
         "x holds a value that is not finite",
     ),
     (checks._data, ("a", "doc", elsewhere([1, 0]), None, "", 0, "a:1"), "doc is declared sorted and falls somewhere"),
-    (checks._data, ("a", "x", elsewhere([1]), elsewhere([False]), "[2, 3]", None, "a:1"), r"outside of \[2, 3\]"),
+    (checks._data, ("a", "x", elsewhere([1]), lambda x: x >= 2, "[2, 3]", None, "a:1"), r"outside of \[2, 3\]"),
     (checks._offset_inside, ("a", elsewhere([9]), 3, "because"), "offset 9 is outside of"),
     (checks._no_fault, ("a", elsewhere([1]), "divides an int by 0"), "a pair divides an int by 0"),
 ]

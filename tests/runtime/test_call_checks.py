@@ -67,7 +67,7 @@ def test_a_call_that_fits_is_served(backend: str) -> None:
         ({"slope": torch.zeros(3)}, "a: slope has 3 heads, which does not divide H = 2 (<text>:2)"),
         ({"slope": torch.zeros(2, 1)}, "a: slope has the shape [2, 1]; it must be [h] (<text>:2)"),
         ({"slope": torch.zeros(2, dtype=torch.int64)}, "a: slope is torch.int64; it must be float (<text>:2)"),
-        ({"slope": torch.full((2,), 3.0)}, "a: slope holds a value outside of [0, 1] (<text>:2)"),
+        ({"slope": torch.tensor([0.5, 3.0])}, "a: slope holds a value outside of [0, 1] (<text>:2)"),
         ({"slope": torch.tensor([0.0, torch.nan])}, "a: slope holds a value that is not finite (<text>:2)"),
         ({"doc": torch.zeros(1, 5, dtype=torch.int64)}, "a: doc has 5 elements along `n`, not 6 (<text>:3)"),
         ({"doc": torch.tensor([[0, 0, 1, 1, 0, 0]])}, "a: doc is declared sorted and falls somewhere (<text>:3)"),

@@ -134,8 +134,8 @@ class Carrying:
         flag, decay = str(before).lower(), self.state.decay
         if self.state.by_channel:
             assert decay is not None
-            given = f"{at(row.name)}, {at(keys.name)}, {self.depth}, {at(decay.name)}, {flag}"
-            return [f"weigh_by_channel(rows, {given}, {WEIGHTS}, {self.decayed(keys)});"]
+            given = f"{at(row.name)}, {at(keys.name)}, {self.depth}, {at(decay.name)}"
+            return [f"weigh_by_channel<{flag}>(rows, {given}, {WEIGHTS}, {self.decayed(keys)}, {FADED});"]
         return [
             f"turn(rows, {at(keys.name)}, {self.depth}, {ACROSS});",
             f"weigh_by_token(rows, {at(row.name)}, {ACROSS}, {self.depth}, decays, {flag}, {WEIGHTS});",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Container
 
 from attngen.emit import operators, recurrences
 from attngen.emit.checks import place
 from attngen.emit.cpp import chunks
 from attngen.emit.cpp.files import MODULES, flags, helper_functions, support
+from attngen.emit.cpp.token_returns import assigned
 from attngen.emit.face import recurrent_face
 from attngen.emit.render import functions, render
 from attngen.emit.tokens import Landed, landed
@@ -58,7 +60,10 @@ def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
     variant = plan.variant
     where = f"{variant.name}: q is on {{q.device}}; this file runs on the CPU"
     trained = operators.trained_inputs(variant)
-    zeros = [_zeros(3 + trained.index(each.input), each) for each in landed(plan)]
+    made = assigned(plan)
+    rows = [Landed(name, of_token=True, axes=(axis,)) for name, axis in (("q", "c"), ("k", "c"), ("v", "e"))]
+    by_rows = [_sums(index, each, made) for index, each in enumerate(rows)]
+    by_inputs = [_sums(3 + trained.index(each.input), each, made) for each in landed(plan)]
     return {
         "imports": sorted(IMPORTS, key=lambda line: (line.startswith("from"), line)),
         "spec": json.dumps(place(variant, variant.span.line), ensure_ascii=False),
@@ -69,8 +74,9 @@ def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
         "device_check": ["if not (q.is_cpu or q.is_meta):", f"    raise ValueError(f{json.dumps(where)})"],
         "other_errors": ERRORS,
         "ordered": variant.order is not None,
-        "by_inputs": zeros,
-        "by_inputs_text": ", *inputs" if zeros else "",
+        "by_rows": by_rows,
+        "by_inputs": by_inputs,
+        "by_inputs_text": ", *inputs" if by_inputs else "",
         "to_inputs": recurrences.to_inputs(plan),
     }
 
@@ -81,7 +87,9 @@ def _segment() -> int:
     return math.prod(int(match[1]) for match in found if match is not None)
 
 
-def _zeros(index: int, made: Landed) -> str:
-    """Room for the gradient by an input, where it is asked for."""
-    shape = "".join(f", {size}" for size in (*(["N"] if made.of_token else []), *made.shape))
-    return f"zeros(wanted[{index}]{shape}{'' if made.of_token else ', dtype=torch.float64'})"
+def _sums(index: int, made: Landed, assigned: Container[str]) -> str:
+    """Room for the gradient by a row or an input, where it is asked for."""
+    shape = [*(["N"] if made.of_token else []), *made.shape]
+    options = [*(["make=torch.empty"] if made.name in assigned else [])]
+    options += [] if made.of_token else ["dtype=torch.float64"]
+    return f"sums({', '.join([f'wanted[{index}]', *shape, *options])})"

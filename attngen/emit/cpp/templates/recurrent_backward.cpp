@@ -20,7 +20,7 @@ struct Call : Given {
   const float* d___state_name___out;  // [B, H, __state_shape__], or null for 0
   float* d___state_name___in;         // or null where nobody asks for it
   // % endfor
-  // Zero at first, or null where nobody asks for them.
+  // Null where nobody asks for them; zero at first, where shares are only added.
   float *dq, *dk, *dv;  // [B, H, N, D] and [..., E]
   // % for landing_type, landing_name, landing_shape in landings
   __landing_type__* __landing_name__;  // [__landing_shape__]

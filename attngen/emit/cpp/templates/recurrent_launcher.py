@@ -71,12 +71,16 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     B, H, N, _, D, E__unpacked_sizes__ = call.sizes
     dy = torch.zeros((B, H, N, E), dtype=call.dtype, device="cpu") if dy is None else dy
 
-    def zeros(asked: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
-        return torch.zeros((B, H, *shape), dtype=dtype, device="cpu") if asked else None
+    def sums(asked: bool, *shape: int, make: Any = torch.zeros, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        return make((B, H, *shape), dtype=dtype, device="cpu") if asked else None  # zeros, where the kernel adds
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
-    shapes = _state_shapes(*call.sizes)
-    states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
+    rows = [
+        # % for line in by_rows
+        __line__,
+        # % endfor
+    ]
+    by_before = zip(wanted[__states_wanted__], _state_shapes(*call.sizes), strict=True)
+    states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     # % if by_inputs
     inputs = [
         # % for line in by_inputs
