@@ -448,6 +448,36 @@ inline void give_state(
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
+// What a row reads of a state: read[e] = sum of row[c] * state[c][e].
+[[gnu::noinline]] inline void read_state(
+    int64_t depth, int64_t width, const float* row, const float* __restrict__ state, float* __restrict__ read) {
+  std::fill_n(read, width, 0.0f);
+  int64_t c = 0;
+  for (; c + 4 <= depth; c += 4) {  // four rows at once, for sums go through memory
+    const float *first = state + c * width, *second = first + width, *third = second + width, *fourth = third + width;
+    for (int64_t e = 0; e < width; ++e)
+      read[e] += row[c] * first[e] + row[c + 1] * second[e] + (row[c + 2] * third[e] + row[c + 3] * fourth[e]);
+  }
+  for (; c < depth; ++c)
+    for (int64_t e = 0; e < width; ++e) read[e] += row[c] * state[c * width + e];
+}
+
+// A state behind its next token: next[c][e] = decay[c] * state[c][e] + key[c] * value[e], and erased[c] * found[e] if a
+// token erases. `step`: from one decay to the next, 0 where all rows decay alike.
+[[gnu::noinline]] inline void write_state(
+    int64_t depth, int64_t width, const float* __restrict__ state, const float* decay, int64_t step, const float* key,
+    const float* value, const float* erased, const float* found, float* __restrict__ next) {
+  for (int64_t c = 0; c < depth; ++c) {
+    const float kept = decay[c * step], written = key[c], back = erased ? erased[c] : 0;
+    const float* from = state + c * width;
+    float* to = next + c * width;
+    if (erased)
+      for (int64_t e = 0; e < width; ++e) to[e] = kept * from[e] + (written * value[e] + back * found[e]);
+    else
+      for (int64_t e = 0; e < width; ++e) to[e] = kept * from[e] + written * value[e];
+  }
+}
+
 // All heads of a call: each thread takes the next that is left, with a workspace of its own.
 template <typename Head, typename Space, typename Call>
 void run_heads(const Call& call) {
@@ -633,6 +663,14 @@ struct Head : Tokens {
     product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &space.faded[0], state);
   }
 
+  // What the only token of a call reads from S, and S behind it.
+  [[gnu::noinline]] void step_S(int64_t head) {
+    const float* const state = call.S_in ? call.S_in + head * D * E : &space.S[0];
+    float* const next = call.S_out + head * D * E;
+    write_state(D, E, state, &space.S_decay[0], 0, &space.k[0], &space.v[0], nullptr, nullptr, next);
+    read_state(D, E, &space.q[0], next, &space.S_read[0]);
+  }
+
   // What the tokens of a chunk give.
   [[gnu::noinline]] void give() const {
     for (int64_t r = 0; r < rows; ++r) {
@@ -653,6 +691,11 @@ struct Head : Tokens {
 
   void run() {
     const int64_t head = int64_t{b} * H + h;
+    if (N == 1 && !call.S_kept) {
+      load(0);
+      step_S(head);
+      return give();
+    }
     take_state(call.S_in ? call.S_in + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
     for (int64_t start = 0; start < N; start += CHUNK) {
       if (start % (SEGMENT * CHUNK) == 0) keep(start / (SEGMENT * CHUNK));

@@ -81,8 +81,12 @@ class Carrying:
     @property
     def steps(self) -> tuple[str, str]:
         """How far apart rows of keys, and values in them, are in memory."""
-        keys_first = self.state.axes == tuple(a for a in (self.state.key_axis, self.state.value_axis) if a)
-        return (self.values, "1") if keys_first else ("1", self.count)
+        return (self.values, "1") if self.keys_first else ("1", self.count)
+
+    @property
+    def keys_first(self) -> bool:
+        """Whether a row of values lies together in memory."""
+        return self.state.axes == tuple(a for a in (self.state.key_axis, self.state.value_axis) if a)
 
     def start(self) -> str:
         """The state that is carried in."""

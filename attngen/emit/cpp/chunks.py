@@ -8,6 +8,7 @@ from attngen.emit.cpp import matrices
 from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
 from attngen.emit.cpp.carrying_back import CarryingBack
+from attngen.emit.cpp.stepping import is_stepped, step_lines
 from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
 from attngen.emit.cpp.token_printer import lanes_of
 from attngen.emit.cpp.token_returns import return_lines, sums_type
@@ -39,6 +40,7 @@ SCRATCH_BACK = {
 def forward(plan: ChunkPlan) -> dict[str, object]:
     """By the names that the template of the forward pass uses."""
     states = [Carrying(state) for state in plan.states]
+    stepped = states if is_stepped(plan.states) else []
     buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     for each in states:
         buffers |= each.buffers
@@ -47,6 +49,8 @@ def forward(plan: ChunkPlan) -> dict[str, object]:
         **_common(plan, {**buffers, **matrices.buffers(plan), **SCRATCH}),
         "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=False), 4),
         "carried": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
+        "stepped": [(each.state.called, laid_out_cpp(step_lines(each), 4)) for each in stepped],
+        "first_state": plan.states[0].called,
         "give_lines": give_lines(plan),
         "keep_lines": _laid_out([each.keep()] for each in states),
         "start_lines": _laid_out([each.start()] for each in states),

@@ -31,6 +31,15 @@ struct Head : Tokens {
   }
 
   // % endfor
+  // % for state_name, step_lines in stepped
+  // What the only token of a call reads from __state_name__, and __state_name__ behind it.
+  [[gnu::noinline]] void step___state_name__(int64_t head) {
+    // % for line in step_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
   // What the tokens of a chunk give.
   [[gnu::noinline]] void give() const {
     // % for line in give_lines
@@ -50,6 +59,15 @@ struct Head : Tokens {
     const int64_t head = int64_t{b} * H + h;
     // % if matrix_lines
     load_matrices();
+    // % endif
+    // % if stepped
+    if (N == 1 && !call.__first_state___kept) {
+      load(0);
+      // % for state_name, _ in stepped
+      step___state_name__(head);
+      // % endfor
+      return give();
+    }
     // % endif
     // % for line in start_lines
     __line__
