@@ -40,6 +40,7 @@ LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 CHUNKS = "tests/emit/test_chunks.py"
 IN_TRITON = f"{CHUNKS} -k triton_agrees"
+BESIDE = f"{CHUNKS} -k beside_each_other"
 TRITON_CHUNKS = "attngen/emit/triton/chunk_support.py"
 TRITON_RETURNS = "attngen/emit/triton/chunk_gradients.py"
 SPEC_GRADIENTS = "tests/specs/test_spec_gradients.py"
@@ -200,7 +201,11 @@ FAULTS = [
     Fault("chunk gradients: what the token before is handed is overwritten", "attngen/emit/cpp/token_returns.py", "            if isinstance(leaf, Read) and EARLIER in leaf.indices:", "            if False:", CHUNKS),
     Fault("chunks: later tokens are multiplied by 0", "attngen/emit/cpp/support/chunks.cpp", "j < i + !before ? of_token[j] * between[j] : 0", "of_token[j] * between[j]", "tests/runtime/test_recurrent_kernels.py"),
     Fault("chunks: nothing is carried in", "attngen/emit/cpp/carrying.py", 'return self.taken(f"{self.state.called}_in", at', 'return self.taken(f"{self.state.called}_out", at', CHUNKS),
-    Fault("chunks: what was erased is not written back", "attngen/emit/cpp/carrying.py", "return lines if self.state.erased is None else lines + self._taken(self.state.erased, \"found\", ONES)", "return lines", CHUNKS),
+    Fault("chunks: what was erased is not written back", "attngen/emit/cpp/carrying.py", "return [*lines, *self.decay(self.state.erased), self._taken(self.state.erased, self.found_place, ONES)]", "return lines", CHUNKS),
+    Fault("chunks: states are beside others of other decays", "attngen/schedule/chunks.py", "return self.key_axis, self.key.name, decay, reading.row.name, reading.before", "return self.key_axis, self.key.name, reading.row.name, reading.before", BESIDE),
+    Fault("chunks: states are beside others of other keys", "attngen/schedule/chunks.py", "return self.key_axis, self.key.name, decay, reading.row.name, reading.before", "return self.key_axis, decay, reading.row.name, reading.before", BESIDE),
+    Fault("chunk gradients: one of the states beside each other hands slopes on", "attngen/emit/cpp/carrying_back.py", 'CHUNK, {ONES if number else \'nullptr\'}"', 'CHUNK, nullptr"', BESIDE),
+    Fault("chunk gradients: one of the states beside each other is read", "attngen/emit/cpp/carrying_back.py", "{member.across()}, {made.depth}, {ONES if number else 'nullptr'}", "{member.across()}, {made.depth}, nullptr", BESIDE),
     Fault("chunks: all heads go in the order of the first", "attngen/emit/cpp/templates/tokens.cpp", "call.order[h * N + step]", "call.order[step]", CHUNKS),
     Fault("chunks: tokens stand where they lie", "attngen/emit/cpp/token_lines.py", "t = row + offset;", "t = row;", CHUNKS),
     Fault("Triton chunks: what is read before is read behind", TRITON_CHUNKS, "return i > j if BEFORE else i >= j", "return i >= j", IN_TRITON),
@@ -236,7 +241,7 @@ FAULTS = [
     Fault("chunk gradients: what the token before read is the token's", 'attngen/emit/cpp/token_returns.py', 'token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"', 'token = "row"', CHUNKS),
     Fault("chunk gradients: one of the heads that share an input", 'attngen/emit/support/operators.py', '*total.shape[2:]).sum(2)', '*total.shape[2:]).amax(2)', CHUNKS),
     Fault("chunk gradients: nothing goes to what is carried in", 'attngen/emit/cpp/carrying_back.py', 'return [f"if (call.d_{name}_in)', 'return [f"if (false)', CHUNKS),
-    Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/recalling.py', '{across}, {made.depth}, &decays.since[rows * {made.depth}]', '{across}, {made.depth}, &decays.since[0]', CHUNKS),
+    Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/recalling.py', 'since = f"&decays.since[rows * {self.forward.depth}]"', 'since = "&decays.since[0]"', CHUNKS),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),

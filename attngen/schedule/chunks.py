@@ -7,6 +7,7 @@ arXiv:2405.21060, section 6; with the delta rule, arXiv:2406.06484, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from attngen.analysis.laws import ONE
@@ -57,6 +58,18 @@ class StatePlan:
         return tuple(sorted(axis for axis in (self.key_axis, self.value_axis) if axis is not None))
 
     @property
+    def pattern(self) -> Hashable:
+        """What has the same pattern can be carried beside it: only what is written, and of how many channels, differs.
+
+        A sum of weights beside a sum of weighed values is so. What erases is alone, and so is what is read twice.
+        """
+        if self.erases is not None or len(self.readings) != 1:
+            return self.name
+        (reading,) = self.readings
+        decay = None if self.decay is None else self.decay.name
+        return self.key_axis, self.key.name, decay, reading.row.name, reading.before
+
+    @property
     def by_channel(self) -> bool:
         """Whether channels decay each in its own way."""
         return self.decay is not None and self.decay.axis is not None
@@ -78,6 +91,14 @@ class ChunkPlan:
     y: TokenRow
     returns: tuple[Return, ...]
     y_return: Return
+
+    @property
+    def beside(self) -> list[tuple[StatePlan, ...]]:
+        """The states, those of one pattern beside each other."""
+        found: dict[Hashable, list[StatePlan]] = {}
+        for state in self.states:
+            found.setdefault(state.pattern, []).append(state)
+        return [tuple(states) for states in found.values()]
 
     @property
     def exprs(self) -> list[Expr]:

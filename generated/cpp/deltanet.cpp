@@ -687,31 +687,29 @@ struct Tokens {
 struct Head : Tokens {
   // What tokens read from S, and S behind the last of them.
   [[gnu::noinline]] void carry_S() {
-    float* const state = &space.S[0];
-    float* const found = &space.S_found[0];
     Decays& decays = space.S_decays;
     decays.by_token(rows, nullptr, LANES);
     turn(rows, &space.u[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
     fade(rows, &space.u[0], D_lanes, &decays.since[0], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, found);
-    product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], found);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_found[0]);
+    product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], &space.S_found[0]);
     turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
-    solve(rows, &space.weights[0], found, E_lanes);
+    solve(rows, &space.weights[0], &space.S_found[0], E_lanes);
     turn(rows, &space.u[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.q[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], &space.S_read[0]);
     turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.q[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
-    product(rows, rows, &space.weights[0], CHUNK, found, E_lanes, &space.ones[0], &space.S_read[0]);
+    product(rows, rows, &space.weights[0], CHUNK, &space.S_found[0], E_lanes, &space.ones[0], &space.S_read[0]);
     std::fill_n(&space.faded[0], D, decays.since[rows]);
     decay_keys(rows, &space.u[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &space.faded[0], state);
+    product<true>(D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &space.faded[0], &space.S[0]);
     decay_keys(rows, &space.S_erased[0], D_lanes, decays, &space.erased_decayed[0]);
-    product<true>(D, rows, &space.erased_decayed[0], D_lanes, found, E_lanes, &space.ones[0], state);
+    product<true>(D, rows, &space.erased_decayed[0], D_lanes, &space.S_found[0], E_lanes, &space.ones[0], &space.S[0]);
   }
 
   // What the only token of a call reads from S, and S behind it.

@@ -502,9 +502,8 @@ void run_heads(const Call& call) {
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
-// sums[c] = sum of x[r][c] * y[r][c] over r.
+// sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
-  std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
 }
@@ -893,43 +892,46 @@ struct Head : Tokens {
 
   // S behind a chunk of a segment, unless that is the last.
   [[gnu::noinline]] void advance_S([[maybe_unused]] bool last) {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
-    [[maybe_unused]] float* state = &space.S[slot * D * E_lanes];
-    [[maybe_unused]] float* found = &space.S_found[slot * CHUNK * E_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     turn(rows, &space.u[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
     fade(rows, &space.u[0], D_lanes, &decays.since[0], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, found);
-    product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], found);
+    product(
+        rows, D, &space.faded[0], D_lanes, &space.S[slot * D * E_lanes], E_lanes, nullptr,
+        &space.S_found[slot * CHUNK * E_lanes]);
+    product(
+        rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0],
+        &space.S_found[slot * CHUNK * E_lanes]);
     turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
-    solve(rows, &space.weights[0], found, E_lanes);
+    solve(rows, &space.weights[0], &space.S_found[slot * CHUNK * E_lanes], E_lanes);
     if (last) return;
-    std::copy_n(state, D * E_lanes, state + D * E_lanes);
-    state += D * E_lanes;
-    std::copy_n(across, E * D_lanes, across + E * D_lanes);
-    across += E * D_lanes;
+    std::copy_n(&space.S[slot * D * E_lanes], D * E_lanes, &space.S[(slot + 1) * D * E_lanes]);
+    std::copy_n(&space.S_across[slot * E * D_lanes], E * D_lanes, &space.S_across[(slot + 1) * E * D_lanes]);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     decay_keys(rows, &space.u[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &space.kept[0], state);
-    product<true>(E, rows, &space.S_value[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0], across);
+    product<true>(
+        D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &space.kept[0],
+        &space.S[(slot + 1) * D * E_lanes]);
+    product<true>(
+        E, rows, &space.S_value[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0],
+        &space.S_across[(slot + 1) * E * D_lanes]);
     decay_keys(rows, &space.S_erased[0], D_lanes, decays, &space.erased_decayed[0]);
-    product<true>(D, rows, &space.erased_decayed[0], D_lanes, found, E_lanes, &space.ones[0], state);
-    product<true>(E, rows, found, E_lanes, &space.erased_decayed[0], D_lanes, &space.ones[0], across);
+    product<true>(
+        D, rows, &space.erased_decayed[0], D_lanes, &space.S_found[slot * CHUNK * E_lanes], E_lanes, &space.ones[0],
+        &space.S[(slot + 1) * D * E_lanes]);
+    product<true>(
+        E, rows, &space.S_found[slot * CHUNK * E_lanes], E_lanes, &space.erased_decayed[0], D_lanes, &space.ones[0],
+        &space.S_across[(slot + 1) * E * D_lanes]);
   }
 
   // From the gradients by what tokens read from S to those by their rows.
   [[gnu::noinline]] void carry_back_S() {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
-    [[maybe_unused]] float* state = &space.S[slot * D * E_lanes];
-    [[maybe_unused]] float* found = &space.S_found[slot * CHUNK * E_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
-    float *d_state = &space.d_S[0], *d_across = &space.d_S_across[0];
     decay_keys(rows, &space.S_erased[0], D_lanes, decays, &space.erased_decayed[0]);
-    product(rows, D, &space.erased_decayed[0], D_lanes, d_state, E_lanes, nullptr, &space.d_S_found[0]);
+    product(rows, D, &space.erased_decayed[0], D_lanes, &space.d_S[0], E_lanes, nullptr, &space.d_S_found[0]);
     turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.q[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
     product<true>(
@@ -940,8 +942,9 @@ struct Head : Tokens {
     std::fill_n(&space.joined[0], (CHUNK + 1) * CHUNK, 0.0f);
     std::fill_n(&space.from_state[0], CHUNK + 1, 0.0f);
     turn(rows, &space.u[0], D_lanes, &space.across[0]);
+    product(
+        rows, E, &space.d_S_found[0], E_lanes, &space.S_across[slot * E * D_lanes], D_lanes, nullptr, &space.read[0]);
     turn(rows, &space.S_value[0], E_lanes, &space.values_across[0]);
-    product(rows, E, &space.d_S_found[0], E_lanes, across, D_lanes, nullptr, &space.read[0]);
     product(rows, E_lanes, &space.d_S_found[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
     return_to_rows(rows, &space.u[0], &space.read[0], D_lanes, decays, true, &space.d_u[0], &space.from_state[0]);
     product(rows, D_lanes, &space.u[0], D_lanes, &space.across[0], CHUNK, nullptr, &space.weights[0]);
@@ -950,7 +953,9 @@ struct Head : Tokens {
         rows, rows, &space.weights[0], CHUNK, &space.d_S_found[0], E_lanes, &space.ones[0], &space.d_S_value[0]);
     product(rows, rows, &space.slopes[0], CHUNK, &space.u[0], D_lanes, &space.ones[0], &space.d_u[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.u[0], D_lanes, &space.ones[0], &space.d_u[0]);
-    product(rows, E, &space.d_S_read[0], E_lanes, across, D_lanes, nullptr, &space.read[0]);
+    product(
+        rows, E, &space.d_S_read[0], E_lanes, &space.S_across[slot * E * D_lanes], D_lanes, nullptr, &space.read[0]);
+    turn(rows, &space.S_value[0], E_lanes, &space.values_across[0]);
     product(rows, E_lanes, &space.d_S_read[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
     return_to_rows(rows, &space.q[0], &space.read[0], D_lanes, decays, false, &space.d_q[0], &space.from_state[0]);
     product(rows, D_lanes, &space.q[0], D_lanes, &space.across[0], CHUNK, nullptr, &space.weights[0]);
@@ -960,32 +965,36 @@ struct Head : Tokens {
     product(rows, rows, &space.slopes[0], CHUNK, &space.u[0], D_lanes, &space.ones[0], &space.d_q[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.q[0], D_lanes, &space.ones[0], &space.d_u[0]);
     turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
-    turn(rows, found, E_lanes, &space.values_across[0]);
+    turn(rows, &space.S_found[slot * CHUNK * E_lanes], E_lanes, &space.values_across[0]);
     product(rows, E_lanes, &space.d_S_found[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
     product(rows, D_lanes, &space.u[0], D_lanes, &space.across[0], CHUNK, nullptr, &space.weights[0]);
     join(rows, decays, true, &space.weights[0], &space.slopes[0], &space.joined[0]);
     product(rows, rows, &space.slopes[0], CHUNK, &space.S_erased[0], D_lanes, &space.ones[0], &space.d_u[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.u[0], D_lanes, &space.ones[0], &space.d_S_erased[0]);
+    turn(rows, &space.S_found[slot * CHUNK * E_lanes], E_lanes, &space.values_across[0]);
     product(rows, E_lanes, &space.d_S_read[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
     product(rows, D_lanes, &space.q[0], D_lanes, &space.across[0], CHUNK, nullptr, &space.weights[0]);
     join(rows, decays, false, &space.weights[0], &space.slopes[0], &space.joined[0]);
     product(rows, rows, &space.slopes[0], CHUNK, &space.S_erased[0], D_lanes, &space.ones[0], &space.d_q[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.q[0], D_lanes, &space.ones[0], &space.d_S_erased[0]);
     decay_keys(rows, &space.u[0], D_lanes, decays, &space.decayed[0]);
-    product(rows, D, &space.decayed[0], D_lanes, d_state, E_lanes, &space.ones[0], &space.d_S_value[0]);
-    product(rows, E, &space.S_value[0], E_lanes, d_across, D_lanes, nullptr, &space.read[0]);
+    product(rows, D, &space.decayed[0], D_lanes, &space.d_S[0], E_lanes, &space.ones[0], &space.d_S_value[0]);
+    product(rows, E, &space.S_value[0], E_lanes, &space.d_S_across[0], D_lanes, nullptr, &space.read[0]);
     return_to_keys(rows, &space.u[0], &space.read[0], D_lanes, decays, &space.d_u[0], &space.joined[0]);
-    product(rows, E, found, E_lanes, d_across, D_lanes, nullptr, &space.read[0]);
+    product(
+        rows, E, &space.S_found[slot * CHUNK * E_lanes], E_lanes, &space.d_S_across[0], D_lanes, nullptr,
+        &space.read[0]);
     return_to_keys(rows, &space.S_erased[0], &space.read[0], D_lanes, decays, &space.d_S_erased[0], &space.joined[0]);
-    space.from_state[rows] += sum_of_products(across, d_across, E * D_lanes);
+    space.from_state[rows] += sum_of_products(&space.S_across[slot * E * D_lanes], &space.d_S_across[0], E * D_lanes);
     return_to_decays(rows, decays, &space.joined[0], &space.from_state[0], &space.d_S_decay[0], LANES);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     fade(rows, &space.u[0], D_lanes, &decays.since[0], false, &space.faded[0]);
-    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_found[0], E_lanes, &space.kept[0], d_state);
-    product<true>(E, rows, &space.d_S_found[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], d_across);
+    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_found[0], E_lanes, &space.kept[0], &space.d_S[0]);
+    product<true>(
+        E, rows, &space.d_S_found[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], &space.d_S_across[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.ones[0], d_state);
-    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.ones[0], d_across);
+    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.ones[0], &space.d_S[0]);
+    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.ones[0], &space.d_S_across[0]);
   }
 
   // From the gradients by y to those by what it is made of.

@@ -748,33 +748,31 @@ struct Tokens {
 struct Head : Tokens {
   // What tokens read from S, and S behind the last of them.
   [[gnu::noinline]] void carry_S() {
-    float* const state = &space.S[0];
-    float* const found = &space.S_found[0];
     Decays& decays = space.S_decays;
     decays.by_channel(rows, &space.S_decay[0], D_lanes);
     weigh_by_channel<true>(
         rows, &space.S_erases[0], &space.u[0], D_lanes, &space.S_decay[0], &space.weights[0], &space.decayed[0],
         &space.faded[0]);
     fade(rows, &space.S_erases[0], D_lanes, &decays.since[0], true, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, found);
-    product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], found);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_found[0]);
+    product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], &space.S_found[0]);
     weigh_by_channel<true>(
         rows, &space.S_erases[0], &space.S_erased[0], D_lanes, &space.S_decay[0], &space.weights[0],
         &space.erased_decayed[0], &space.faded[0]);
-    solve(rows, &space.weights[0], found, E_lanes);
+    solve(rows, &space.weights[0], &space.S_found[0], E_lanes);
     weigh_by_channel<false>(
         rows, &space.q[0], &space.u[0], D_lanes, &space.S_decay[0], &space.weights[0], &space.decayed[0],
         &space.faded[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[D_lanes], true, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.S_value[0], E_lanes, &space.ones[0], &space.S_read[0]);
     weigh_by_channel<false>(
         rows, &space.q[0], &space.S_erased[0], D_lanes, &space.S_decay[0], &space.weights[0], &space.erased_decayed[0],
         &space.faded[0]);
-    product(rows, rows, &space.weights[0], CHUNK, found, E_lanes, &space.ones[0], &space.S_read[0]);
+    product(rows, rows, &space.weights[0], CHUNK, &space.S_found[0], E_lanes, &space.ones[0], &space.S_read[0]);
     product<true>(
-        D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &decays.since[rows * D_lanes], state);
-    product<true>(D, rows, &space.erased_decayed[0], D_lanes, found, E_lanes, &space.ones[0], state);
+        D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &decays.since[rows * D_lanes], &space.S[0]);
+    product<true>(D, rows, &space.erased_decayed[0], D_lanes, &space.S_found[0], E_lanes, &space.ones[0], &space.S[0]);
   }
 
   // What the only token of a call reads from S, and S behind it.

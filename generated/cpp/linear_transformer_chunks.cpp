@@ -579,7 +579,7 @@ struct Widths {  // of rows, and how far apart rows lie
 struct Workspace : Widths {  // of one thread
   Buffer<float> S_key, v, S_query, z_value, S, S_read, z, z_read, k_at, q_at, across, faded, decayed, erased_decayed,
       terms, weights, ones;
-  Decays S_decays, z_decays;
+  Decays S_decays;
 
   explicit Workspace(const Call& call)
       : Widths(call),
@@ -600,8 +600,7 @@ struct Workspace : Widths {  // of one thread
         terms(widest),
         weights(CHUNK * CHUNK + SLACK),
         ones(widest + CHUNK + SLACK),
-        S_decays(1),
-        z_decays(1)
+        S_decays(1)
   {
     std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
@@ -662,34 +661,21 @@ struct Tokens {
   }
 };
 struct Head : Tokens {
-  // What tokens read from S, and S behind the last of them.
+  // What tokens read from S and z, and S and z behind the last of them.
   [[gnu::noinline]] void carry_S() {
-    float* const state = &space.S[0];
     Decays& decays = space.S_decays;
     decays.by_token(rows, nullptr, LANES);
     turn(rows, &space.S_key[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.S_query[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
     fade(rows, &space.S_query[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.v[0], E_lanes, &space.ones[0], &space.S_read[0]);
-    std::fill_n(&space.faded[0], D, decays.since[rows]);
-    decay_keys(rows, &space.S_key[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &space.faded[0], state);
-  }
-
-  // What tokens read from z, and z behind the last of them.
-  [[gnu::noinline]] void carry_z() {
-    float* const state = &space.z[0];
-    Decays& decays = space.z_decays;
-    decays.by_token(rows, nullptr, LANES);
-    turn(rows, &space.S_key[0], D_lanes, &space.across[0]);
-    weigh_by_token(rows, &space.S_query[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
-    fade(rows, &space.S_query[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, LANES, nullptr, &space.z_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.z[0], LANES, nullptr, &space.z_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.z_value[0], LANES, &space.ones[0], &space.z_read[0]);
     std::fill_n(&space.faded[0], D, decays.since[rows]);
     decay_keys(rows, &space.S_key[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.z_value[0], LANES, &space.faded[0], state);
+    product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &space.faded[0], &space.S[0]);
+    product<true>(D, rows, &space.decayed[0], D_lanes, &space.z_value[0], LANES, &space.faded[0], &space.z[0]);
   }
 
   // What the only token of a call reads from S, and S behind it.
@@ -743,7 +729,6 @@ struct Head : Tokens {
       if (start % (SEGMENT * CHUNK) == 0) keep(start / (SEGMENT * CHUNK));
       load(start);
       carry_S();
-      carry_z();
       give();
     }
     give_state(&space.S[0], D, E, E, 1, E_lanes, call.S_out + head * D * E);

@@ -501,9 +501,8 @@ void run_heads(const Call& call) {
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
-// sums[c] = sum of x[r][c] * y[r][c] over r.
+// sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
-  std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
 }
@@ -767,7 +766,7 @@ struct Workspace : Widths {  // of one thread
       d_q, d_S_query_product, d_S_query, d_z_value, d_S_read, d_z_read, S_across, d_S_across, d_S, S, S_read, z_across,
       d_z_across, d_z, z, z_read, k_at, q_at, dy_at, omega_matrix_across, omega_matrix, d_omega_matrix, across, faded,
       decayed, erased_decayed, terms, weights, ones, values_across, read, slopes, joined, from_state, kept;
-  Decays S_decays, z_decays;
+  Decays S_decays;
 
   explicit Workspace(const Call& call)
       : Widths(call),
@@ -818,8 +817,7 @@ struct Workspace : Widths {  // of one thread
         joined((CHUNK + 1) * CHUNK),
         from_state(CHUNK + 1),
         kept(widest + SLACK),
-        S_decays(1),
-        z_decays(1)
+        S_decays(1)
   {
     std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
@@ -932,77 +930,59 @@ struct Tokens {
 struct Head : Tokens {
   int64_t slot = 0;  // of the chunk in its segment
 
-  // S behind a chunk of a segment, unless that is the last.
+  // S and z behind a chunk of a segment, unless that is the last.
   [[gnu::noinline]] void advance_S([[maybe_unused]] bool last) {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * lanes_m];
-    [[maybe_unused]] float* state = &space.S[slot * size_m * E_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, nullptr, LANES);
     if (last) return;
-    std::copy_n(state, size_m * E_lanes, state + size_m * E_lanes);
-    state += size_m * E_lanes;
-    std::copy_n(across, E * lanes_m, across + E * lanes_m);
-    across += E * lanes_m;
+    std::copy_n(&space.S[slot * size_m * E_lanes], size_m * E_lanes, &space.S[(slot + 1) * size_m * E_lanes]);
+    std::copy_n(&space.S_across[slot * E * lanes_m], E * lanes_m, &space.S_across[(slot + 1) * E * lanes_m]);
+    std::copy_n(&space.z[slot * size_m * LANES], size_m * LANES, &space.z[(slot + 1) * size_m * LANES]);
+    std::copy_n(&space.z_across[slot * 1 * lanes_m], 1 * lanes_m, &space.z_across[(slot + 1) * 1 * lanes_m]);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     decay_keys(rows, &space.S_key[0], lanes_m, decays, &space.decayed[0]);
-    product<true>(size_m, rows, &space.decayed[0], lanes_m, &space.v[0], E_lanes, &space.kept[0], state);
-    product<true>(E, rows, &space.v[0], E_lanes, &space.decayed[0], lanes_m, &space.kept[0], across);
+    product<true>(
+        size_m, rows, &space.decayed[0], lanes_m, &space.v[0], E_lanes, &space.kept[0],
+        &space.S[(slot + 1) * size_m * E_lanes]);
+    product<true>(
+        E, rows, &space.v[0], E_lanes, &space.decayed[0], lanes_m, &space.kept[0],
+        &space.S_across[(slot + 1) * E * lanes_m]);
+    product<true>(
+        size_m, rows, &space.decayed[0], lanes_m, &space.z_value[0], LANES, &space.kept[0],
+        &space.z[(slot + 1) * size_m * LANES]);
+    product<true>(
+        1, rows, &space.z_value[0], LANES, &space.decayed[0], lanes_m, &space.kept[0],
+        &space.z_across[(slot + 1) * 1 * lanes_m]);
   }
 
-  // z behind a chunk of a segment, unless that is the last.
-  [[gnu::noinline]] void advance_z([[maybe_unused]] bool last) {
-    [[maybe_unused]] float* across = &space.z_across[slot * 1 * lanes_m];
-    [[maybe_unused]] float* state = &space.z[slot * size_m * LANES];
-    Decays& decays = space.z_decays;
-    decays.by_token(rows, nullptr, LANES);
-    if (last) return;
-    std::copy_n(state, size_m * LANES, state + size_m * LANES);
-    state += size_m * LANES;
-    std::copy_n(across, 1 * lanes_m, across + 1 * lanes_m);
-    across += 1 * lanes_m;
-    std::fill_n(&space.kept[0], widest, decays.since[rows]);
-    decay_keys(rows, &space.S_key[0], lanes_m, decays, &space.decayed[0]);
-    product<true>(size_m, rows, &space.decayed[0], lanes_m, &space.z_value[0], LANES, &space.kept[0], state);
-    product<true>(1, rows, &space.z_value[0], LANES, &space.decayed[0], lanes_m, &space.kept[0], across);
-  }
-
-  // What tokens read from S.
+  // What tokens read from S and z.
   [[gnu::noinline]] void read_S() {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * lanes_m];
-    [[maybe_unused]] float* state = &space.S[slot * size_m * E_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, nullptr, LANES);
     turn(rows, &space.S_key[0], lanes_m, &space.across[0]);
     weigh_by_token(rows, &space.S_query[0], &space.across[0], lanes_m, decays, false, &space.weights[0]);
     fade(rows, &space.S_query[0], lanes_m, &decays.since[1], false, &space.faded[0]);
-    product(rows, size_m, &space.faded[0], lanes_m, state, E_lanes, nullptr, &space.S_read[0]);
+    product(
+        rows, size_m, &space.faded[0], lanes_m, &space.S[slot * size_m * E_lanes], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.v[0], E_lanes, &space.ones[0], &space.S_read[0]);
-  }
-
-  // What tokens read from z.
-  [[gnu::noinline]] void read_z() {
-    [[maybe_unused]] float* across = &space.z_across[slot * 1 * lanes_m];
-    [[maybe_unused]] float* state = &space.z[slot * size_m * LANES];
-    Decays& decays = space.z_decays;
-    decays.by_token(rows, nullptr, LANES);
-    turn(rows, &space.S_key[0], lanes_m, &space.across[0]);
-    weigh_by_token(rows, &space.S_query[0], &space.across[0], lanes_m, decays, false, &space.weights[0]);
-    fade(rows, &space.S_query[0], lanes_m, &decays.since[1], false, &space.faded[0]);
-    product(rows, size_m, &space.faded[0], lanes_m, state, LANES, nullptr, &space.z_read[0]);
+    product(rows, size_m, &space.faded[0], lanes_m, &space.z[slot * size_m * LANES], LANES, nullptr, &space.z_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.z_value[0], LANES, &space.ones[0], &space.z_read[0]);
   }
 
-  // From the gradients by what tokens read from S to those by their rows.
+  // From the gradients by what tokens read from S and z to those by their rows.
   [[gnu::noinline]] void carry_back_S() {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * lanes_m];
-    [[maybe_unused]] float* state = &space.S[slot * size_m * E_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, nullptr, LANES);
-    float *d_state = &space.d_S[0], *d_across = &space.d_S_across[0];
     turn(rows, &space.S_key[0], lanes_m, &space.across[0]);
+    product(
+        rows, E, &space.d_S_read[0], E_lanes, &space.S_across[slot * E * lanes_m], lanes_m, nullptr, &space.read[0]);
+    product(
+        rows, 1, &space.d_z_read[0], LANES, &space.z_across[slot * 1 * lanes_m], lanes_m, &space.ones[0],
+        &space.read[0]);
     turn(rows, &space.v[0], E_lanes, &space.values_across[0]);
-    product(rows, E, &space.d_S_read[0], E_lanes, across, lanes_m, nullptr, &space.read[0]);
     product(rows, E_lanes, &space.d_S_read[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
+    turn(rows, &space.z_value[0], LANES, &space.values_across[0]);
+    product(rows, LANES, &space.d_z_read[0], LANES, &space.values_across[0], CHUNK, &space.ones[0], &space.slopes[0]);
     return_to_rows(rows, &space.S_query[0], &space.read[0], lanes_m, decays, false, &space.d_S_query[0], nullptr);
     product(rows, lanes_m, &space.S_query[0], lanes_m, &space.across[0], CHUNK, nullptr, &space.weights[0]);
     join(rows, decays, false, &space.weights[0], &space.slopes[0], nullptr);
@@ -1010,40 +990,16 @@ struct Head : Tokens {
     product(rows, rows, &space.slopes[0], CHUNK, &space.S_key[0], lanes_m, &space.ones[0], &space.d_S_query[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.S_query[0], lanes_m, &space.ones[0], &space.d_S_key[0]);
     decay_keys(rows, &space.S_key[0], lanes_m, decays, &space.decayed[0]);
-    product(rows, size_m, &space.decayed[0], lanes_m, d_state, E_lanes, &space.ones[0], &space.d_v[0]);
-    product(rows, E, &space.v[0], E_lanes, d_across, lanes_m, nullptr, &space.read[0]);
+    product(rows, size_m, &space.decayed[0], lanes_m, &space.d_S[0], E_lanes, &space.ones[0], &space.d_v[0]);
+    product(rows, E, &space.v[0], E_lanes, &space.d_S_across[0], lanes_m, nullptr, &space.read[0]);
+    product(rows, 1, &space.z_value[0], LANES, &space.d_z_across[0], lanes_m, &space.ones[0], &space.read[0]);
     return_to_keys(rows, &space.S_key[0], &space.read[0], lanes_m, decays, &space.d_S_key[0], nullptr);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     fade(rows, &space.S_query[0], lanes_m, &decays.since[1], false, &space.faded[0]);
-    product<true>(size_m, rows, &space.faded[0], lanes_m, &space.d_S_read[0], E_lanes, &space.kept[0], d_state);
-    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], lanes_m, &space.kept[0], d_across);
-  }
-
-  // From the gradients by what tokens read from z to those by their rows.
-  [[gnu::noinline]] void carry_back_z() {
-    [[maybe_unused]] float* across = &space.z_across[slot * 1 * lanes_m];
-    [[maybe_unused]] float* state = &space.z[slot * size_m * LANES];
-    Decays& decays = space.z_decays;
-    decays.by_token(rows, nullptr, LANES);
-    float *d_state = &space.d_z[0], *d_across = &space.d_z_across[0];
-    turn(rows, &space.S_key[0], lanes_m, &space.across[0]);
-    turn(rows, &space.z_value[0], LANES, &space.values_across[0]);
-    product(rows, 1, &space.d_z_read[0], LANES, across, lanes_m, nullptr, &space.read[0]);
-    product(rows, LANES, &space.d_z_read[0], LANES, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
-    return_to_rows(rows, &space.S_query[0], &space.read[0], lanes_m, decays, false, &space.d_S_query[0], nullptr);
-    product(rows, lanes_m, &space.S_query[0], lanes_m, &space.across[0], CHUNK, nullptr, &space.weights[0]);
-    join(rows, decays, false, &space.weights[0], &space.slopes[0], nullptr);
-    product<true>(rows, rows, &space.weights[0], CHUNK, &space.d_z_read[0], LANES, &space.ones[0], &space.d_z_value[0]);
-    product(rows, rows, &space.slopes[0], CHUNK, &space.S_key[0], lanes_m, &space.ones[0], &space.d_S_query[0]);
-    product<true>(rows, rows, &space.slopes[0], CHUNK, &space.S_query[0], lanes_m, &space.ones[0], &space.d_S_key[0]);
-    decay_keys(rows, &space.S_key[0], lanes_m, decays, &space.decayed[0]);
-    product(rows, size_m, &space.decayed[0], lanes_m, d_state, LANES, &space.ones[0], &space.d_z_value[0]);
-    product(rows, 1, &space.z_value[0], LANES, d_across, lanes_m, nullptr, &space.read[0]);
-    return_to_keys(rows, &space.S_key[0], &space.read[0], lanes_m, decays, &space.d_S_key[0], nullptr);
-    std::fill_n(&space.kept[0], widest, decays.since[rows]);
-    fade(rows, &space.S_query[0], lanes_m, &decays.since[1], false, &space.faded[0]);
-    product<true>(size_m, rows, &space.faded[0], lanes_m, &space.d_z_read[0], LANES, &space.kept[0], d_state);
-    product<true>(1, rows, &space.d_z_read[0], LANES, &space.faded[0], lanes_m, &space.kept[0], d_across);
+    product<true>(size_m, rows, &space.faded[0], lanes_m, &space.d_S_read[0], E_lanes, &space.kept[0], &space.d_S[0]);
+    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], lanes_m, &space.kept[0], &space.d_S_across[0]);
+    product<true>(size_m, rows, &space.faded[0], lanes_m, &space.d_z_read[0], LANES, &space.kept[0], &space.d_z[0]);
+    product<true>(1, rows, &space.d_z_read[0], LANES, &space.faded[0], lanes_m, &space.kept[0], &space.d_z_across[0]);
   }
 
   // From the gradients by y to those by what it is made of.
@@ -1207,7 +1163,6 @@ struct Head : Tokens {
     for (slot = 0; start + slot * CHUNK < stop; ++slot) {
       load(start + slot * CHUNK);
       advance_S(first + rows == stop);
-      advance_z(first + rows == stop);
     }
   }
 
@@ -1225,10 +1180,8 @@ struct Head : Tokens {
     std::fill_n(&space.d_S_read[0], CHUNK * E_lanes, 0.0f);
     std::fill_n(&space.d_z_read[0], CHUNK * LANES, 0.0f);
     read_S();
-    read_z();
     return_y();
     carry_back_S();
-    carry_back_z();
     return_S_query();
     return_S_query_product();
     return_q();

@@ -653,17 +653,16 @@ struct Tokens {
 struct Head : Tokens {
   // What tokens read from S, and S behind the last of them.
   [[gnu::noinline]] void carry_S() {
-    float* const state = &space.S[0];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     turn(rows, &space.k[0], D_lanes, &space.across[0]);
     weigh_by_token(rows, &space.q[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.v[0], E_lanes, &space.ones[0], &space.S_read[0]);
     std::fill_n(&space.faded[0], D, decays.since[rows]);
     decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &space.faded[0], state);
+    product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &space.faded[0], &space.S[0]);
   }
 
   // What the only token of a call reads from S, and S behind it.

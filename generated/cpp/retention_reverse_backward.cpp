@@ -500,9 +500,8 @@ void run_heads(const Call& call) {
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
-// sums[c] = sum of x[r][c] * y[r][c] over r.
+// sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
-  std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
 }
@@ -819,28 +818,27 @@ struct Head : Tokens {
 
   // S behind a chunk of a segment, unless that is the last.
   [[gnu::noinline]] void advance_S([[maybe_unused]] bool last) {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     if (last) return;
-    std::copy_n(across, E * D_lanes, across + E * D_lanes);
-    across += E * D_lanes;
+    std::copy_n(&space.S_across[slot * E * D_lanes], E * D_lanes, &space.S_across[(slot + 1) * E * D_lanes]);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(E, rows, &space.v[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0], across);
+    product<true>(
+        E, rows, &space.v[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0],
+        &space.S_across[(slot + 1) * E * D_lanes]);
   }
 
   // From the gradients by what tokens read from S to those by their rows.
   [[gnu::noinline]] void carry_back_S() {
-    [[maybe_unused]] float* across = &space.S_across[slot * E * D_lanes];
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
-    float *d_state = &space.d_S[0], *d_across = &space.d_S_across[0];
     std::fill_n(&space.joined[0], (CHUNK + 1) * CHUNK, 0.0f);
     std::fill_n(&space.from_state[0], CHUNK + 1, 0.0f);
     turn(rows, &space.k[0], D_lanes, &space.across[0]);
+    product(
+        rows, E, &space.d_S_read[0], E_lanes, &space.S_across[slot * E * D_lanes], D_lanes, nullptr, &space.read[0]);
     turn(rows, &space.v[0], E_lanes, &space.values_across[0]);
-    product(rows, E, &space.d_S_read[0], E_lanes, across, D_lanes, nullptr, &space.read[0]);
     product(rows, E_lanes, &space.d_S_read[0], E_lanes, &space.values_across[0], CHUNK, nullptr, &space.slopes[0]);
     return_to_rows(rows, &space.q[0], &space.read[0], D_lanes, decays, false, &space.d_q[0], &space.from_state[0]);
     product(rows, D_lanes, &space.q[0], D_lanes, &space.across[0], CHUNK, nullptr, &space.weights[0]);
@@ -849,15 +847,15 @@ struct Head : Tokens {
     product(rows, rows, &space.slopes[0], CHUNK, &space.k[0], D_lanes, &space.ones[0], &space.d_q[0]);
     product<true>(rows, rows, &space.slopes[0], CHUNK, &space.q[0], D_lanes, &space.ones[0], &space.d_k[0]);
     decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
-    product(rows, D, &space.decayed[0], D_lanes, d_state, E_lanes, &space.ones[0], &space.d_v[0]);
-    product(rows, E, &space.v[0], E_lanes, d_across, D_lanes, nullptr, &space.read[0]);
+    product(rows, D, &space.decayed[0], D_lanes, &space.d_S[0], E_lanes, &space.ones[0], &space.d_v[0]);
+    product(rows, E, &space.v[0], E_lanes, &space.d_S_across[0], D_lanes, nullptr, &space.read[0]);
     return_to_keys(rows, &space.k[0], &space.read[0], D_lanes, decays, &space.d_k[0], &space.joined[0]);
-    space.from_state[rows] += sum_of_products(across, d_across, E * D_lanes);
+    space.from_state[rows] += sum_of_products(&space.S_across[slot * E * D_lanes], &space.d_S_across[0], E * D_lanes);
     return_to_decays(rows, decays, &space.joined[0], &space.from_state[0], &space.d_S_decay[0], LANES);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], d_state);
-    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], d_across);
+    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], &space.d_S[0]);
+    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], &space.d_S_across[0]);
   }
 
   // From the gradients by y to those by what it is made of.

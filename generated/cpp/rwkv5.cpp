@@ -681,16 +681,16 @@ struct Tokens {
 struct Head : Tokens {
   // What tokens read from S, and S behind the last of them.
   [[gnu::noinline]] void carry_S() {
-    float* const state = &space.S[0];
     Decays& decays = space.S_decays;
     decays.by_channel(rows, &space.S_decay[0], D_lanes);
     weigh_by_channel<true>(
         rows, &space.q[0], &space.k[0], D_lanes, &space.S_decay[0], &space.weights[0], &space.decayed[0],
         &space.faded[0]);
     fade(rows, &space.q[0], D_lanes, &decays.since[0], true, &space.faded[0]);
-    product(rows, D, &space.faded[0], D_lanes, state, E_lanes, nullptr, &space.S_read[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S[0], E_lanes, nullptr, &space.S_read[0]);
     product(rows, rows, &space.weights[0], CHUNK, &space.v[0], E_lanes, &space.ones[0], &space.S_read[0]);
-    product<true>(D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &decays.since[rows * D_lanes], state);
+    product<true>(
+        D, rows, &space.decayed[0], D_lanes, &space.v[0], E_lanes, &decays.since[rows * D_lanes], &space.S[0]);
   }
 
   // What the only token of a call reads from S, and S behind it.

@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree, used_by
 
+import attngen
+from attngen.schedule.chunks import chunk_plan
+
 BACKENDS = ("cpp", "triton")
 
 
@@ -123,6 +126,26 @@ def test_rows_of_heads_at_other_channels(index: str, backend: str) -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 2, 40, width, generator=generator) for width in (6, 6, 3))
     call = Given((q, k, v), {"w": torch.randn(2, 6, generator=generator)}, {})
+    agrees(text, call, 0, backend)
+    gradients_agree(text, call, 0, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("tokens", [1, 37])
+@pytest.mark.parametrize("decay", ["", "keep[b, h, t] * ", "exp(gc[b, h, t]) * "])
+def test_states_beside_each_other(decay: str, tokens: int, backend: str) -> None:
+    """S, z and y have the same keys, rows and decays; w, x and p one of them differently."""
+    text = f"""attention a {{ input keep[b, h, t]: float  input gc[b, h, t, c]: float  input beta[b, h, t]: float
+      let x1 = tanh(k)
+      state S = {decay}S + outer(x1, v)  state z = {decay}z + x1  state y = {decay}y + outer(x1, beta[b, h, t] * v)
+      state w = 0.5 * w + outer(x1, v)  state x = {decay}x + outer(k, v)  state p = {decay}p + x1 * beta[b, h, t]
+      out dot(q, S) / (2 + tanh(dot(q, z))) + dot(q, y) + dot(q, w) + dot(q, x) + dot(k, p) * v }}"""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v, gc = (torch.randn(2, 2, tokens, width, generator=generator) for width in (6, 6, 5, 6))
+    some = {"keep": torch.rand(2, 2, tokens, generator=generator), "gc": -gc.abs()}
+    call = Given((q, k, v), {**some, "beta": torch.rand(2, 2, tokens, generator=generator)}, {})
+    (first, *others) = [[state.name for state in states] for states in chunk_plan(attngen.load(text)).beside]
+    assert (first, others) == (["S", "z", "y"], [["w"], ["x"], ["p"]])
     agrees(text, call, 0, backend)
     gradients_agree(text, call, 0, backend)
 

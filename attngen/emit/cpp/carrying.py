@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attngen.emit.cpp.token_printer import lanes_of
 from attngen.emit.tokens import size_of
@@ -20,9 +20,29 @@ ONES, WEIGHTS, FADED, ACROSS = map(at, ("ones", "weights", "faded", "across"))
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """The lines of one state; `state` and `found` are the addresses of its rows, and of what tokens find in it."""
+    """The lines of a state and of those `beside` it, whose rows and keys are the same.
+
+    `in_segment`: a thread keeps all of a segment, in front of each chunk.
+    """
 
     state: StatePlan
+    beside: tuple[StatePlan, ...] = ()
+    in_segment: bool = False
+
+    @property
+    def members(self) -> list[Carrying]:
+        """Each state by itself."""
+        return [replace(self, state=state, beside=()) for state in (self.state, *self.beside)]
+
+    @property
+    def place(self) -> str:
+        """The address of its rows."""
+        return at(self.state.called, f"slot * {self.count} * {self.width}" if self.in_segment else "0")
+
+    @property
+    def found_place(self) -> str:
+        """The address of what tokens find in it where they erase."""
+        return at(self.found, f"slot * CHUNK * {self.width}" if self.in_segment else "0")
 
     @property
     def shape(self) -> str:
@@ -103,11 +123,7 @@ class Carrying:
 
     def lines(self) -> list[str]:
         """One chunk of the forward pass."""
-        name = self.state.called
-        lines = [f"float* const state = {at(name)};"]
-        if self.state.erases is not None:
-            lines.append(f"float* const found = {at(self.found)};")
-        return [*lines, *self.decays(), *self.erasing(), *self.readings(), *self.written()]
+        return [*self.decays(), *self.erasing(), *self.readings(), *self.written()]
 
     def decays(self) -> list[str]:
         """What decays from token to token."""
@@ -122,15 +138,18 @@ class Carrying:
         state = self.state
         if state.erases is None or state.erased is None:
             return []
-        lines = self._read(state.erases, True, "found")
+        lines = [*self._weighed_and_faded(state.erases, True), *self._sums(self.found_place)]
         lines += self.weighed(state.erases, state.erased, True)
-        return [*lines, f"solve(rows, {WEIGHTS}, found, {self.width});"]
+        return [*lines, f"solve(rows, {WEIGHTS}, {self.found_place}, {self.width});"]
 
     def readings(self) -> list[str]:
         """What tokens read."""
         lines = []
-        for each in self.state.readings:
-            lines += [*self._read(each.row, each.before, at(each.name)), *self._read_found(each)]
+        for number, each in enumerate(self.state.readings):
+            lines += self._weighed_and_faded(each.row, each.before)
+            for member in self.members:
+                lines += member._sums(at(member.state.readings[number].name))
+            lines += self._read_found(each)
         return lines
 
     def weighed(self, row: TokenRow, keys: TokenRow, before: bool) -> list[str]:
@@ -151,27 +170,34 @@ class Carrying:
         since = "&decays.since[0]" if before else f"&decays.since[{self.depth if channels else 1}]"
         return f"fade(rows, {at(row.name)}, {self.depth}, {since}, {str(channels).lower()}, {FADED});"
 
-    def _read(self, row: TokenRow, before: bool, target: str) -> list[str]:
+    def _weighed_and_faded(self, row: TokenRow, before: bool) -> list[str]:
+        """Rows by the keys, and as they read the state in front of the chunk."""
+        return [*self.weighed(row, self.state.key, before), self.faded(row, before)]
+
+    def _sums(self, target: str) -> list[str]:
         """What rows read: of the state in front of the chunk, and of what tokens have written since."""
+        given = f"{FADED}, {self.depth}, {self.place}, {self.width}, nullptr, {target}"
+        value = at(self.state.value.name)
         return [
-            *self.weighed(row, self.state.key, before),
-            self.faded(row, before),
-            f"product(rows, {self.count}, {FADED}, {self.depth}, state, {self.width}, nullptr, {target});",
-            f"product(rows, rows, {WEIGHTS}, CHUNK, {at(self.state.value.name)}, {self.width}, {ONES}, {target});",
+            f"product(rows, {self.count}, {given});",
+            f"product(rows, rows, {WEIGHTS}, CHUNK, {value}, {self.width}, {ONES}, {target});",
         ]
 
     def _read_found(self, each: ReadingPlan) -> list[str]:
         """And of what they have written back where they erased."""
         if self.state.erased is None:
             return []
-        line = f"product(rows, rows, {WEIGHTS}, CHUNK, found, {self.width}, {ONES}, {at(each.name)});"
+        line = f"product(rows, rows, {WEIGHTS}, CHUNK, {self.found_place}, {self.width}, {ONES}, {at(each.name)});"
         return [*self.weighed(each.row, self.state.erased, each.before), line]
 
     def written(self) -> list[str]:
         """The state behind the last token."""
         lines, kept = self.kept(self.count)
-        lines += self._taken(self.state.key, at(self.state.value.name), kept)
-        return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", ONES)
+        lines += self.decay(self.state.key)
+        lines += [member._taken(self.state.key, at(member.state.value.name), kept) for member in self.members]
+        if self.state.erased is None:
+            return lines
+        return [*lines, *self.decay(self.state.erased), self._taken(self.state.erased, self.found_place, ONES)]
 
     def kept(self, count: str) -> tuple[list[str], str]:
         """How much of each of `count` rows is left behind the last token; of each channel, or the same for all."""
@@ -179,11 +205,10 @@ class Carrying:
             return [], f"&decays.since[rows * {self.depth}]"
         return [f"std::fill_n({FADED}, {count}, decays.since[rows]);"], FADED
 
-    def _taken(self, keys: TokenRow, values: str, rescale: str) -> list[str]:
+    def _taken(self, keys: TokenRow, values: str, rescale: str) -> str:
         """The state takes keys and values, as they have decayed behind the last token."""
-        decayed = self.decayed(keys)
-        taken = f"product<true>({self.count}, rows, {decayed}, {self.depth}, {values}, {self.width}, {rescale}, state);"
-        return [*self.decay(keys), taken]
+        given = f"{self.decayed(keys)}, {self.depth}, {values}, {self.width}, {rescale}, {self.place}"
+        return f"product<true>({self.count}, rows, {given});"
 
     def decay(self, keys: TokenRow) -> list[str]:
         """Keys as they are left behind the last token."""

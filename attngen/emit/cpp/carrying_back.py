@@ -7,6 +7,7 @@ rows, and rows to keys. The rest comes from the state in front of the chunk and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,24 +20,24 @@ VALUES_ACROSS = at("values_across")
 
 
 class Reads(NamedTuple):
-    """A row that reads the state, and the address of the gradient by what it reads."""
+    """A row that reads the states, and the addresses of the gradients by what it reads of each."""
 
     row: TokenRow
     before: bool
-    gradient: str
+    gradients: list[str]
 
 
 class Writes(NamedTuple):
-    """A key and the address of its values; that of their gradient, unless it is known already."""
+    """A key and the addresses of its values in each state, and of their gradients where these are wanted."""
 
     key: TokenRow
-    value: str
-    gradient: str | None
+    values: list[str]
+    gradients: list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class CarryingBack(Recalling):
-    """The lines of one state."""
+    """The lines of a state and of those beside it: what they hand to rows, keys and decays is summed first."""
 
     @property
     def decays(self) -> bool:
@@ -46,31 +47,46 @@ class CarryingBack(Recalling):
     def start(self) -> list[str]:
         """The gradient by the state behind the last token."""
         name, made = self.state.called, self.forward
-        lines = [made.taken(f"d_{name}_out", at(f"d_{name}"), "head")]
+        lines = [made.taken(f"d_{name}_out", self.d_state, "head")]
         return [*lines, self.exchanged(f"d_{name}", f"d_{name}_across")]
 
     def finish(self) -> list[str]:
         """The gradient by the state in front of the first token."""
         name = self.state.called
-        return [f"if (call.d_{name}_in) {self.forward.given(at(f'd_{name}'), f'd_{name}_in', 'head')}"]
+        return [f"if (call.d_{name}_in) {self.forward.given(self.d_state, f'd_{name}_in', 'head')}"]
+
+    @property
+    def d_state(self) -> str:
+        """The address of the gradient by the state behind a chunk."""
+        return at(f"d_{self.state.called}")
+
+    @property
+    def d_across(self) -> str:
+        """The same with values as rows."""
+        return at(f"d_{self.state.called}_across")
 
     def lines(self) -> list[str]:
-        """One chunk: gradients by rows, and by the state in front of it."""
-        state, made = self.state, self.forward
-        reads = [Reads(each.row, each.before, at(f"d_{each.name}")) for each in state.readings]
-        writes = [Writes(state.key, at(state.value.name), at(f"d_{state.value.name}"))]
-        name = state.called
-        lines = [*self.place(), f"float *d_state = {at(f'd_{name}')}, *d_across = {at(f'd_{name}_across')};"]
+        """One chunk: gradients by rows, and by the states in front of it."""
+        state, made, members = self.state, self.forward, [member.state for member in self.members]
+        reads = [
+            Reads(each.row, each.before, [at(f"d_{member.readings[number].name}") for member in members])
+            for number, each in enumerate(state.readings)
+        ]
+        values = [member.value.name for member in members]
+        by_values = [at(f"d_{value}") if value in self.trained else None for value in values]
+        writes = [Writes(state.key, [at(value) for value in values], by_values)]
+        lines = made.decays()
         if state.erases is not None and state.erased is not None:
             by_found = at(f"d_{made.found}")
             lines += self._found(reads, by_found)
-            reads.insert(0, Reads(state.erases, True, by_found))
-            writes.append(Writes(state.erased, "found", None))
+            reads.insert(0, Reads(state.erases, True, [by_found]))
+            writes.append(Writes(state.erased, [made.found_place], [None]))  # known already
         if self.decays and not state.by_channel:
             lines.append(f"std::fill_n({JOINED}, (CHUNK + 1) * CHUNK, 0.0f);")
             lines.append(f"std::fill_n({FROM_STATE}, CHUNK + 1, 0.0f);")
         for number, write in enumerate(writes):
-            lines += self._across(write)
+            if not state.by_channel:
+                lines.append(f"turn(rows, {at(write.key.name)}, {made.depth}, {ACROSS});")
             for read in reads:
                 lines += self._pair(read, write, first=number == 0)
         for number, write in enumerate(writes):
@@ -81,38 +97,33 @@ class CarryingBack(Recalling):
         """The gradient by what tokens found where they erased: it is written, and read by who erases later."""
         state, made = self.state, self.forward
         assert state.erases is not None and state.erased is not None
-        given = f"{made.count}, {made.decayed(state.erased)}, {made.depth}, d_state, {made.width}, nullptr"
+        given = f"{made.count}, {made.decayed(state.erased)}, {made.depth}, {self.d_state}, {made.width}, nullptr"
         lines = [self.decayed_keys(state.erased), f"product(rows, {given}, {by_found});"]
         for read in reads:
             lines += made.weighed(read.row, state.erased, read.before)
-            lines.append(self._to_values(read, by_found))
+            lines += self._to_values(read, [by_found])
         lines += made.weighed(state.erases, state.erased, True)
         return [*lines, f"solve_back(rows, {WEIGHTS}, {by_found}, {made.width});"]
 
-    def _to_values(self, read: Reads, target: str) -> str:
-        width = self.forward.width
-        return f"product<true>(rows, rows, {WEIGHTS}, CHUNK, {read.gradient}, {width}, {ONES}, {target});"
-
-    def _across(self, write: Writes) -> list[str]:
-        """Keys and values as columns."""
-        lines = [f"turn(rows, {write.value}, {self.forward.width}, {VALUES_ACROSS});"]
-        if self.state.by_channel:
-            return lines
-        return [f"turn(rows, {at(write.key.name)}, {self.forward.depth}, {ACROSS});", *lines]
+    def _to_values(self, read: Reads, targets: Sequence[str | None]) -> list[str]:
+        """The gradients by values, from those by what rows read of each state."""
+        return [
+            f"product<true>(rows, rows, {WEIGHTS}, CHUNK, {gradient}, {member.forward.width}, {ONES}, {target});"
+            for member, gradient, target in zip(self.members, read.gradients, targets, strict=True)
+            if target is not None
+        ]
 
     def _pair(self, read: Reads, write: Writes, first: bool) -> list[str]:
-        """What a read and a write hand to each other; with the first write, also what the state hands to the read."""
+        """What a read and a write hand to each other; with the first write, also what states hand to the read."""
         made, row, key = self.forward, read.row, write.key
         flag, d_row, d_key = str(read.before).lower(), at(f"d_{read.row.name}"), at(f"d_{write.key.name}")
-        given = f"rows, {self.forward.values}, {read.gradient}, {made.width}, across, {made.depth}, nullptr, {READ}"
-        lines = [f"product({given});"] if first else []
-        given = f"rows, {made.width}, {read.gradient}, {made.width}, {VALUES_ACROSS}, CHUNK, nullptr, {SLOPES}"
-        lines.append(f"product({given});")
+        lines = self._read_of_states(read) if first else []
+        lines += self._slopes(read, write)
         if self.state.by_channel:
             assert self.state.decay is not None
             decay = self.state.decay.name
-            if write.gradient is not None:
-                lines += [*made.weighed(row, key, read.before), self._to_values(read, write.gradient)]
+            if any(write.gradients):
+                lines += [*made.weighed(row, key, read.before), *self._to_values(read, write.gradients)]
             given = f"rows, {at(row.name)}, {at(key.name)}, {at(decay)}, {made.depth}, {flag}, {SLOPES}"
             given += f", {READ if first else 'nullptr'}, {d_row}, {d_key}, {at(f'd_{decay}')}"
             return [*lines, f"return_by_channel({given});"]
@@ -122,7 +133,7 @@ class CarryingBack(Recalling):
             lines.append(f"return_to_rows({given});")
         given = f"rows, {made.depth}, {at(row.name)}, {made.depth}, {ACROSS}, CHUNK, nullptr, {WEIGHTS}"
         lines += [f"product({given});", f"join(rows, decays, {flag}, {WEIGHTS}, {SLOPES}, {joined});"]
-        lines += [] if write.gradient is None else [self._to_values(read, write.gradient)]
+        lines += self._to_values(read, write.gradients)
         given = f"{made.depth}, {ONES}"
         return [
             *lines,
@@ -130,15 +141,41 @@ class CarryingBack(Recalling):
             f"product<true>(rows, rows, {SLOPES}, CHUNK, {at(row.name)}, {given}, {d_key});",
         ]
 
+    def _read_of_states(self, read: Reads) -> list[str]:
+        """gradient . state^T, summed over states."""
+        lines = []
+        for number, (member, gradient) in enumerate(zip(self.members, read.gradients, strict=True)):
+            made = member.forward
+            given = f"{gradient}, {made.width}, {member.across()}, {made.depth}, {ONES if number else 'nullptr'}"
+            lines.append(f"product(rows, {made.values}, {given}, {READ});")
+        return lines
+
+    def _slopes(self, read: Reads, write: Writes) -> list[str]:
+        """gradient . value, summed over states."""
+        lines = []
+        for number, (member, value) in enumerate(zip(self.members, write.values, strict=True)):
+            width, gradient = member.forward.width, read.gradients[number]
+            lines.append(f"turn(rows, {value}, {width}, {VALUES_ACROSS});")
+            given = f"{gradient}, {width}, {VALUES_ACROSS}, CHUNK, {ONES if number else 'nullptr'}"
+            lines.append(f"product(rows, {width}, {given}, {SLOPES});")
+        return lines
+
     def _from_end(self, write: Writes, first: bool) -> list[str]:
-        """What the gradient by the state behind the chunk hands to what tokens have written."""
+        """What the gradients by the states behind the chunk hand to what tokens have written."""
         made, key = self.forward, write.key
         lines = []
-        if write.gradient is not None:
-            given = f"{made.count}, {made.decayed(key)}, {made.depth}, d_state, {made.width}, {ONES}, {write.gradient}"
-            lines += [self.decayed_keys(key), f"product(rows, {given});"]
-        given = f"rows, {self.forward.values}, {write.value}, {made.width}, d_across, {made.depth}, nullptr, {READ}"
-        lines.append(f"product({given});")
+        wanted = [
+            (member, each) for member, each in zip(self.members, write.gradients, strict=True) if each is not None
+        ]
+        if wanted:
+            lines.append(self.decayed_keys(key))
+        for member, target in wanted:
+            given = f"{made.decayed(key)}, {made.depth}, {member.d_state}, {member.forward.width}, {ONES}"
+            lines.append(f"product(rows, {made.count}, {given}, {target});")
+        for number, (member, value) in enumerate(zip(self.members, write.values, strict=True)):
+            given = f"{value}, {member.forward.width}, {member.d_across}, {made.depth}"
+            given += f", {ONES if number else 'nullptr'}, {READ}"
+            lines.append(f"product(rows, {member.forward.values}, {given});")
         d_key = at(f"d_{key.name}")
         if not self.state.by_channel:
             joined = JOINED if self.decays else "nullptr"
@@ -146,28 +183,38 @@ class CarryingBack(Recalling):
         assert self.state.decay is not None
         decay = self.state.decay.name
         if first:
-            lines.append(f"sum_columns({self.forward.values}, across, d_across, {made.depth}, {KEPT});")
+            lines += self._kept_of_states()
         given = f"rows, {at(key.name)}, {at(decay)}, {made.depth}, {READ}, {KEPT if first else 'nullptr'}"
         return [*lines, f"return_from_end({given}, {d_key}, {at(f'd_{decay}')});"]
+
+    def _kept_of_states(self) -> list[str]:
+        """For each channel, the sum of state * gradient over values and states."""
+        lines = [f"std::fill_n({KEPT}, {self.forward.depth}, 0.0f);"]
+        for member in self.members:
+            given = f"{member.forward.values}, {member.across()}, {member.d_across}, {member.forward.depth}"
+            lines.append(f"sum_columns({given}, {KEPT});")
+        return lines
 
     def _by_decay(self) -> list[str]:
         if not self.decays or self.state.by_channel or self.state.decay is None:
             return []
-        size = f"{self.forward.values} * {self.forward.depth}"
         given = f"rows, decays, {JOINED}, {FROM_STATE}, {at(f'd_{self.state.decay.name}')}, LANES"
-        return [
-            f"space.from_state[rows] += sum_of_products(across, d_across, {size});",
-            f"return_to_decays({given});",
+        sums = [
+            f"sum_of_products({each.across()}, {each.d_across}, {each.forward.values} * {each.forward.depth})"
+            for each in self.members
         ]
+        return [*(f"space.from_state[rows] += {each};" for each in sums), f"return_to_decays({given});"]
 
     def _back(self, reads: list[Reads]) -> list[str]:
-        """The gradient by the state in front of the chunk."""
-        made, lines = self.forward, self.kept("d_across")
+        """The gradients by the states in front of the chunk."""
+        made, lines = self.forward, self.kept([member.d_across for member in self.members])
         for number, read in enumerate(reads):
             straight, across = self.rescales(first=number == 0)
             lines.append(made.faded(read.row, read.before))
-            given = f"{made.count}, rows, {FADED}, {made.depth}, {read.gradient}, {made.width}, {straight}"
-            lines.append(f"product<true>({given}, d_state);")
-            given = f"{self.forward.values}, rows, {read.gradient}, {made.width}, {FADED}, {made.depth}, {across}"
-            lines.append(f"product<true>({given}, d_across);")
+            for member, gradient in zip(self.members, read.gradients, strict=True):
+                width, values = member.forward.width, member.forward.values
+                given = f"{made.count}, rows, {FADED}, {made.depth}, {gradient}, {width}, {straight}"
+                lines.append(f"product<true>({given}, {member.d_state});")
+                given = f"{values}, rows, {gradient}, {width}, {FADED}, {made.depth}, {across}"
+                lines.append(f"product<true>({given}, {member.d_across});")
         return lines

@@ -40,6 +40,7 @@ SCRATCH_BACK = {
 def forward(plan: ChunkPlan) -> dict[str, object]:
     """By the names that the template of the forward pass uses."""
     states = [Carrying(state) for state in plan.states]
+    together = [Carrying(states[0], states[1:]) for states in plan.beside]
     stepped = states if is_stepped(plan.states) else []
     buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     for each in states:
@@ -48,7 +49,7 @@ def forward(plan: ChunkPlan) -> dict[str, object]:
     return {
         **_common(plan, {**buffers, **matrices.buffers(plan), **SCRATCH}),
         "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=False), 4),
-        "carried": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
+        "carried": [_of_states(each, each.lines()) for each in together],
         "stepped": [(each.state.called, laid_out_cpp(step_lines(each), 4)) for each in stepped],
         "first_state": plan.states[0].called,
         "give_lines": give_lines(plan),
@@ -61,10 +62,11 @@ def forward(plan: ChunkPlan) -> dict[str, object]:
 def backward(plan: ChunkPlan) -> dict[str, object]:
     """By the names that the template of the backward pass uses."""
     read = frozenset[str]().union(*map(variables, plan.y_return.exprs))
-    states = [
-        CarryingBack(state, rereads=any(each.name in read for each in state.readings), trained=plan.trained)
-        for state in plan.states
+    together = [
+        CarryingBack(states[0], any(each.name in read for s in states for each in s.readings), plan.trained, states[1:])
+        for states in plan.beside
     ]
+    states = [each for group in together for each in group.members]
     buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     gradients = {f"d_{row.name}": f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     gradients |= {f"d_{each.name}": f"CHUNK * {s.forward.width} + SLACK" for s in states for each in s.state.readings}
@@ -77,9 +79,9 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         **_common(plan, {**buffers, **matrices.buffers(plan, back=True), **SCRATCH, **SCRATCH_BACK}),
         "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=True), 4),
         "flush_lines": laid_out_blocks(matrices.flush_lines(plan), 6),
-        "advanced": [(each.state.called, laid_out_cpp(each.advance(), 4)) for each in states],
-        "reread": [(each.state.called, laid_out_cpp(each.reread(), 4)) for each in states if each.rereads],
-        "carried_back": [(each.state.called, laid_out_cpp(each.lines(), 4)) for each in states],
+        "advanced": [_of_states(each, each.advance()) for each in together],
+        "reread": [_of_states(each, each.reread()) for each in together if each.rereads],
+        "carried_back": [_of_states(each, each.lines()) for each in together],
         "returned": [(each.name, _return_lines(plan, each)) for each in returns],
         "row_returns": [each.name for each in plan.returns],
         "gradients": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items()],
@@ -103,7 +105,7 @@ def launcher(plan: ChunkPlan) -> dict[str, object]:
 def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
     """What both passes show."""
     given = arguments(plan)
-    decays = {f"{s.called}_decays": lanes_of(s.key_axis) if s.by_channel else "1" for s in plan.states}
+    decays = {f"{s.called}_decays": lanes_of(s.key_axis) if s.by_channel else "1" for s, *_ in plan.beside}
     own = sorted({row.axis for row in plan.rows if row.axis not in (None, "c", "e")})
     return {
         "inputs": [argument for argument in given if argument.axes],
@@ -144,6 +146,12 @@ def _rooms(plan: ChunkPlan, parts: Iterable[TokenRow | Return]) -> dict[str, str
     computed = [part for part in parts if not (part.name in products or (isinstance(part, TokenRow) and part.plain))]
     taken = [each for part in computed for each in taken_rows(plan, part)]
     return {f"{name}_at": lanes_of(axis) for name, _, _, axis in taken}
+
+
+def _of_states(made: Carrying | CarryingBack, lines: list[str]) -> tuple[str, str, list[str]]:
+    """A function of states that lie beside each other: the end of its name, those of the states, and its lines."""
+    names = " and ".join(state.called for state in (made.state, *made.beside))
+    return made.state.called, names, laid_out_cpp(lines, 4)
 
 
 def _laid_out(blocks: Iterable[list[str]], indent: int = 4) -> list[str]:

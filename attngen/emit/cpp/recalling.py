@@ -6,7 +6,8 @@ read it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from attngen.emit.cpp.carrying import ONES, Carrying, at
 from attngen.schedule.chunks import StatePlan
@@ -17,16 +18,30 @@ KEPT = at("kept")
 
 @dataclass(frozen=True, slots=True)
 class Recalling:
-    """The lines of one state. `rereads`: whether what tokens read is needed; `trained`: rows that want gradients."""
+    """The lines of a state and of those `beside` it, whose rows and keys are the same.
+
+    `rereads`: whether what tokens read is needed; `trained`: rows that want gradients.
+    """
 
     state: StatePlan
     rereads: bool
     trained: frozenset[str]
+    beside: tuple[StatePlan, ...] = ()
+
+    @property
+    def members(self) -> list[Self]:
+        """Each state by itself."""
+        return [replace(self, state=state, beside=()) for state in (self.state, *self.beside)]
 
     @property
     def forward(self) -> Carrying:
         """The lines of the forward pass."""
-        return Carrying(self.state)
+        return Carrying(self.state, self.beside, in_segment=True)
+
+    def across(self, slot: str = "slot") -> str:
+        """The address of the state in front of a chunk of the segment, with values as rows."""
+        made = self.forward
+        return at(f"{self.state.called}_across", f"{slot} * {made.values} * {made.depth}")
 
     @property
     def is_straight(self) -> bool:
@@ -67,22 +82,37 @@ class Recalling:
 
     def advance(self) -> list[str]:
         """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""
-        made = self.forward
-        lines = [*self.place(), *made.erasing(), "if (last) return;"]
-        if self.is_straight:
-            size = f"{made.count} * {made.width}"
-            lines += [f"std::copy_n(state, {size}, state + {size});", f"state += {size};"]
-        size = f"{made.values} * {made.depth}"
-        lines += [f"std::copy_n(across, {size}, across + {size});", f"across += {size};", *self.kept("across")]
-        lines += self._taken(self.state.key, at(self.state.value.name), first=True)
-        return lines if self.state.erased is None else lines + self._taken(self.state.erased, "found", first=False)
+        lines = [*self.forward.decays(), *self.forward.erasing(), "if (last) return;"]
+        lines += [line for member in self.members for line in member._copied()]
+        lines += self.kept([member.across("(slot + 1)") for member in self.members])
+        lines.append(self.decayed_keys(self.state.key))
+        for member in self.members:
+            lines += member._taken(self.state.key, at(member.state.value.name), first=True)
+        if self.state.erased is None:
+            return lines
+        taken = self._taken(self.state.erased, self.forward.found_place, first=False)
+        return [*lines, self.decayed_keys(self.state.erased), *taken]
 
-    def kept(self, across: str) -> list[str]:
-        """What is left of a state: of the rows of one, and of the columns of one with its axes exchanged."""
+    def _copied(self) -> list[str]:
+        """The state in front of a chunk as what becomes that behind it."""
         made = self.forward
-        if self.state.by_channel:
-            return [f"scale_columns({made.values}, {across}, {made.depth}, &decays.since[rows * {made.depth}]);"]
-        return [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
+        lines = [f"std::copy_n({made.place}, {made.count} * {made.width}, {self._next});"] if self.is_straight else []
+        return [*lines, f"std::copy_n({self.across()}, {made.values} * {made.depth}, {self.across('(slot + 1)')});"]
+
+    @property
+    def _next(self) -> str:
+        """The address of the state in front of the next chunk."""
+        return at(self.state.called, f"(slot + 1) * {self.forward.count} * {self.forward.width}")
+
+    def kept(self, across: list[str]) -> list[str]:
+        """What is left of states: of the rows of each, and of the columns of each with its axes exchanged."""
+        if not self.state.by_channel:
+            return [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
+        since = f"&decays.since[rows * {self.forward.depth}]"
+        return [
+            f"scale_columns({member.forward.values}, {place}, {member.forward.depth}, {since});"
+            for member, place in zip(self.members, across, strict=True)
+        ]
 
     def rescales(self, first: bool) -> tuple[str, str]:
         """The factors of rows when a state takes what is written first, and when what comes behind that."""
@@ -95,12 +125,12 @@ class Recalling:
     def _taken(self, keys: TokenRow, values: str, first: bool) -> list[str]:
         made, decayed = self.forward, self.forward.decayed(keys)
         straight, across = self.rescales(first)
-        lines = [self.decayed_keys(keys)]
+        lines = []
         if self.is_straight:
             given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}, {straight}"
-            lines.append(f"product<true>({given}, state);")
+            lines.append(f"product<true>({given}, {self._next});")
         given = f"{made.values}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
-        return [*lines, f"product<true>({given}, across);"]
+        return [*lines, f"product<true>({given}, {self.across('(slot + 1)')});"]
 
     def decayed_keys(self, keys: TokenRow) -> str:
         """Keys as they are left behind the last token."""
@@ -109,17 +139,6 @@ class Recalling:
             return f"decay_keys_by_channel({given}, {at(self.state.decay.name)}, {target});"
         return f"decay_keys({given}, decays, {target});"
 
-    def place(self) -> list[str]:
-        """Where things of a chunk lie."""
-        name, made = self.state.called, self.forward
-        place = at(f"{name}_across", f"slot * {made.values} * {made.depth}")
-        lines = [f"[[maybe_unused]] float* across = {place};"]
-        if self.is_straight:
-            lines.append(f"[[maybe_unused]] float* state = {at(name, f'slot * {made.count} * {made.width}')};")
-        if self.state.erases is not None:
-            lines.append(f"[[maybe_unused]] float* found = {at(made.found, f'slot * CHUNK * {made.width}')};")
-        return [*lines, *made.decays()]
-
     def reread(self) -> list[str]:
         """What tokens read, once more."""
-        return [*self.place(), *self.forward.readings()] if self.rereads else []
+        return [*self.forward.decays(), *self.forward.readings()] if self.rereads else []

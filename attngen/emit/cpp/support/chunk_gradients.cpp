@@ -6,9 +6,8 @@
     for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
 }
 
-// sums[c] = sum of x[r][c] * y[r][c] over r.
+// sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
-  std::fill_n(sums, width, 0.0f);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t c = 0; c < width; ++c) sums[c] += x[r * width + c] * y[r * width + c];
 }

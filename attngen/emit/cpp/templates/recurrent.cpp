@@ -22,8 +22,8 @@ struct Call : Given {
 
 __tokens__
 struct Head : Tokens {
-  // % for state_name, carry_lines in carried
-  // What tokens read from __state_name__, and __state_name__ behind the last of them.
+  // % for state_name, state_names, carry_lines in carried
+  // What tokens read from __state_names__, and __state_names__ behind the last of them.
   [[gnu::noinline]] void carry___state_name__() {
     // % for line in carry_lines
     __line__
@@ -75,7 +75,7 @@ struct Head : Tokens {
     for (int64_t start = 0; start < N; start += CHUNK) {
       if (start % (SEGMENT * CHUNK) == 0) keep(start / (SEGMENT * CHUNK));
       load(start);
-      // % for state_name, _ in carried
+      // % for state_name, _, _ in carried
       carry___state_name__();
       // % endfor
       give();

@@ -31,8 +31,8 @@ __tokens__
 struct Head : Tokens {
   int64_t slot = 0;  // of the chunk in its segment
 
-  // % for state_name, advance_lines in advanced
-  // __state_name__ behind a chunk of a segment, unless that is the last.
+  // % for state_name, state_names, advance_lines in advanced
+  // __state_names__ behind a chunk of a segment, unless that is the last.
   [[gnu::noinline]] void advance___state_name__([[maybe_unused]] bool last) {
     // % for line in advance_lines
     __line__
@@ -40,8 +40,8 @@ struct Head : Tokens {
   }
 
   // % endfor
-  // % for state_name, read_lines in reread
-  // What tokens read from __state_name__.
+  // % for state_name, state_names, read_lines in reread
+  // What tokens read from __state_names__.
   [[gnu::noinline]] void read___state_name__() {
     // % for line in read_lines
     __line__
@@ -49,8 +49,8 @@ struct Head : Tokens {
   }
 
   // % endfor
-  // % for state_name, back_lines in carried_back
-  // From the gradients by what tokens read from __state_name__ to those by their rows.
+  // % for state_name, state_names, back_lines in carried_back
+  // From the gradients by what tokens read from __state_names__ to those by their rows.
   [[gnu::noinline]] void carry_back___state_name__() {
     // % for line in back_lines
     __line__
@@ -71,7 +71,7 @@ struct Head : Tokens {
   void advance(int64_t start, int64_t stop) {
     for (slot = 0; start + slot * CHUNK < stop; ++slot) {
       load(start + slot * CHUNK);
-      // % for state_name, _ in advanced
+      // % for state_name, _, _ in advanced
       advance___state_name__(first + rows == stop);
       // % endfor
     }
@@ -83,11 +83,11 @@ struct Head : Tokens {
     // % for gradient_name, gradient_size in gradients
     std::fill_n(&space.__gradient_name__[0], __gradient_size__, 0.0f);
     // % endfor
-    // % for state_name, _ in reread
+    // % for state_name, _, _ in reread
     read___state_name__();
     // % endfor
     return_y();
-    // % for state_name, _ in carried_back
+    // % for state_name, _, _ in carried_back
     carry_back___state_name__();
     // % endfor
     // % for row_name in row_returns
