@@ -78,6 +78,16 @@ def test_a_step_is_a_call_with_a_state(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_state_that_nothing_reads_need_not_be_carried(backend: str) -> None:
+    text = "attention a { state S = S + outer(k, v)  state z = z + k  out dot(q, S) }"
+    q, k, v, _ = rows()
+    run = kernel(text, backend)
+    _, state = run(q[:, :, :8], k[:, :, :8], v[:, :, :8], return_state=True)
+    y, _ = run.step(q[:, :, 8:], k[:, :, 8:], v[:, :, 8:], state)
+    torch.testing.assert_close(y, run(q, k, v)[:, :, 8:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_kernels_are_pickled(backend: str) -> None:
     text = "attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }"
     built = kernel(text, backend, rate=0.25)
