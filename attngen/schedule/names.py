@@ -63,8 +63,8 @@ KERNEL_NAMES = frozenset(
     "next BLOCK decay_keys fade solve product multiply_rows multiply_columns across faded decayed erased_decayed "
     "ones D_lanes E_lanes run decays buffers kept some target sums load_lines apart place pair states Tokens "
     "SEGMENT TOGETHER segment segments slot take_state give_state run_heads start stop advance found across "
-    "d_across d_state values_across slopes joined from_state read earlier scale_columns sum_columns add_scaled "
-    "solve_back join return_to_rows return_to_keys return_to_decays return_by_channel return_from_end "
+    "d_across d_state values_across slopes joined from_state read earlier multiply_blocks add_product sum_columns "
+    "add_scaled solve_back join return_to_rows return_to_keys return_to_decays return_by_channel return_from_end "
     "decay_keys_by_channel max min carried position steps first chunk chunks number program value_tile value_tiles "
     "VALUE_TILE PRECISION EXACT to_row to_key to_value to_decay None True False "
     # what launching a Triton kernel takes by name

@@ -224,43 +224,63 @@ constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that th
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
-// out = rescale * out + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
-// `rescale` there is nothing in `out`. ACROSS: the rows are the columns of what is given.
-template <int ROWS, bool ACROSS, int VECTORS = STRIP>
+// out = rescale * from + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
+// `rescale`, the product alone. ACROSS: the rows are the columns of what is given. BY_COLUMN: `rescale` has a factor
+// for each column, not for each row.
+template <int ROWS, bool ACROSS, bool BY_COLUMN, int VECTORS = STRIP>
 inline void multiply_columns(
     int64_t count, int64_t vectors, int64_t depth, const float* rows, int64_t stride, const float* matrix,
-    int64_t width, const float* rescale, float* out) {
+    int64_t width, const float* rescale, const float* from, float* out) {
   if constexpr (VECTORS > 1)
     if (vectors < VECTORS)
-      return multiply_columns<ROWS, ACROSS, VECTORS - 1>(
-          count, vectors, depth, rows, stride, matrix, width, rescale, out);
+      return multiply_columns<ROWS, ACROSS, BY_COLUMN, VECTORS - 1>(
+          count, vectors, depth, rows, stride, matrix, width, rescale, from, out);
   multiply<ROWS, VECTORS, ACROSS>(depth, rows, stride, matrix, width, [&](int r, int n, Floats sum) {
     if (r >= count) return;
-    float* target = out + r * width + n * LANES;
-    store(target, rescale ? multiply_add(load(target), all(rescale[r]), sum) : sum);
+    const int64_t place = r * width + n * LANES;
+    if (rescale) sum = multiply_add(load(from + place), BY_COLUMN ? load(rescale + n * LANES) : all(rescale[r]), sum);
+    store(out + place, sum);
   });
 }
 
-template <int ROWS, bool ACROSS>
+template <int ROWS, bool ACROSS, bool BY_COLUMN>
 [[gnu::noinline]] inline void multiply_rows(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
-    const float* rescale, float* out) {
+    const float* rescale, const float* from, float* out) {
   for (int64_t e = 0; e < width; e += STRIP * LANES)
-    multiply_columns<ROWS, ACROSS>(
-        count, (width - e) / LANES, depth, rows, stride, matrix + e, width, rescale, out + e);
+    multiply_columns<ROWS, ACROSS, BY_COLUMN>(
+        count, (width - e) / LANES, depth, rows, stride, matrix + e, width, BY_COLUMN ? rescale + e : rescale, from + e,
+        out + e);
 }
 
+template <bool ACROSS, bool BY_COLUMN>
+void multiply_blocks(
+    int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, const float* from, float* out) {
+  for (int64_t r = 0, taken = 0; r < count; r += taken) {
+    taken = next_block(count - r, HELD);
+    const auto all_held = multiply_rows<HELD, ACROSS, BY_COLUMN>, one_less = multiply_rows<HELD - 1, ACROSS, BY_COLUMN>;
+    const auto some = taken == HELD ? all_held : one_less;
+    some(
+        taken, depth, ACROSS ? rows + r : rows + r * stride, stride, matrix, width,
+        BY_COLUMN || !rescale ? rescale : rescale + r, from + r * width, out + r * width);
+  }
+}
+
+// out = rescale * out + rows . matrix.
 template <bool ACROSS = false>
 void product(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
     const float* rescale, float* out) {
-  for (int64_t r = 0, taken = 0; r < count; r += taken) {
-    taken = next_block(count - r, HELD);
-    const auto some = taken == HELD ? multiply_rows<HELD, ACROSS> : multiply_rows<HELD - 1, ACROSS>;
-    some(
-        taken, depth, ACROSS ? rows + r : rows + r * stride, stride, matrix, width, rescale ? rescale + r : nullptr,
-        out + r * width);
-  }
+  multiply_blocks<ACROSS, false>(count, depth, rows, stride, matrix, width, rescale, out, out);
+}
+
+// out = rescale * from + columns . matrix.
+template <bool BY_COLUMN>
+void add_product(
+    int64_t count, int64_t depth, const float* columns, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, const float* from, float* out) {
+  multiply_blocks<true, BY_COLUMN>(count, depth, columns, stride, matrix, width, rescale, from, out);
 }
 
 // A row of channels: as it lies, or as floats one behind the other.
@@ -494,12 +514,6 @@ void run_heads(const Call& call) {
 }
 
 // ---- gradients of a chunk
-
-// Each column of a matrix times a factor of its own.
-[[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
-  for (int64_t r = 0; r < count; ++r)
-    for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
-}
 
 // sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
@@ -856,12 +870,11 @@ struct Head : Tokens {
     Decays& decays = space.S_decays;
     decays.by_token(rows, &space.S_decay[0], LANES);
     if (last) return;
-    std::copy_n(&space.S_across[slot * E * D_lanes], E * D_lanes, &space.S_across[(slot + 1) * E * D_lanes]);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
-    product<true>(
+    add_product<false>(
         E, rows, &space.S_value[0], E_lanes, &space.decayed[0], D_lanes, &space.kept[0],
-        &space.S_across[(slot + 1) * E * D_lanes]);
+        &space.S_across[slot * E * D_lanes], &space.S_across[(slot + 1) * E * D_lanes]);
   }
 
   // From the gradients by what tokens read from S to those by their rows.
@@ -890,8 +903,11 @@ struct Head : Tokens {
     return_to_decays(rows, decays, &space.joined[0], &space.from_state[0], &space.d_S_decay[0], LANES);
     std::fill_n(&space.kept[0], widest, decays.since[rows]);
     fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
-    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], &space.d_S[0]);
-    product<true>(E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], &space.d_S_across[0]);
+    add_product<false>(
+        D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], &space.d_S[0], &space.d_S[0]);
+    add_product<false>(
+        E, rows, &space.d_S_read[0], E_lanes, &space.faded[0], D_lanes, &space.kept[0], &space.d_S_across[0],
+        &space.d_S_across[0]);
   }
 
   // From the gradients by y to those by what it is made of.
@@ -910,7 +926,7 @@ struct Head : Tokens {
       const float row_row_sum_2 = sum_of_terms(&space.terms[0], E);
       for (int64_t e = 0; e < E; ++e) {
         const float dy_here = dy_at[e];
-        space.d_S_read[r * E_lanes + e] += dy_here;
+        space.d_S_read[r * E_lanes + e] = dy_here;
       }
       if (call.by_skip_) {
         double* to = &call.by_skip_[(int64_t{b} * H + h)];
@@ -1019,7 +1035,6 @@ struct Head : Tokens {
     std::fill_n(&space.d_k[0], CHUNK * D_lanes, 0.0f);
     std::fill_n(&space.d_S_value[0], CHUNK * E_lanes, 0.0f);
     std::fill_n(&space.d_q[0], CHUNK * D_lanes, 0.0f);
-    std::fill_n(&space.d_S_read[0], CHUNK * E_lanes, 0.0f);
     return_y();
     carry_back_S();
     return_q();

@@ -223,43 +223,63 @@ constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that th
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
-// out = rescale * out + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
-// `rescale` there is nothing in `out`. ACROSS: the rows are the columns of what is given.
-template <int ROWS, bool ACROSS, int VECTORS = STRIP>
+// out = rescale * from + rows . matrix, for `count` rows of `depth` factors and a matrix as wide as `out`; without
+// `rescale`, the product alone. ACROSS: the rows are the columns of what is given. BY_COLUMN: `rescale` has a factor
+// for each column, not for each row.
+template <int ROWS, bool ACROSS, bool BY_COLUMN, int VECTORS = STRIP>
 inline void multiply_columns(
     int64_t count, int64_t vectors, int64_t depth, const float* rows, int64_t stride, const float* matrix,
-    int64_t width, const float* rescale, float* out) {
+    int64_t width, const float* rescale, const float* from, float* out) {
   if constexpr (VECTORS > 1)
     if (vectors < VECTORS)
-      return multiply_columns<ROWS, ACROSS, VECTORS - 1>(
-          count, vectors, depth, rows, stride, matrix, width, rescale, out);
+      return multiply_columns<ROWS, ACROSS, BY_COLUMN, VECTORS - 1>(
+          count, vectors, depth, rows, stride, matrix, width, rescale, from, out);
   multiply<ROWS, VECTORS, ACROSS>(depth, rows, stride, matrix, width, [&](int r, int n, Floats sum) {
     if (r >= count) return;
-    float* target = out + r * width + n * LANES;
-    store(target, rescale ? multiply_add(load(target), all(rescale[r]), sum) : sum);
+    const int64_t place = r * width + n * LANES;
+    if (rescale) sum = multiply_add(load(from + place), BY_COLUMN ? load(rescale + n * LANES) : all(rescale[r]), sum);
+    store(out + place, sum);
   });
 }
 
-template <int ROWS, bool ACROSS>
+template <int ROWS, bool ACROSS, bool BY_COLUMN>
 [[gnu::noinline]] inline void multiply_rows(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
-    const float* rescale, float* out) {
+    const float* rescale, const float* from, float* out) {
   for (int64_t e = 0; e < width; e += STRIP * LANES)
-    multiply_columns<ROWS, ACROSS>(
-        count, (width - e) / LANES, depth, rows, stride, matrix + e, width, rescale, out + e);
+    multiply_columns<ROWS, ACROSS, BY_COLUMN>(
+        count, (width - e) / LANES, depth, rows, stride, matrix + e, width, BY_COLUMN ? rescale + e : rescale, from + e,
+        out + e);
 }
 
+template <bool ACROSS, bool BY_COLUMN>
+void multiply_blocks(
+    int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, const float* from, float* out) {
+  for (int64_t r = 0, taken = 0; r < count; r += taken) {
+    taken = next_block(count - r, HELD);
+    const auto all_held = multiply_rows<HELD, ACROSS, BY_COLUMN>, one_less = multiply_rows<HELD - 1, ACROSS, BY_COLUMN>;
+    const auto some = taken == HELD ? all_held : one_less;
+    some(
+        taken, depth, ACROSS ? rows + r : rows + r * stride, stride, matrix, width,
+        BY_COLUMN || !rescale ? rescale : rescale + r, from + r * width, out + r * width);
+  }
+}
+
+// out = rescale * out + rows . matrix.
 template <bool ACROSS = false>
 void product(
     int64_t count, int64_t depth, const float* rows, int64_t stride, const float* matrix, int64_t width,
     const float* rescale, float* out) {
-  for (int64_t r = 0, taken = 0; r < count; r += taken) {
-    taken = next_block(count - r, HELD);
-    const auto some = taken == HELD ? multiply_rows<HELD, ACROSS> : multiply_rows<HELD - 1, ACROSS>;
-    some(
-        taken, depth, ACROSS ? rows + r : rows + r * stride, stride, matrix, width, rescale ? rescale + r : nullptr,
-        out + r * width);
-  }
+  multiply_blocks<ACROSS, false>(count, depth, rows, stride, matrix, width, rescale, out, out);
+}
+
+// out = rescale * from + columns . matrix.
+template <bool BY_COLUMN>
+void add_product(
+    int64_t count, int64_t depth, const float* columns, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, const float* from, float* out) {
+  multiply_blocks<true, BY_COLUMN>(count, depth, columns, stride, matrix, width, rescale, from, out);
 }
 
 // A row of channels: as it lies, or as floats one behind the other.

@@ -207,14 +207,13 @@ class CarryingBack(Recalling):
 
     def _back(self, reads: list[Reads]) -> list[str]:
         """The gradients by the states in front of the chunk."""
-        made, lines = self.forward, self.kept([member.d_across for member in self.members])
+        made, lines = self.forward, self.kept()
         for number, read in enumerate(reads):
-            straight, across = self.rescales(first=number == 0)
             lines.append(made.faded(read.row, read.before))
             for member, gradient in zip(self.members, read.gradients, strict=True):
-                width, values = member.forward.width, member.forward.values
-                given = f"{made.count}, rows, {FADED}, {made.depth}, {gradient}, {width}, {straight}"
-                lines.append(f"product<true>({given}, {member.d_state});")
-                given = f"{values}, rows, {gradient}, {width}, {FADED}, {made.depth}, {across}"
-                lines.append(f"product<true>({given}, {member.d_across});")
+                width, first = member.forward.width, number == 0
+                given = f"{made.count}, rows, {FADED}, {made.depth}, {gradient}, {width}"
+                lines.append(self.added(given, member.d_state, member.d_state, first, across=False))
+                given = f"{member.forward.values}, rows, {gradient}, {width}, {FADED}, {made.depth}"
+                lines.append(self.added(given, member.d_across, member.d_across, first, across=True))
         return lines

@@ -11,7 +11,7 @@ from attngen.emit.cpp.carrying_back import CarryingBack
 from attngen.emit.cpp.stepping import is_stepped, step_lines
 from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
 from attngen.emit.cpp.token_printer import lanes_of
-from attngen.emit.cpp.token_returns import return_lines, sums_type
+from attngen.emit.cpp.token_returns import read_by_y, return_lines, sums_type
 from attngen.emit.cpp.workspace import declared
 from attngen.emit.layout import laid_out_blocks, laid_out_cpp
 from attngen.emit.tokens import Landed, landed, size_of
@@ -70,6 +70,7 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
     buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     gradients = {f"d_{row.name}": f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     gradients |= {f"d_{each.name}": f"CHUNK * {s.forward.width} + SLACK" for s in states for each in s.state.readings}
+    known = {f"d_{name}" for name in read_by_y(plan)}
     buffers |= gradients
     for each in states:
         buffers |= each.buffers
@@ -84,7 +85,7 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         "carried_back": [_of_states(each, each.lines()) for each in together],
         "returned": [(each.name, _return_lines(plan, each)) for each in returns],
         "row_returns": [each.name for each in plan.returns],
-        "gradients": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items()],
+        "summed": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items() if name not in known],
         "start_lines": _laid_out(each.start() for each in states),
         "recall_lines": _laid_out((each.recall() for each in states), 6),
         "finish_lines": _laid_out(each.finish() for each in states),

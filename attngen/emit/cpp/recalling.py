@@ -82,9 +82,7 @@ class Recalling:
 
     def advance(self) -> list[str]:
         """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""
-        lines = [*self.forward.decays(), *self.forward.erasing(), "if (last) return;"]
-        lines += [line for member in self.members for line in member._copied()]
-        lines += self.kept([member.across("(slot + 1)") for member in self.members])
+        lines = [*self.forward.decays(), *self.forward.erasing(), "if (last) return;", *self.kept()]
         lines.append(self.decayed_keys(self.state.key))
         for member in self.members:
             lines += member._taken(self.state.key, at(member.state.value.name), first=True)
@@ -93,44 +91,31 @@ class Recalling:
         taken = self._taken(self.state.erased, self.forward.found_place, first=False)
         return [*lines, self.decayed_keys(self.state.erased), *taken]
 
-    def _copied(self) -> list[str]:
-        """The state in front of a chunk as what becomes that behind it."""
-        made = self.forward
-        lines = [f"std::copy_n({made.place}, {made.count} * {made.width}, {self._next});"] if self.is_straight else []
-        return [*lines, f"std::copy_n({self.across()}, {made.values} * {made.depth}, {self.across('(slot + 1)')});"]
-
     @property
     def _next(self) -> str:
         """The address of the state in front of the next chunk."""
         return at(self.state.called, f"(slot + 1) * {self.forward.count} * {self.forward.width}")
 
-    def kept(self, across: list[str]) -> list[str]:
-        """What is left of states: of the rows of each, and of the columns of each with its axes exchanged."""
-        if not self.state.by_channel:
-            return [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
-        since = f"&decays.since[rows * {self.forward.depth}]"
-        return [
-            f"scale_columns({member.forward.values}, {place}, {member.forward.depth}, {since});"
-            for member, place in zip(self.members, across, strict=True)
-        ]
+    def kept(self) -> list[str]:
+        """How much of states is left behind a chunk, where it is the same for all rows."""
+        return [] if self.state.by_channel else [f"std::fill_n({KEPT}, widest, decays.since[rows]);"]
 
-    def rescales(self, first: bool) -> tuple[str, str]:
-        """The factors of rows when a state takes what is written first, and when what comes behind that."""
+    def added(self, given: str, before: str, target: str, first: bool, across: bool) -> str:
+        """The line by which a state takes columns times a matrix; the first of them also what is left of it."""
         if not first:
-            return ONES, ONES
-        if self.state.by_channel:
-            return f"&decays.since[rows * {self.forward.depth}]", ONES
-        return KEPT, KEPT
+            return f"product<true>({given}, {ONES}, {target});"
+        left = f"&decays.since[rows * {self.forward.depth}]" if self.state.by_channel else KEPT
+        by_column = str(self.state.by_channel and across).lower()
+        return f"add_product<{by_column}>({given}, {left}, {before}, {target});"
 
     def _taken(self, keys: TokenRow, values: str, first: bool) -> list[str]:
         made, decayed = self.forward, self.forward.decayed(keys)
-        straight, across = self.rescales(first)
         lines = []
         if self.is_straight:
-            given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}, {straight}"
-            lines.append(f"product<true>({given}, {self._next});")
-        given = f"{made.values}, rows, {values}, {made.width}, {decayed}, {made.depth}, {across}"
-        return [*lines, f"product<true>({given}, {self.across('(slot + 1)')});"]
+            given = f"{made.count}, rows, {decayed}, {made.depth}, {values}, {made.width}"
+            lines.append(self.added(given, made.place, self._next, first, across=False))
+        given = f"{made.values}, rows, {values}, {made.width}, {decayed}, {made.depth}"
+        return [*lines, self.added(given, self.across(), self.across("(slot + 1)"), first, across=True)]
 
     def decayed_keys(self, keys: TokenRow) -> str:
         """Keys as they are left behind the last token."""

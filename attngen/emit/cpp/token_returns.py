@@ -44,6 +44,12 @@ def assigned(plan: ChunkPlan) -> dict[str, tuple[str, Expr]]:
     return {field: place for field, place in first.items() if field not in partial}
 
 
+def read_by_y(plan: ChunkPlan) -> frozenset[str]:
+    """The readings that y hands its gradient to, which nothing else does."""
+    readings = {each.name for state in plan.states for each in state.readings}
+    return frozenset(leaf.name for leaf, _ in plan.y_return.shares if isinstance(leaf, Variable)) & readings
+
+
 def _is_of_call(plan: ChunkPlan, leaf: Expr) -> bool:
     """Whether a share goes to q, k, v or an input."""
     return is_own_element(leaf, plan.variant) if isinstance(leaf, Read) else isinstance(leaf, (Row, Rechannel))
@@ -73,8 +79,8 @@ def _share(plan: ChunkPlan, lines: TokenLines, leaf: Expr, share: Expr, made: di
             "}",
         ]
     assert isinstance(leaf, Variable)
-    axis = kept_axes(plan)[leaf.name]
-    return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] += {lines.text(share)};"])
+    axis, sign = kept_axes(plan)[leaf.name], "=" if leaf.name in read_by_y(plan) else "+="
+    return over(axis, [*lines.needed(share), f"space.d_{leaf.name}[{place_of(axis)}] {sign} {lines.text(share)};"])
 
 
 def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -> tuple[Landed, str, str]:

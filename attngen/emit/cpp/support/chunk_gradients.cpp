@@ -1,11 +1,5 @@
 // ---- gradients of a chunk
 
-// Each column of a matrix times a factor of its own.
-[[gnu::noinline]] inline void scale_columns(int64_t count, float* matrix, int64_t width, const float* factors) {
-  for (int64_t r = 0; r < count; ++r)
-    for (int64_t c = 0; c < width; ++c) matrix[r * width + c] *= factors[c];
-}
-
 // sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
   for (int64_t r = 0; r < count; ++r)

@@ -80,7 +80,7 @@ struct Head : Tokens {
   // The gradients of the tokens of a chunk.
   void differentiate(int64_t start) {
     load(start);
-    // % for gradient_name, gradient_size in gradients
+    // % for gradient_name, gradient_size in summed
     std::fill_n(&space.__gradient_name__[0], __gradient_size__, 0.0f);
     // % endfor
     // % for state_name, _, _ in reread
