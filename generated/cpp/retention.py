@@ -426,7 +426,8 @@ def _data(
         return
     if tensor.is_floating_point() or inside is not None:
         ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
-        _require(all(map(math.isfinite, ends.tolist())), f"{name}: {label} holds a value that is not finite ({place})")
+        finite = all(math.isfinite(end) for end in ends.tolist())
+        _require(finite, f"{name}: {label} holds a value that is not finite ({place})")
         within = inside is None or bool(inside(ends).all())
         _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:
