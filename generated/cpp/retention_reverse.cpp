@@ -274,14 +274,6 @@ void product(
   multiply_blocks<ACROSS, false>(count, depth, rows, stride, matrix, width, rescale, out, out);
 }
 
-// out = rescale * from + columns . matrix.
-template <bool BY_COLUMN>
-void add_product(
-    int64_t count, int64_t depth, const float* columns, int64_t stride, const float* matrix, int64_t width,
-    const float* rescale, const float* from, float* out) {
-  multiply_blocks<true, BY_COLUMN>(count, depth, columns, stride, matrix, width, rescale, from, out);
-}
-
 // A row of channels: as it lies, or as floats one behind the other.
 template <typename T>
 const float* as_floats(const T* row, int64_t step, int64_t count, float* room) {
@@ -468,6 +460,22 @@ inline void give_state(
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
+// All heads of a call: each thread takes the next that is left, with a workspace of its own.
+template <typename Head, typename Space, typename Call>
+void run_heads(const Call& call) {
+  std::vector<Space> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+  std::atomic<int64_t> next{0};
+#pragma omp parallel for num_threads(call.threads) schedule(static, 1)
+  for (int64_t thread = 0; thread < call.threads; ++thread)
+    for (int64_t head = next++; head < call.B * call.H; head = next++) {
+      [[maybe_unused]] const NoDenormals mode;
+      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
+    }
+}
+
+// ---- one token
+
 // What a row reads of a state: read[e] = sum of row[c] * state[c][e].
 [[gnu::noinline]] inline void read_state(
     int64_t depth, int64_t width, const float* row, const float* __restrict__ state, float* __restrict__ read) {
@@ -496,20 +504,6 @@ inline void give_state(
     else
       for (int64_t e = 0; e < width; ++e) to[e] = kept * from[e] + written * value[e];
   }
-}
-
-// All heads of a call: each thread takes the next that is left, with a workspace of its own.
-template <typename Head, typename Space, typename Call>
-void run_heads(const Call& call) {
-  std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
-  std::atomic<int64_t> next{0};
-#pragma omp parallel for num_threads(call.threads) schedule(static, 1)
-  for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t head = next++; head < call.B * call.H; head = next++) {
-      [[maybe_unused]] const NoDenormals mode;
-      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
-    }
 }
 // ---- what a call gives
 

@@ -17,7 +17,7 @@ from attngen.emit.render import functions, render
 from attngen.emit.tokens import Landed, landed
 from attngen.schedule.chunks import ChunkPlan
 
-SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "chunk_gradients")
+SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "steps", "chunk_gradients")
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "import hashlib",

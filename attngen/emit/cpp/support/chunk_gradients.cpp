@@ -1,5 +1,13 @@
 // ---- gradients of a chunk
 
+// out = rescale * from + columns . matrix.
+template <bool BY_COLUMN>
+void add_product(
+    int64_t count, int64_t depth, const float* columns, int64_t stride, const float* matrix, int64_t width,
+    const float* rescale, const float* from, float* out) {
+  multiply_blocks<true, BY_COLUMN>(count, depth, columns, stride, matrix, width, rescale, from, out);
+}
+
 // sums[c] += sum of x[r][c] * y[r][c] over r.
 [[gnu::noinline]] inline void sum_columns(int64_t count, const float* x, const float* y, int64_t width, float* sums) {
   for (int64_t r = 0; r < count; ++r)

@@ -1,6 +1,10 @@
 __opening__
 
 __chunks__
+// % if stepped
+
+__steps__
+// % endif
 // % if functions
 // ---- functions of the language
 
