@@ -39,6 +39,7 @@ CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
 LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 CHUNKS = "tests/emit/test_chunks.py"
+PIECES = "tests/emit/test_pieces.py"
 IN_TRITON = f"{CHUNKS} -k triton_agrees"
 BESIDE = f"{CHUNKS} -k beside_each_other"
 TRITON_CHUNKS = "attngen/emit/triton/chunk_support.py"
@@ -200,6 +201,16 @@ FAULTS = [
     Fault("chunks: rows of a block don't fade", "attngen/emit/cpp/support/chunks.cpp", "if (BEFORE) store(faded + place, row * kept);", "if (BEFORE) store(faded + place, row);", CHUNKS),
     Fault("chunk gradients: what the token before is handed is overwritten", "attngen/emit/cpp/token_returns.py", "            if isinstance(leaf, Read) and EARLIER in leaf.indices:", "            if False:", CHUNKS),
     Fault("chunks: later tokens are multiplied by 0", "attngen/emit/cpp/support/chunks.cpp", "j < i + !before ? of_token[j] * between[j] : 0", "of_token[j] * between[j]", "tests/runtime/test_recurrent_kernels.py"),
+    Fault("pieces: none knows its front", "attngen/emit/cpp/templates/recurrent.cpp", "    follow();\n", "", PIECES),
+    Fault("pieces: gradients know nothing of what is behind", "attngen/emit/cpp/templates/recurrent_backward.cpp", "place > head * call.pieces + piece;", "false;", PIECES),
+    Fault("pieces: all is left", "attngen/emit/cpp/support/pieces.cpp", "left[c] *= since[c]", "left[c] *= 1", PIECES),
+    Fault("pieces: what is found in what is left is not solved for", "attngen/emit/cpp/pieces.py", 'lines.append(f"solve(rows, {WEIGHTS}, {found}, {depth});")', "pass", PIECES),
+    Fault("pieces: gradients go back as states go on", "attngen/emit/cpp/pieces.py", "{str(self.back).lower()}", "false", PIECES),
+    Fault("pieces: gradients are given before they are known", "attngen/emit/cpp/templates/recurrent_backward.cpp", "run_pieces<Head>(silent,", "run_pieces<Head>(call,", PIECES),
+    Fault("pieces: sums are those of the head", "attngen/emit/cpp/token_lines.py", 'PIECE = "(head * call.pieces + piece)"', 'PIECE = "head"', PIECES),
+    Fault("pieces: the first gives what is carried out", "attngen/emit/cpp/templates/recurrent.cpp", "if (piece < call.pieces - 1) return;", "if (piece > 0) return;", PIECES),
+    Fault("pieces: a projected row is not there", "attngen/schedule/chunks.py", "found |= {row.projected.name} if row.projected is not None else set()", "pass", PIECES),
+    Fault("pieces: tokens hand gradients to another thread's", "attngen/emit/cpp/recurrent.py", '"in_pieces": not plan.hands_back', '"in_pieces": True', PIECES),
     Fault("chunks: nothing is carried in", "attngen/emit/cpp/carrying.py", 'return self.taken(f"{self.state.called}_in", at', 'return self.taken(f"{self.state.called}_out", at', CHUNKS),
     Fault("chunks: what was erased is not written back", "attngen/emit/cpp/carrying.py", "return [*lines, *self.decay(self.state.erased), self._taken(self.state.erased, self.found_place, ONES)]", "return lines", CHUNKS),
     Fault("chunks: states are beside others of other decays", "attngen/schedule/chunks.py", "return self.key_axis, self.key.name, decay, reading.row.name, reading.before", "return self.key_axis, self.key.name, reading.row.name, reading.before", BESIDE),
@@ -237,7 +248,7 @@ FAULTS = [
     Fault("chunk gradients: rows do not fade on their way to keys", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'row *= load(decay + l * width + c);', '', CHUNKS),
     Fault("chunk gradients: what later chunks read does not fade", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'kept *= load(decay + place);', '', CHUNKS),
     Fault("chunk gradients: the gradient by the state fades for each read", 'attngen/emit/cpp/carrying_back.py', 'width, first = member.forward.width, number == 0', 'width, first = member.forward.width, True', CHUNKS),
-    Fault("chunk gradients: only the first segment keeps its state", 'attngen/emit/cpp/templates/recurrent.cpp', 'if (start % (SEGMENT * CHUNK) == 0)', 'if (start == 0)', CHUNKS),
+    Fault("chunk gradients: only the first segment keeps its state", 'attngen/emit/cpp/templates/recurrent.cpp', 'if (start % TOGETHER == 0)', 'if (start == 0)', CHUNKS),
     Fault("chunk gradients: what the token before read is the token's", 'attngen/emit/cpp/token_returns.py', 'token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"', 'token = "row"', CHUNKS),
     Fault("chunk gradients: one of the heads that share an input", 'attngen/emit/support/operators.py', '*total.shape[2:]).sum(2)', '*total.shape[2:]).amax(2)', CHUNKS),
     Fault("chunk gradients: nothing goes to what is carried in", 'attngen/emit/cpp/carrying_back.py', 'return [f"if (call.d_{name}_in)', 'return [f"if (false)', CHUNKS),

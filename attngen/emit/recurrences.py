@@ -118,10 +118,10 @@ def _shape_function(plan: ChunkPlan) -> list[str]:
     ]
 
 
-def to_inputs(plan: ChunkPlan, of_head: str = "") -> list[str]:
+def to_inputs(plan: ChunkPlan, of_head: str) -> list[str]:
     """Python for the gradient by each input that gradients go to, from sums in `inputs`.
 
-    Sums for a head have `of_head` as an axis of their own, if that is not empty.
+    Sums over the tokens of a head have an axis of their own for parts of these, `of_head`.
     """
     made, trained = landed(plan), operators.trained_inputs(plan.variant)
     found = {each.input: (number, each) for number, each in enumerate(made)}
@@ -132,7 +132,7 @@ def to_inputs(plan: ChunkPlan, of_head: str = "") -> list[str]:
 
 
 def _to_input(plan: ChunkPlan, index: int, number: int, made: Landed, of_head: str) -> str:
-    sums = " ".join(filter(None, ["b", "h", "t" if made.of_token else of_head, *made.axes]))
+    sums = " ".join(["b", "h", "t" if made.of_token else of_head, *made.axes])
     axes = " ".join("t" if axis in TOKEN_AXES else axis for axis in plan.variant.input(made.input).axes)
     return f'_of_input(inputs[{number}], given[{index}], "{sums}", "{axes}")'
 

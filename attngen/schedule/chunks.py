@@ -7,14 +7,14 @@ arXiv:2405.21060, section 6; with the delta rule, arXiv:2406.06484, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from attngen.analysis.laws import ONE
 from attngen.analysis.recurrence import Carried, Reading, Recurrence, canonical
 from attngen.errors import Diagnostic, Span, SpecError
 from attngen.ir import nodes
-from attngen.ir.expr import Expr, Kind, Read
+from attngen.ir.expr import EARLIER, Expr, Kind, Read, variables
 from attngen.passes import simplify
 from attngen.schedule.guards import demands, doubtful
 from attngen.schedule.host import Hoisting, HostValue
@@ -110,6 +110,15 @@ class ChunkPlan:
         """What of that is computed in float64."""
         return [s.value for part in self._parts for s in part.statements if s.exact]
 
+    def needed(self, names: Iterable[str]) -> list[str]:
+        """Some rows, and those that they are made of, in the order in which they are computed."""
+        found: set[str] = set(names)
+        for row in reversed(self.rows):
+            if row.name in found:
+                found |= {row.projected.name} if row.projected is not None else set()
+                found |= frozenset[str]().union(*map(variables, row.exprs))
+        return [row.name for row in self.rows if row.name in found]
+
     @property
     def _parts(self) -> tuple[TokenRow | Return, ...]:
         return (*self.rows, self.y, *self.returns, self.y_return)
@@ -118,6 +127,12 @@ class ChunkPlan:
     def trained(self) -> frozenset[str]:
         """The rows through which gradients go on."""
         return frozenset(each.name for each in self.returns)
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether tokens hand gradients to those before them, by what they read of inputs there."""
+        shares = (leaf for each in (*self.returns, self.y_return) for leaf, _ in each.shares)
+        return any(isinstance(leaf, Read) and EARLIER in leaf.indices for leaf in shares)
 
     @property
     def lacking(self) -> frozenset[str]:

@@ -62,7 +62,9 @@ KERNEL_NAMES = frozenset(
     "turn weigh_by_token weigh_by_channel weigh_in_block weigh_block put_sums sums_of folded read_state write_state "
     "next BLOCK decay_keys fade solve product multiply_rows multiply_columns across faded decayed erased_decayed "
     "ones D_lanes E_lanes run decays buffers kept some target sums load_lines apart place pair states Tokens "
-    "SEGMENT TOGETHER segment segments slot take_state give_state run_heads start stop advance found across "
+    "SEGMENT TOGETHER segment segments slot take_state give_state start stop advance found across Ends ends of_piece "
+    "begin end piece pieces piece_of run_pieces leave leave_all leave_states carry_on pass_through pass follow enter "
+    "recall reach work task silent other left "
     "d_across d_state values_across slopes joined from_state read earlier multiply_blocks add_product sum_columns "
     "add_scaled solve_back join return_to_rows return_to_keys return_to_decays return_by_channel return_from_end "
     "decay_keys_by_channel max min carried position steps first chunk chunks number program value_tile value_tiles "
@@ -75,7 +77,7 @@ KERNEL_NAMES = frozenset(
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|\w+_PADDED|\w+_place|\w+_inside|\w+_matrix|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|\w+_PADDED|\w+_place|\w+_inside|\w+_matrix|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_made|\w+_left|leave_\w+|pass_\w+|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

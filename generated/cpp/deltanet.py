@@ -152,6 +152,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -285,6 +286,7 @@ def _packed(
     position = _offset("deltanet", position, positions, B, 0, q.device)
     if not seen_before:
         _data("deltanet", "beta", beta, None, "", None, "deltanet.attn:4")
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         (beta := beta.to(torch.float32)),
@@ -296,9 +298,19 @@ def _packed(
         *(0 if isinstance(position, Tensor) else position, B, H, N, M, D, E, torch.get_num_threads(), 1),
         *beta.stride(),
         H // beta.shape[1],
+        pieces,
     ]
     reals: list[float] = []
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

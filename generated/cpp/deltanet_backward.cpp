@@ -220,6 +220,7 @@ inline void multiply(int64_t depth, const T* rows, int64_t stride, const T* pane
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
 constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
+constexpr int64_t TOGETHER = SEGMENT * CHUNK;  // tokens of a segment
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
@@ -419,6 +420,18 @@ void weigh_by_channel(
   }
 }
 
+// The same where each channel decays in its own way.
+[[gnu::noinline]] inline void decay_keys_by_channel(
+    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats kept = all(1.0f);
+    for (int64_t j = count - 1; j >= 0; --j) {
+      store(decayed + j * width + c, load(keys + j * width + c) * kept);
+      kept *= load(decay + j * width + c);
+    }
+  }
+}
+
 // Rows times what has decayed of the state in front of the chunk when they read it.
 [[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
@@ -460,18 +473,55 @@ inline void give_state(
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
-// All heads of a call: each thread takes the next that is left, with a workspace of its own.
-template <typename Head, typename Space, typename Call>
-void run_heads(const Call& call) {
-  std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+// ---- pieces of a head's tokens, each of some segments: where there are more threads than heads, several share one
+
+// How many tokens a piece has, where a head is taken in so many.
+inline int64_t piece_of(int64_t tokens, int64_t pieces) {
+  const int64_t segments = (tokens + TOGETHER - 1) / TOGETHER;
+  return (segments + pieces - 1) / pieces * TOGETHER;
+}
+
+// Pieces `first` to `stop` - 1 of all heads: each thread takes the next that is left, in a workspace of its own.
+template <typename Head, typename Call, typename Space, typename Ends, typename Work>
+void run_pieces(
+    const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
+  const int64_t pieces = stop - first;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t head = next++; head < call.B * call.H; head = next++) {
+    for (int64_t task = next++; task < call.B * call.H * pieces; task = next++) {
       [[maybe_unused]] const NoDenormals mode;
-      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
+      const int64_t head = task / pieces;
+      Head made{ { call, spaces[thread], ends, head / call.H, head % call.H, first + task % pieces } };
+      work(made);
     }
+}
+
+// left *= what is left behind a chunk.
+inline void leave(int64_t count, const float* since, float* left) {
+  for (int64_t c = 0; c < count; ++c) left[c] *= since[c];
+}
+
+// A matrix that leaves everything as it is.
+inline void leave_all(int64_t count, int64_t width, float* left) {
+  std::fill_n(left, count * width, 0.0f);
+  for (int64_t c = 0; c < count; ++c) left[c * width + c] = 1;
+}
+
+// state = left * state + made: past a piece. What is left is a number for each row, `apart` from each other.
+inline void carry_on(int64_t count, int64_t width, const float* left, int64_t apart, const float* made, float* state) {
+  for (int64_t c = 0; c < count; ++c)
+    for (int64_t e = c * width; e < (c + 1) * width; ++e) state[e] = left[c * apart] * state[e] + made[e];
+}
+
+// The same where what is left is a matrix; ACROSS: its columns are what is given as rows.
+template <bool ACROSS>
+void pass_through(
+    int64_t count, int64_t width, const float* left, int64_t stride, const float* made, const float* ones,
+    float* before, float* state) {
+  std::copy_n(state, count * width, before);
+  std::copy_n(made, count * width, state);
+  product<ACROSS>(count, count, left, stride, before, width, ones, state);
 }
 
 // ---- gradients of a chunk
@@ -604,18 +654,6 @@ inline float sum_of_products(const float* x, const float* y, int64_t width) {
   }
 }
 
-// decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-[[gnu::noinline]] inline void decay_keys_by_channel(
-    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
-  for (int64_t c = 0; c < width; c += LANES) {
-    Floats kept = all(1.0f);
-    for (int64_t j = count - 1; j >= 0; --j) {
-      store(decayed + j * width + c, load(keys + j * width + c) * kept);
-      kept *= load(decay + j * width + c);
-    }
-  }
-}
-
 // sums += part, which is 0 behind that.
 [[gnu::noinline]] inline void add_to_matrix(int64_t count, int64_t width, int64_t apart, float* part, double* sums) {
   for (int64_t r = 0; r < count; ++r)
@@ -695,6 +733,7 @@ void take(Given& call, Packed& packed) {
 }
 
 struct Call : Given {
+  int64_t pieces;  // how many a head is taken in
   Rows<Element> dy;  // [B, H, N, E]
   const float* S_kept;   // [B, H, segments, D, E]: in front of each segment
   const float* d_S_out;  // [B, H, D, E], or null for 0
@@ -717,7 +756,7 @@ struct Widths {  // of rows, and how far apart rows lie
 struct Workspace : Widths {  // of one thread
   Buffer<float> u, S_value, S_erased, q, d_u, d_S_value, d_S_erased, d_q, d_S_read, S_across, d_S_across, d_S, S,
       S_found, d_S_found, k_at, v_at, dy_at, across, faded, decayed, erased_decayed, terms, weights, ones,
-      values_across, read, slopes, joined, from_state, kept;
+      values_across, read, slopes, joined, from_state, kept, S_left, S_left_found, S_left_before;
   Decays S_decays;
 
   explicit Workspace(const Call& call)
@@ -753,22 +792,39 @@ struct Workspace : Widths {  // of one thread
         joined((CHUNK + 1) * CHUNK),
         from_state(CHUNK + 1),
         kept(widest + SLACK),
+        S_left(D * D_lanes + SLACK),
+        S_left_found(CHUNK * D_lanes + SLACK),
+        S_left_before(D * E_lanes + SLACK),
         S_decays(1)
   {
     std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
-// ---- the tokens of one head
+struct Ends : Widths {  // what pieces of heads come to: what they make of states, and what they leave of them
+  Buffer<float> S_left, S_made;
+
+  Ends(const Call& call, int64_t count)
+      : Widths(call),
+        S_left(count * D * D_lanes + SLACK),
+        S_made(count * D * E_lanes + SLACK)
+  {}
+};
+
+// ---- the tokens of one head, or a piece of them
 
 struct Tokens {
   const Call& call;
   Workspace& space;
+  Ends& ends;
   const Index b, h;
+  const int64_t piece;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
+  const int64_t head = int64_t{b} * H + h, of_piece = piece_of(N, call.pieces);
+  const int64_t begin = piece * of_piece, end = std::min(begin + of_piece, N);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   [[gnu::noinline]] void load_u() {
@@ -823,14 +879,46 @@ struct Tokens {
       read_row(q + (first + r) * call.q.token, call.q.channel, D, &space.q[r * D_lanes]);
   }
 
-  // The rows of the tokens from `start` on.
-  void load(int64_t start) {
+  void turn_to(int64_t start) {
     first = start;
     rows = std::min<int64_t>(CHUNK, N - first);
+  }
+
+  // The rows of the tokens from `start` on.
+  void load(int64_t start) {
+    turn_to(start);
     load_u();
     load_S_value();
     load_S_erased();
     load_q();
+  }
+
+  // What is left of S behind one more chunk.
+  [[gnu::noinline]] void leave_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, nullptr, LANES);
+    turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
+    weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
+    fade(rows, &space.u[0], D_lanes, &decays.since[0], false, &space.faded[0]);
+    product(rows, D, &space.faded[0], D_lanes, &space.S_left[0], D_lanes, nullptr, &space.S_left_found[0]);
+    solve(rows, &space.weights[0], &space.S_left_found[0], D_lanes);
+    std::fill_n(&space.faded[0], D, decays.since[rows]);
+    decay_keys(rows, &space.S_erased[0], D_lanes, decays, &space.erased_decayed[0]);
+    product<true>(
+        D, rows, &space.erased_decayed[0], D_lanes, &space.S_left_found[0], D_lanes, &space.faded[0], &space.S_left[0]);
+  }
+
+  // What a piece leaves of the states in front of it.
+  void leave_states() {
+    leave_all(D, D_lanes, &space.S_left[0]);
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      turn_to(start);
+      load_u();
+      load_S_erased();
+      leave_S();
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.S_left[0], D * D_lanes, &ends.S_left[place * D * D_lanes]);
   }
 };
 struct Head : Tokens {
@@ -1089,14 +1177,19 @@ struct Head : Tokens {
     }
   }
 
-  // The gradients of the tokens of a chunk.
-  void differentiate(int64_t start) {
+  // The rows of a chunk, and the gradients by what they read.
+  void reach(int64_t start) {
     load(start);
     std::fill_n(&space.d_u[0], CHUNK * D_lanes, 0.0f);
     std::fill_n(&space.d_S_value[0], CHUNK * E_lanes, 0.0f);
     std::fill_n(&space.d_S_erased[0], CHUNK * D_lanes, 0.0f);
     std::fill_n(&space.d_q[0], CHUNK * D_lanes, 0.0f);
     return_y();
+  }
+
+  // The gradients of the tokens of a chunk.
+  void differentiate(int64_t start) {
+    reach(start);
     carry_back_S();
     return_q();
     return_S_erased();
@@ -1104,18 +1197,78 @@ struct Head : Tokens {
     return_u();
   }
 
-  void run() {
-    constexpr int64_t TOGETHER = SEGMENT * CHUNK;
-    const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
-    take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
+  // The gradients by S in front of a chunk.
+  [[gnu::noinline]] void pass_back_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, nullptr, LANES);
+    decay_keys(rows, &space.S_erased[0], D_lanes, decays, &space.erased_decayed[0]);
+    product(rows, D, &space.erased_decayed[0], D_lanes, &space.d_S[0], E_lanes, nullptr, &space.d_S_found[0]);
+    turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
+    weigh_by_token(rows, &space.q[0], &space.across[0], D_lanes, decays, false, &space.weights[0]);
+    product<true>(
+        rows, rows, &space.weights[0], CHUNK, &space.d_S_read[0], E_lanes, &space.ones[0], &space.d_S_found[0]);
+    turn(rows, &space.S_erased[0], D_lanes, &space.across[0]);
+    weigh_by_token(rows, &space.u[0], &space.across[0], D_lanes, decays, true, &space.weights[0]);
+    solve_back(rows, &space.weights[0], &space.d_S_found[0], E_lanes);
+    std::fill_n(&space.kept[0], widest, decays.since[rows]);
+    fade(rows, &space.u[0], D_lanes, &decays.since[0], false, &space.faded[0]);
+    add_product<false>(
+        D, rows, &space.faded[0], D_lanes, &space.d_S_found[0], E_lanes, &space.kept[0], &space.d_S[0], &space.d_S[0]);
+    fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
+    product<true>(D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.ones[0], &space.d_S[0]);
+  }
+
+  // From the states in front of a segment to those in front of each of its chunks.
+  void recall(int64_t segment) {
+    const int64_t segments = (N + TOGETHER - 1) / TOGETHER;
+    take_state(
+        call.S_kept ? call.S_kept + (head * segments + segment) * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
+    take_state(&space.S[0], E, D, 1, E_lanes, D_lanes, &space.S_across[0]);
+    advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+  }
+
+  // The gradients by states behind the last token; none, where a piece does not know yet what comes behind it.
+  void enter() {
+    if (piece == call.pieces - 1) {
+      take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
+    } else {
+      std::fill_n(&space.d_S[0], D * E_lanes, 0.0f);
+    }
+  }
+
+  // What a piece comes to.
+  void pass() {
+    enter();
+    for (int64_t segment = (end - 1) / TOGETHER; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
+      while (--slot >= 0) {
+        reach(segment * TOGETHER + slot * CHUNK);
+        pass_back_S();
+      }
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.d_S[0], D * E_lanes, &ends.S_made[place * D * E_lanes]);
+    if (piece < call.pieces - 1) leave_states();
+  }
+
+  // From what the pieces behind have come to, to the gradients by the states in front of them.
+  void follow() {
+    for (int64_t place = (head + 1) * call.pieces - 1; place > head * call.pieces + piece; --place) {
+      pass_through<true>(
+          D, E_lanes, &ends.S_left[place * D * D_lanes], D_lanes, &ends.S_made[place * D * E_lanes], &space.ones[0],
+          &space.S_left_before[0], &space.d_S[0]);
+    }
     take_state(&space.d_S[0], E, D, 1, E_lanes, D_lanes, &space.d_S_across[0]);
-    for (int64_t segment = segments - 1; segment >= 0; --segment) {
-      take_state(
-          call.S_kept ? call.S_kept + (head * segments + segment) * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
-      take_state(&space.S[0], E, D, 1, E_lanes, D_lanes, &space.S_across[0]);
-      advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+  }
+
+  void run() {
+    enter();
+    follow();
+    for (int64_t segment = (end + TOGETHER - 1) / TOGETHER - 1; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
       while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
     }
+    if (piece > 0) return;
     if (call.d_S_in) give_state(&space.d_S[0], D, E, E, 1, E_lanes, call.d_S_in + head * D * E);
   }
 };
@@ -1123,6 +1276,7 @@ struct Head : Tokens {
 int backward(Packed packed) {
   Call call;
   take(call, packed);
+  call.pieces = *packed.integers++;
   auto& tensors = packed.tensors;
   call.dy = take_rows(packed);
   call.S_kept = static_cast<const float*>(*tensors++);
@@ -1130,7 +1284,14 @@ int backward(Packed packed) {
   call.d_S_in = static_cast<float*>(*tensors++);
   for (float** field : { &call.dq, &call.dk, &call.dv }) *field = static_cast<float*>(*tensors++);
   call.by_beta = static_cast<float*>(*tensors++);
-  run_heads<Head, Workspace>(call);
+  std::vector<Workspace> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+  Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
+  Call silent = call;  // gives nothing yet
+  silent.dq = silent.dk = silent.dv = nullptr;
+  silent.by_beta = nullptr;
+  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }
 

@@ -159,6 +159,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -298,6 +299,7 @@ def _packed(
     if not seen_before:
         _data("gated_deltanet", "g", g, lambda g: g <= 0.0, "(-inf, 0]", None, "gated_deltanet.attn:4")
         _data("gated_deltanet", "beta", beta, None, "", None, "gated_deltanet.attn:5")
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         (beta := beta.to(torch.float32)),
@@ -312,9 +314,19 @@ def _packed(
         H // beta.shape[1],
         *g.stride(),
         H // g.shape[1],
+        pieces,
     ]
     reals: list[float] = []
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -149,6 +149,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -271,6 +272,7 @@ def _packed(
     B, H, N, M, D, E = _sized(q, k, v, S_in, z_in)
     scale = 1 / math.sqrt(D) if scale is None else scale
     position = _offset("linear_transformer_chunks", position, positions, B, 0, q.device)
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
     ]
@@ -279,9 +281,19 @@ def _packed(
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
         *(0 if isinstance(position, Tensor) else position, B, H, N, M, D, E, torch.get_num_threads(), 1),
+        pieces,
     ]
     reals: list[float] = []
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -221,6 +221,7 @@ inline void multiply(int64_t depth, const T* rows, int64_t stride, const T* pane
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
 constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
+constexpr int64_t TOGETHER = SEGMENT * CHUNK;  // tokens of a segment
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
@@ -420,6 +421,18 @@ void weigh_by_channel(
   }
 }
 
+// The same where each channel decays in its own way.
+[[gnu::noinline]] inline void decay_keys_by_channel(
+    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats kept = all(1.0f);
+    for (int64_t j = count - 1; j >= 0; --j) {
+      store(decayed + j * width + c, load(keys + j * width + c) * kept);
+      kept *= load(decay + j * width + c);
+    }
+  }
+}
+
 // Rows times what has decayed of the state in front of the chunk when they read it.
 [[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
@@ -461,18 +474,55 @@ inline void give_state(
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
-// All heads of a call: each thread takes the next that is left, with a workspace of its own.
-template <typename Head, typename Space, typename Call>
-void run_heads(const Call& call) {
-  std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+// ---- pieces of a head's tokens, each of some segments: where there are more threads than heads, several share one
+
+// How many tokens a piece has, where a head is taken in so many.
+inline int64_t piece_of(int64_t tokens, int64_t pieces) {
+  const int64_t segments = (tokens + TOGETHER - 1) / TOGETHER;
+  return (segments + pieces - 1) / pieces * TOGETHER;
+}
+
+// Pieces `first` to `stop` - 1 of all heads: each thread takes the next that is left, in a workspace of its own.
+template <typename Head, typename Call, typename Space, typename Ends, typename Work>
+void run_pieces(
+    const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
+  const int64_t pieces = stop - first;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t head = next++; head < call.B * call.H; head = next++) {
+    for (int64_t task = next++; task < call.B * call.H * pieces; task = next++) {
       [[maybe_unused]] const NoDenormals mode;
-      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
+      const int64_t head = task / pieces;
+      Head made{ { call, spaces[thread], ends, head / call.H, head % call.H, first + task % pieces } };
+      work(made);
     }
+}
+
+// left *= what is left behind a chunk.
+inline void leave(int64_t count, const float* since, float* left) {
+  for (int64_t c = 0; c < count; ++c) left[c] *= since[c];
+}
+
+// A matrix that leaves everything as it is.
+inline void leave_all(int64_t count, int64_t width, float* left) {
+  std::fill_n(left, count * width, 0.0f);
+  for (int64_t c = 0; c < count; ++c) left[c * width + c] = 1;
+}
+
+// state = left * state + made: past a piece. What is left is a number for each row, `apart` from each other.
+inline void carry_on(int64_t count, int64_t width, const float* left, int64_t apart, const float* made, float* state) {
+  for (int64_t c = 0; c < count; ++c)
+    for (int64_t e = c * width; e < (c + 1) * width; ++e) state[e] = left[c * apart] * state[e] + made[e];
+}
+
+// The same where what is left is a matrix; ACROSS: its columns are what is given as rows.
+template <bool ACROSS>
+void pass_through(
+    int64_t count, int64_t width, const float* left, int64_t stride, const float* made, const float* ones,
+    float* before, float* state) {
+  std::copy_n(state, count * width, before);
+  std::copy_n(made, count * width, state);
+  product<ACROSS>(count, count, left, stride, before, width, ones, state);
 }
 
 // ---- one token
@@ -602,6 +652,7 @@ void take(Given& call, Packed& packed) {
 }
 
 struct Call : Given {
+  int64_t pieces;  // how many a head is taken in
   Element* y;  // [B, H, N, E], contiguous
   const float* S_in;  // [B, H, D, E], contiguous: what is carried in, or null for 0
   float* S_out;       // what is carried out
@@ -619,7 +670,8 @@ struct Widths {  // of rows, and how far apart rows lie
 };
 
 struct Workspace : Widths {  // of one thread
-  Buffer<float> S_decay, k, S_value, q, S, S_read, v_at, across, faded, decayed, erased_decayed, terms, weights, ones;
+  Buffer<float> S_decay, k, S_value, q, S, S_read, v_at, across, faded, decayed, erased_decayed, terms, weights, ones,
+      S_left;
   Decays S_decays;
 
   explicit Workspace(const Call& call)
@@ -638,22 +690,37 @@ struct Workspace : Widths {  // of one thread
         terms(widest),
         weights(CHUNK * CHUNK + SLACK),
         ones(widest + CHUNK + SLACK),
+        S_left(1 + SLACK),
         S_decays(1)
   {
     std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
-// ---- the tokens of one head
+struct Ends : Widths {  // what pieces of heads come to: what they make of states, and what they leave of them
+  Buffer<float> S_left, S_made;
+
+  Ends(const Call& call, int64_t count)
+      : Widths(call),
+        S_left(count * 1 + SLACK),
+        S_made(count * D * E_lanes + SLACK)
+  {}
+};
+
+// ---- the tokens of one head, or a piece of them
 
 struct Tokens {
   const Call& call;
   Workspace& space;
+  Ends& ends;
   const Index b, h;
+  const int64_t piece;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
+  const int64_t head = int64_t{b} * H + h, of_piece = piece_of(N, call.pieces);
+  const int64_t begin = piece * of_piece, end = std::min(begin + of_piece, N);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   [[gnu::noinline]] void load_S_decay() {
@@ -686,14 +753,37 @@ struct Tokens {
       read_row(q + (first + r) * call.q.token, call.q.channel, D, &space.q[r * D_lanes]);
   }
 
-  // The rows of the tokens from `start` on.
-  void load(int64_t start) {
+  void turn_to(int64_t start) {
     first = start;
     rows = std::min<int64_t>(CHUNK, N - first);
+  }
+
+  // The rows of the tokens from `start` on.
+  void load(int64_t start) {
+    turn_to(start);
     load_S_decay();
     load_k();
     load_S_value();
     load_q();
+  }
+
+  // What is left of S behind one more chunk.
+  [[gnu::noinline]] void leave_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, &space.S_decay[0], LANES);
+    leave(1, &decays.since[rows * 1], &space.S_left[0]);
+  }
+
+  // What a piece leaves of the states in front of it.
+  void leave_states() {
+    std::fill_n(&space.S_left[0], 1, 1.0f);
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      turn_to(start);
+      load_S_decay();
+      leave_S();
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.S_left[0], 1, &ends.S_left[place * 1]);
   }
 };
 struct Head : Tokens {
@@ -712,7 +802,7 @@ struct Head : Tokens {
   }
 
   // What the only token of a call reads from S, and S behind it.
-  [[gnu::noinline]] void step_S(int64_t head) {
+  [[gnu::noinline]] void step_S() {
     const float* const state = call.S_in ? call.S_in + head * D * E : &space.S[0];
     float* const next = call.S_out + head * D * E;
     write_state(D, E, state, &space.S_decay[0], 0, &space.k[0], &space.S_value[0], nullptr, nullptr, next);
@@ -736,24 +826,65 @@ struct Head : Tokens {
 
   // States in front of a segment, from which gradients will start.
   void keep(int64_t segment) const {
-    [[maybe_unused]] const int64_t head = int64_t{b} * H + h, segments = (N + SEGMENT * CHUNK - 1) / (SEGMENT * CHUNK);
+    [[maybe_unused]] const int64_t segments = (N + TOGETHER - 1) / TOGETHER;
     if (call.S_kept) give_state(&space.S[0], D, E, E, 1, E_lanes, call.S_kept + (head * segments + segment) * D * E);
   }
 
+  // S behind the last token of a chunk.
+  [[gnu::noinline]] void pass_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, &space.S_decay[0], LANES);
+    std::fill_n(&space.faded[0], D, decays.since[rows]);
+    decay_keys(rows, &space.k[0], D_lanes, decays, &space.decayed[0]);
+    product<true>(D, rows, &space.decayed[0], D_lanes, &space.S_value[0], E_lanes, &space.faded[0], &space.S[0]);
+  }
+
+  // The states that are carried in; none, where a piece does not know yet what it will find.
+  void enter() {
+    if (piece == 0) {
+      take_state(call.S_in ? call.S_in + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
+    } else {
+      std::fill_n(&space.S[0], D * E_lanes, 0.0f);
+    }
+  }
+
+  // What a piece comes to.
+  void pass() {
+    enter();
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      turn_to(start);
+      load_S_decay();
+      load_k();
+      load_S_value();
+      pass_S();
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.S[0], D * E_lanes, &ends.S_made[place * D * E_lanes]);
+    if (piece > 0) leave_states();
+  }
+
+  // From what the pieces before have come to, to the states in front of this one.
+  void follow() {
+    for (int64_t place = head * call.pieces; place < head * call.pieces + piece; ++place) {
+      carry_on(D, E_lanes, &ends.S_left[place * 1], 0, &ends.S_made[place * D * E_lanes], &space.S[0]);
+    }
+  }
+
   void run() {
-    const int64_t head = int64_t{b} * H + h;
     if (N == 1 && !call.S_kept) {
       load(0);
-      step_S(head);
+      step_S();
       return give();
     }
-    take_state(call.S_in ? call.S_in + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.S[0]);
-    for (int64_t start = 0; start < N; start += CHUNK) {
-      if (start % (SEGMENT * CHUNK) == 0) keep(start / (SEGMENT * CHUNK));
+    enter();
+    follow();
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      if (start % TOGETHER == 0) keep(start / TOGETHER);
       load(start);
       carry_S();
       give();
     }
+    if (piece < call.pieces - 1) return;
     give_state(&space.S[0], D, E, E, 1, E_lanes, call.S_out + head * D * E);
   }
 };
@@ -761,11 +892,16 @@ struct Head : Tokens {
 int forward(Packed packed) {
   Call call;
   take(call, packed);
+  call.pieces = *packed.integers++;
   call.y = static_cast<Element*>(*packed.tensors++);
   call.S_in = static_cast<const float*>(*packed.tensors++);
   call.S_out = static_cast<float*>(*packed.tensors++);
   call.S_kept = static_cast<float*>(*packed.tensors++);
-  run_heads<Head, Workspace>(call);
+  std::vector<Workspace> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+  Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces - 1, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }
 

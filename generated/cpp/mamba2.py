@@ -160,6 +160,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -201,9 +202,9 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     by_before = zip(wanted[6:7], _state_shapes(*call.sizes), strict=True)
     states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     inputs = [
-        sums(wanted[4], dtype=torch.float64),
+        sums(wanted[4], call.pieces, dtype=torch.float64),
         sums(wanted[3], N, make=torch.empty),
-        sums(wanted[5], dtype=torch.float64),
+        sums(wanted[5], call.pieces, dtype=torch.float64),
     ]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
@@ -244,8 +245,8 @@ def _handed_on(
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     found += [
         _of_input(inputs[1], given[3], "b h t", "b h t"),
-        _of_input(inputs[0], given[4], "b h", "h"),
-        _of_input(inputs[2], given[5], "b h", "h"),
+        _of_input(inputs[0], given[4], "b h piece", "h"),
+        _of_input(inputs[2], given[5], "b h piece", "h"),
     ]
     found += states
     return tuple(
@@ -305,6 +306,7 @@ def _packed(
         _data("mamba2", "dt", dt, lambda dt: dt >= 0.0, "[0, inf)", None, "mamba2.attn:4")
         _data("mamba2", "A", A, lambda A: A <= 0.0, "(-inf, 0]", None, "mamba2.attn:5")
         _data("mamba2", "skip", skip, None, "", None, "mamba2.attn:6")
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         (A := A.to(torch.float32)),
@@ -322,9 +324,19 @@ def _packed(
         H // dt.shape[1],
         *skip.stride(),
         H // skip.shape[0],
+        pieces,
     ]
     reals: list[float] = []
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -221,6 +221,7 @@ inline void multiply(int64_t depth, const T* rows, int64_t stride, const T* pane
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
 constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
+constexpr int64_t TOGETHER = SEGMENT * CHUNK;  // tokens of a segment
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
@@ -420,6 +421,18 @@ void weigh_by_channel(
   }
 }
 
+// The same where each channel decays in its own way.
+[[gnu::noinline]] inline void decay_keys_by_channel(
+    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats kept = all(1.0f);
+    for (int64_t j = count - 1; j >= 0; --j) {
+      store(decayed + j * width + c, load(keys + j * width + c) * kept);
+      kept *= load(decay + j * width + c);
+    }
+  }
+}
+
 // Rows times what has decayed of the state in front of the chunk when they read it.
 [[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
@@ -461,18 +474,55 @@ inline void give_state(
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
 }
 
-// All heads of a call: each thread takes the next that is left, with a workspace of its own.
-template <typename Head, typename Space, typename Call>
-void run_heads(const Call& call) {
-  std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+// ---- pieces of a head's tokens, each of some segments: where there are more threads than heads, several share one
+
+// How many tokens a piece has, where a head is taken in so many.
+inline int64_t piece_of(int64_t tokens, int64_t pieces) {
+  const int64_t segments = (tokens + TOGETHER - 1) / TOGETHER;
+  return (segments + pieces - 1) / pieces * TOGETHER;
+}
+
+// Pieces `first` to `stop` - 1 of all heads: each thread takes the next that is left, in a workspace of its own.
+template <typename Head, typename Call, typename Space, typename Ends, typename Work>
+void run_pieces(
+    const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
+  const int64_t pieces = stop - first;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t head = next++; head < call.B * call.H; head = next++) {
+    for (int64_t task = next++; task < call.B * call.H * pieces; task = next++) {
       [[maybe_unused]] const NoDenormals mode;
-      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
+      const int64_t head = task / pieces;
+      Head made{ { call, spaces[thread], ends, head / call.H, head % call.H, first + task % pieces } };
+      work(made);
     }
+}
+
+// left *= what is left behind a chunk.
+inline void leave(int64_t count, const float* since, float* left) {
+  for (int64_t c = 0; c < count; ++c) left[c] *= since[c];
+}
+
+// A matrix that leaves everything as it is.
+inline void leave_all(int64_t count, int64_t width, float* left) {
+  std::fill_n(left, count * width, 0.0f);
+  for (int64_t c = 0; c < count; ++c) left[c * width + c] = 1;
+}
+
+// state = left * state + made: past a piece. What is left is a number for each row, `apart` from each other.
+inline void carry_on(int64_t count, int64_t width, const float* left, int64_t apart, const float* made, float* state) {
+  for (int64_t c = 0; c < count; ++c)
+    for (int64_t e = c * width; e < (c + 1) * width; ++e) state[e] = left[c * apart] * state[e] + made[e];
+}
+
+// The same where what is left is a matrix; ACROSS: its columns are what is given as rows.
+template <bool ACROSS>
+void pass_through(
+    int64_t count, int64_t width, const float* left, int64_t stride, const float* made, const float* ones,
+    float* before, float* state) {
+  std::copy_n(state, count * width, before);
+  std::copy_n(made, count * width, state);
+  product<ACROSS>(count, count, left, stride, before, width, ones, state);
 }
 
 // ---- gradients of a chunk
@@ -605,18 +655,6 @@ inline float sum_of_products(const float* x, const float* y, int64_t width) {
   }
 }
 
-// decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-[[gnu::noinline]] inline void decay_keys_by_channel(
-    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
-  for (int64_t c = 0; c < width; c += LANES) {
-    Floats kept = all(1.0f);
-    for (int64_t j = count - 1; j >= 0; --j) {
-      store(decayed + j * width + c, load(keys + j * width + c) * kept);
-      kept *= load(decay + j * width + c);
-    }
-  }
-}
-
 // sums += part, which is 0 behind that.
 [[gnu::noinline]] inline void add_to_matrix(int64_t count, int64_t width, int64_t apart, float* part, double* sums) {
   for (int64_t r = 0; r < count; ++r)
@@ -718,15 +756,16 @@ void take(Given& call, Packed& packed) {
 }
 
 struct Call : Given {
+  int64_t pieces;  // how many a head is taken in
   Rows<Element> dy;  // [B, H, N, E]
   const float* S_kept;   // [B, H, segments, D, E]: in front of each segment
   const float* d_S_out;  // [B, H, D, E], or null for 0
   float* d_S_in;         // or null where nobody asks for it
   // Null where nobody asks for them; zero at first, where shares are only added.
   float *dq, *dk, *dv;  // [B, H, N, D] and [..., E]
-  double* by_A;  // [B, H]
+  double* by_A;  // [B, H, pieces]
   float* by_dt;  // [B, H, N]
-  double* by_skip_;  // [B, H]
+  double* by_skip_;  // [B, H, pieces]
 };
 
 struct Widths {  // of rows, and how far apart rows lie
@@ -742,7 +781,7 @@ struct Widths {  // of rows, and how far apart rows lie
 struct Workspace : Widths {  // of one thread
   Buffer<float> S_decay, k, S_value, q, d_S_decay, d_k, d_S_value, d_q, d_S_read, S_across, d_S_across, d_S, v_at,
       dy_at, across, faded, decayed, erased_decayed, terms, weights, ones, values_across, read, slopes, joined,
-      from_state, kept;
+      from_state, kept, S_left;
   Decays S_decays;
 
   explicit Workspace(const Call& call)
@@ -774,22 +813,37 @@ struct Workspace : Widths {  // of one thread
         joined((CHUNK + 1) * CHUNK),
         from_state(CHUNK + 1),
         kept(widest + SLACK),
+        S_left(1 + SLACK),
         S_decays(1)
   {
     std::fill_n(&ones[0], widest + CHUNK, 1.0f);
   }
 };
 
-// ---- the tokens of one head
+struct Ends : Widths {  // what pieces of heads come to: what they make of states, and what they leave of them
+  Buffer<float> S_left, S_made;
+
+  Ends(const Call& call, int64_t count)
+      : Widths(call),
+        S_left(count * 1 + SLACK),
+        S_made(count * D * E_lanes + SLACK)
+  {}
+};
+
+// ---- the tokens of one head, or a piece of them
 
 struct Tokens {
   const Call& call;
   Workspace& space;
+  Ends& ends;
   const Index b, h;
+  const int64_t piece;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   const int64_t offset = call.offsets ? call.offsets[b] : call.offset;
   [[maybe_unused]] const int64_t D_lanes = space.D_lanes, E_lanes = space.E_lanes, widest = space.widest;
+  const int64_t head = int64_t{b} * H + h, of_piece = piece_of(N, call.pieces);
+  const int64_t begin = piece * of_piece, end = std::min(begin + of_piece, N);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   [[gnu::noinline]] void load_S_decay() {
@@ -822,14 +876,37 @@ struct Tokens {
       read_row(q + (first + r) * call.q.token, call.q.channel, D, &space.q[r * D_lanes]);
   }
 
-  // The rows of the tokens from `start` on.
-  void load(int64_t start) {
+  void turn_to(int64_t start) {
     first = start;
     rows = std::min<int64_t>(CHUNK, N - first);
+  }
+
+  // The rows of the tokens from `start` on.
+  void load(int64_t start) {
+    turn_to(start);
     load_S_decay();
     load_k();
     load_S_value();
     load_q();
+  }
+
+  // What is left of S behind one more chunk.
+  [[gnu::noinline]] void leave_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, &space.S_decay[0], LANES);
+    leave(1, &decays.since[rows * 1], &space.S_left[0]);
+  }
+
+  // What a piece leaves of the states in front of it.
+  void leave_states() {
+    std::fill_n(&space.S_left[0], 1, 1.0f);
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      turn_to(start);
+      load_S_decay();
+      leave_S();
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.S_left[0], 1, &ends.S_left[place * 1]);
   }
 };
 struct Head : Tokens {
@@ -899,7 +976,7 @@ struct Head : Tokens {
         space.d_S_read[r * E_lanes + e] = dy_here;
       }
       if (call.by_skip_) {
-        double* to = &call.by_skip_[(int64_t{b} * H + h)];
+        double* to = &call.by_skip_[(head * call.pieces + piece)];
         to[0] += row_row_sum_2;
       }
       if (call.dv) {
@@ -984,7 +1061,7 @@ struct Head : Tokens {
         to[0] += row_product * head_A_2;
       }
       if (call.by_A) {
-        double* to = &call.by_A[(int64_t{b} * H + h)];
+        double* to = &call.by_A[(head * call.pieces + piece)];
         to[0] += row_product * row_dt_4;
       }
     }
@@ -998,14 +1075,19 @@ struct Head : Tokens {
     }
   }
 
-  // The gradients of the tokens of a chunk.
-  void differentiate(int64_t start) {
+  // The rows of a chunk, and the gradients by what they read.
+  void reach(int64_t start) {
     load(start);
     std::fill_n(&space.d_S_decay[0], CHUNK * LANES, 0.0f);
     std::fill_n(&space.d_k[0], CHUNK * D_lanes, 0.0f);
     std::fill_n(&space.d_S_value[0], CHUNK * E_lanes, 0.0f);
     std::fill_n(&space.d_q[0], CHUNK * D_lanes, 0.0f);
     return_y();
+  }
+
+  // The gradients of the tokens of a chunk.
+  void differentiate(int64_t start) {
+    reach(start);
     carry_back_S();
     return_q();
     return_S_value();
@@ -1013,16 +1095,63 @@ struct Head : Tokens {
     return_S_decay();
   }
 
-  void run() {
-    constexpr int64_t TOGETHER = SEGMENT * CHUNK;
-    const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
-    take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
+  // The gradients by S in front of a chunk.
+  [[gnu::noinline]] void pass_back_S() {
+    Decays& decays = space.S_decays;
+    decays.by_token(rows, &space.S_decay[0], LANES);
+    std::fill_n(&space.kept[0], widest, decays.since[rows]);
+    fade(rows, &space.q[0], D_lanes, &decays.since[1], false, &space.faded[0]);
+    add_product<false>(
+        D, rows, &space.faded[0], D_lanes, &space.d_S_read[0], E_lanes, &space.kept[0], &space.d_S[0], &space.d_S[0]);
+  }
+
+  // From the states in front of a segment to those in front of each of its chunks.
+  void recall(int64_t segment) {
+    const int64_t segments = (N + TOGETHER - 1) / TOGETHER;
+    take_state(call.S_kept + (head * segments + segment) * D * E, E, D, 1, E, D_lanes, &space.S_across[0]);
+    advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+  }
+
+  // The gradients by states behind the last token; none, where a piece does not know yet what comes behind it.
+  void enter() {
+    if (piece == call.pieces - 1) {
+      take_state(call.d_S_out ? call.d_S_out + head * D * E : nullptr, D, E, E, 1, E_lanes, &space.d_S[0]);
+    } else {
+      std::fill_n(&space.d_S[0], D * E_lanes, 0.0f);
+    }
+  }
+
+  // What a piece comes to.
+  void pass() {
+    enter();
+    for (int64_t segment = (end - 1) / TOGETHER; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
+      while (--slot >= 0) {
+        reach(segment * TOGETHER + slot * CHUNK);
+        pass_back_S();
+      }
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    std::copy_n(&space.d_S[0], D * E_lanes, &ends.S_made[place * D * E_lanes]);
+    if (piece < call.pieces - 1) leave_states();
+  }
+
+  // From what the pieces behind have come to, to the gradients by the states in front of them.
+  void follow() {
+    for (int64_t place = (head + 1) * call.pieces - 1; place > head * call.pieces + piece; --place) {
+      carry_on(D, E_lanes, &ends.S_left[place * 1], 0, &ends.S_made[place * D * E_lanes], &space.d_S[0]);
+    }
     take_state(&space.d_S[0], E, D, 1, E_lanes, D_lanes, &space.d_S_across[0]);
-    for (int64_t segment = segments - 1; segment >= 0; --segment) {
-      take_state(call.S_kept + (head * segments + segment) * D * E, E, D, 1, E, D_lanes, &space.S_across[0]);
-      advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+  }
+
+  void run() {
+    enter();
+    follow();
+    for (int64_t segment = (end + TOGETHER - 1) / TOGETHER - 1; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
       while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
     }
+    if (piece > 0) return;
     if (call.d_S_in) give_state(&space.d_S[0], D, E, E, 1, E_lanes, call.d_S_in + head * D * E);
   }
 };
@@ -1030,6 +1159,7 @@ struct Head : Tokens {
 int backward(Packed packed) {
   Call call;
   take(call, packed);
+  call.pieces = *packed.integers++;
   auto& tensors = packed.tensors;
   call.dy = take_rows(packed);
   call.S_kept = static_cast<const float*>(*tensors++);
@@ -1039,7 +1169,16 @@ int backward(Packed packed) {
   call.by_A = static_cast<double*>(*tensors++);
   call.by_dt = static_cast<float*>(*tensors++);
   call.by_skip_ = static_cast<double*>(*tensors++);
-  run_heads<Head, Workspace>(call);
+  std::vector<Workspace> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+  Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
+  Call silent = call;  // gives nothing yet
+  silent.dq = silent.dk = silent.dv = nullptr;
+  silent.by_A = nullptr;
+  silent.by_dt = nullptr;
+  silent.by_skip_ = nullptr;
+  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }
 

@@ -154,6 +154,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E and the sizes of own axes
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -195,7 +196,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     by_before = zip(wanted[4:6], _state_shapes(*call.sizes), strict=True)
     states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     inputs = [
-        sums(wanted[3], size_m, D, dtype=torch.float64),
+        sums(wanted[3], call.pieces, size_m, D, dtype=torch.float64),
     ]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
@@ -235,7 +236,7 @@ def _handed_on(
     """The gradients that are wanted, as what they are by, from sums for each head."""
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     found += [
-        _of_input(inputs[0], given[3], "b h m c", "m c"),
+        _of_input(inputs[0], given[3], "b h piece m c", "m c"),
     ]
     found += states
     return tuple(
@@ -293,6 +294,7 @@ def _packed(
         _data("performer", "omega", omega, None, "", None, "performer.attn:4")
     constant = math.pow(D, -0.25)
     constant_2 = math.pow(D, -0.5)
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         (omega := omega.to(torch.float32)),
@@ -305,12 +307,22 @@ def _packed(
         *omega.stride(),
         1,
         size_m,
+        pieces,
     ]
     reals: list[float] = [
         constant,
         constant_2,
     ]
-    return _Call((B, H, N, M, D, E, size_m), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E, size_m)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -152,6 +152,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -193,7 +194,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     by_before = zip(wanted[4:5], _state_shapes(*call.sizes), strict=True)
     states = [sums(asked, *shape, make=torch.empty) for asked, shape in by_before]
     inputs = [
-        sums(wanted[3], dtype=torch.float64),
+        sums(wanted[3], call.pieces, dtype=torch.float64),
     ]
     tensors: list[Tensor | None] = [dy]
     for before, by_after, by_before in zip(kept, by_states, states, strict=True):
@@ -233,7 +234,7 @@ def _handed_on(
     """The gradients that are wanted, as what they are by, from sums for each head."""
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     found += [
-        _of_input(inputs[0], given[3], "b h", "h"),
+        _of_input(inputs[0], given[3], "b h piece", "h"),
     ]
     found += states
     return tuple(
@@ -294,6 +295,7 @@ def _packed(
             "retention.attn:4",
         )
     scale_ = scale
+    pieces = _pieces(B * H, N)
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         (gamma := gamma.to(torch.float32)),
@@ -305,11 +307,21 @@ def _packed(
         *(0 if isinstance(position, Tensor) else position, B, H, N, M, D, E, torch.get_num_threads(), 1),
         *gamma.stride(),
         H // gamma.shape[0],
+        pieces,
     ]
     reals: list[float] = [
         scale_,
     ]
-    return _Call((B, H, N, M, D, E), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
+
+
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
 
 
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:

@@ -199,6 +199,19 @@ class Carrying:
             return lines
         return [*lines, *self.decay(self.state.erased), self._taken(self.state.erased, self.found_place, ONES)]
 
+    def unread(self) -> list[str]:
+        """One chunk of which nobody reads: the state behind it."""
+        channels = self.state.by_channel and self.state.erases is None
+        decayed = [self.decayed_keys(self.state.key)] if channels else []
+        return [*self.decays(), *self.erasing(), *decayed, *self.written()]
+
+    def decayed_keys(self, keys: TokenRow) -> str:
+        """The line by which keys decay up to the last token."""
+        given, target = f"rows, {at(keys.name)}, {self.depth}", self.decayed(keys)
+        if self.state.by_channel and self.state.decay is not None:
+            return f"decay_keys_by_channel({given}, {at(self.state.decay.name)}, {target});"
+        return f"decay_keys({given}, decays, {target});"
+
     def kept(self, count: str) -> tuple[list[str], str]:
         """How much of each of `count` rows is left behind the last token; of each channel, or the same for all."""
         if self.state.by_channel:
@@ -214,7 +227,7 @@ class Carrying:
         """Keys as they are left behind the last token."""
         if self.state.by_channel:  # whoever read them last let them decay
             return []
-        return [f"decay_keys(rows, {at(keys.name)}, {self.depth}, decays, {self.decayed(keys)});"]
+        return [self.decayed_keys(keys)]
 
     def decayed(self, keys: TokenRow) -> str:
         """Where they are."""

@@ -46,9 +46,12 @@ class CarryingBack(Recalling):
 
     def start(self) -> list[str]:
         """The gradient by the state behind the last token."""
-        name, made = self.state.called, self.forward
-        lines = [made.taken(f"d_{name}_out", self.d_state, "head")]
-        return [*lines, self.exchanged(f"d_{name}", f"d_{name}_across")]
+        return [self.forward.taken(f"d_{self.state.called}_out", self.d_state, "head")]
+
+    def turned(self) -> list[str]:
+        """The same with values as rows."""
+        name = self.state.called
+        return [self.exchanged(f"d_{name}", f"d_{name}_across")]
 
     def finish(self) -> list[str]:
         """The gradient by the state in front of the first token."""
@@ -67,12 +70,8 @@ class CarryingBack(Recalling):
 
     def lines(self) -> list[str]:
         """One chunk: gradients by rows, and by the states in front of it."""
-        state, made, members = self.state, self.forward, [member.state for member in self.members]
-        reads = [
-            Reads(each.row, each.before, [at(f"d_{member.readings[number].name}") for member in members])
-            for number, each in enumerate(state.readings)
-        ]
-        values = [member.value.name for member in members]
+        state, made, reads = self.state, self.forward, self._reads()
+        values = [member.state.value.name for member in self.members]
         by_values = [at(f"d_{value}") if value in self.trained else None for value in values]
         writes = [Writes(state.key, [at(value) for value in values], by_values)]
         lines = made.decays()
@@ -93,12 +92,19 @@ class CarryingBack(Recalling):
             lines += self._from_end(write, first=number == 0)
         return [*lines, *self._by_decay(), *self._back(reads)]
 
+    def _reads(self) -> list[Reads]:
+        """What tokens read, with the gradients by it."""
+        return [
+            Reads(each.row, each.before, [at(f"d_{member.state.readings[number].name}") for member in self.members])
+            for number, each in enumerate(self.state.readings)
+        ]
+
     def _found(self, reads: list[Reads], by_found: str) -> list[str]:
         """The gradient by what tokens found where they erased: it is written, and read by who erases later."""
         state, made = self.state, self.forward
         assert state.erases is not None and state.erased is not None
         given = f"{made.count}, {made.decayed(state.erased)}, {made.depth}, {self.d_state}, {made.width}, nullptr"
-        lines = [self.decayed_keys(state.erased), f"product(rows, {given}, {by_found});"]
+        lines = [made.decayed_keys(state.erased), f"product(rows, {given}, {by_found});"]
         for read in reads:
             lines += made.weighed(read.row, state.erased, read.before)
             lines += self._to_values(read, [by_found])
@@ -168,7 +174,7 @@ class CarryingBack(Recalling):
             (member, each) for member, each in zip(self.members, write.gradients, strict=True) if each is not None
         ]
         if wanted:
-            lines.append(self.decayed_keys(key))
+            lines.append(made.decayed_keys(key))
         for member, target in wanted:
             given = f"{made.decayed(key)}, {made.depth}, {member.d_state}, {member.forward.width}, {ONES}"
             lines.append(f"product(rows, {made.count}, {given}, {target});")
@@ -205,8 +211,18 @@ class CarryingBack(Recalling):
         ]
         return [*(f"space.from_state[rows] += {each};" for each in sums), f"return_to_decays({given});"]
 
-    def _back(self, reads: list[Reads]) -> list[str]:
-        """The gradients by the states in front of the chunk."""
+    def passed(self) -> list[str]:
+        """One chunk of a piece whose gradients wait for those behind it: only the gradients by states."""
+        state, reads = self.state, self._reads()
+        lines = self.forward.decays()
+        if state.erases is not None:
+            by_found = at(f"d_{self.forward.found}")
+            lines += self._found(reads, by_found)
+            reads.insert(0, Reads(state.erases, True, [by_found]))
+        return [*lines, *self._back(reads, across=False)]
+
+    def _back(self, reads: list[Reads], across: bool = True) -> list[str]:
+        """The gradients by the states in front of the chunk; `across`, also the other way."""
         made, lines = self.forward, self.kept()
         for number, read in enumerate(reads):
             lines.append(made.faded(read.row, read.before))
@@ -214,6 +230,7 @@ class CarryingBack(Recalling):
                 width, first = member.forward.width, number == 0
                 given = f"{made.count}, rows, {FADED}, {made.depth}, {gradient}, {width}"
                 lines.append(self.added(given, member.d_state, member.d_state, first, across=False))
-                given = f"{member.forward.values}, rows, {gradient}, {width}, {FADED}, {made.depth}"
-                lines.append(self.added(given, member.d_across, member.d_across, first, across=True))
+                if across:
+                    given = f"{member.forward.values}, rows, {gradient}, {width}, {FADED}, {made.depth}"
+                    lines.append(self.added(given, member.d_across, member.d_across, first, across=True))
         return lines

@@ -8,6 +8,7 @@ from attngen.emit.cpp import matrices
 from attngen.emit.cpp.arguments import arguments
 from attngen.emit.cpp.carrying import Carrying
 from attngen.emit.cpp.carrying_back import CarryingBack
+from attngen.emit.cpp.pieces import Passing, rows_left, rows_written
 from attngen.emit.cpp.stepping import is_stepped, step_lines
 from attngen.emit.cpp.token_lines import give_lines, load_lines, taken_rows
 from attngen.emit.cpp.token_printer import lanes_of
@@ -42,19 +43,22 @@ def forward(plan: ChunkPlan) -> dict[str, object]:
     states = [Carrying(state) for state in plan.states]
     together = [Carrying(states[0], states[1:]) for states in plan.beside]
     stepped = states if is_stepped(plan.states) else []
+    passing = [Passing(states) for states in plan.beside]
     buffers = {row.name: f"CHUNK * {lanes_of(row.axis)} + SLACK" for row in plan.rows}
     for each in states:
         buffers |= each.buffers
     buffers |= _rooms(plan, (*plan.rows, plan.y))
     return {
-        **_common(plan, {**buffers, **matrices.buffers(plan), **SCRATCH}),
+        **_common(plan, {**buffers, **matrices.buffers(plan), **SCRATCH}, passing),
+        "unread": [_of_states(each, each.unread()) for each in together],
+        "rows_written": rows_written(plan),
         "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=False), 4),
         "carried": [_of_states(each, each.lines()) for each in together],
         "stepped": [(each.state.called, laid_out_cpp(step_lines(each), 4)) for each in stepped],
         "first_state": plan.states[0].called,
         "give_lines": give_lines(plan),
         "keep_lines": _laid_out([each.keep()] for each in states),
-        "start_lines": _laid_out([each.start()] for each in states),
+        "start_lines": _laid_out(([each.start()] for each in states), 6),
         "finish_lines": _laid_out([each.finish()] for each in states),
     }
 
@@ -76,8 +80,11 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         buffers |= each.buffers
     buffers |= _rooms(plan, (*plan.rows, *plan.returns, plan.y_return))
     returns = [plan.y_return, *plan.returns]
+    passing = [Passing(states, back=True) for states in plan.beside]
     return {
-        **_common(plan, {**buffers, **matrices.buffers(plan, back=True), **SCRATCH, **SCRATCH_BACK}),
+        **_common(plan, {**buffers, **matrices.buffers(plan, back=True), **SCRATCH, **SCRATCH_BACK}, passing),
+        "passed_back": [_of_states(each, each.passed()) for each in together],
+        "turned_lines": _laid_out(each.turned() for each in states),
         "matrix_lines": laid_out_blocks(matrices.load_lines(plan, straight=True), 4),
         "flush_lines": laid_out_blocks(matrices.flush_lines(plan), 6),
         "advanced": [_of_states(each, each.advance()) for each in together],
@@ -86,8 +93,8 @@ def backward(plan: ChunkPlan) -> dict[str, object]:
         "returned": [(each.name, _return_lines(plan, each)) for each in returns],
         "row_returns": [each.name for each in plan.returns],
         "summed": [(name, size.removesuffix(" + SLACK")) for name, size in gradients.items() if name not in known],
-        "start_lines": _laid_out(each.start() for each in states),
-        "recall_lines": _laid_out((each.recall() for each in states), 6),
+        "start_lines": _laid_out((each.start() for each in states), 6),
+        "recall_lines": _laid_out(each.recall() for each in states),
         "finish_lines": _laid_out(each.finish() for each in states),
         "landings": [(sums_type(each), each.name, _of_head(each)) for each in landed(plan)],
     }
@@ -103,9 +110,12 @@ def launcher(plan: ChunkPlan) -> dict[str, object]:
     }
 
 
-def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
+def _common(plan: ChunkPlan, buffers: dict[str, str], passing: list[Passing]) -> dict[str, object]:
     """What both passes show."""
     given = arguments(plan)
+    for each in passing:
+        buffers = buffers | each.buffers
+    ends = {name: size for each in passing for name, size in each.ends.items()}
     decays = {f"{s.called}_decays": lanes_of(s.key_axis) if s.by_channel else "1" for s, *_ in plan.beside}
     own = sorted({row.axis for row in plan.rows if row.axis not in (None, "c", "e")})
     return {
@@ -123,13 +133,22 @@ def _common(plan: ChunkPlan, buffers: dict[str, str]) -> dict[str, object]:
         "states": [(state.called, Carrying(state).shape) for state in plan.states],
         "buffers": [*declared("Buffer<float>", buffers), *declared("Decays", decays)],
         "members": _members({**buffers, **decays}),
+        "ends": declared("Buffer<float>", ends),
+        "end_members": _members(ends),
+        "leaving": [(each.states[0].called, laid_out_cpp(each.leaving(), 4)) for each in passing if each.is_left],
+        "nothing_left_lines": _laid_out(each.nothing_left() for each in passing),
+        "rows_left": rows_left(plan),
+        "left_lines": _laid_out(each.left() for each in passing),
+        "stored_lines": _laid_out(each.stored() for each in passing),
+        "emptied_lines": _laid_out((each.emptied() for each in passing), 6),
+        "passed_lines": _laid_out((each.passed() for each in passing), 6),
         "rows": [(row.name, _row_lines(plan, row)) for row in plan.rows],
     }
 
 
 def _of_head(made: Landed) -> str:
     """The shape of sums of gradients."""
-    return ", ".join(["B", "H", *(["N"] if made.of_token else []), *made.shape])
+    return ", ".join(["B", "H", "N" if made.of_token else "pieces", *made.shape])
 
 
 def _row_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attngen.emit.cpp.carrying import ONES, at
-from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
+from attngen.emit.cpp.token_lines import PIECE, TokenLines, over
 from attngen.emit.cpp.token_printer import lanes_of
 from attngen.emit.layout import deeper
 from attngen.emit.tokens import distinct_matrices, index_of, matrix_axes, size_of
@@ -71,7 +71,7 @@ def flush_lines(plan: ChunkPlan) -> list[str]:
             continue
         made, summed = matrix_axes(row)
         target = f"by_{kernel_name(matrix.input)}"
-        place = f"call.{target} + {HEAD} * {size_of(made)} * {size_of(summed)}"
+        place = f"call.{target} + {PIECE} * {size_of(made)} * {size_of(summed)}"
         given = f"{size_of(made)}, {size_of(summed)}, {lanes_of(summed)}, {at(f'd_{_name(matrix)}')}"
         lines += [f"if (call.{target}) add_to_matrix({given}, {place});"]
     return lines

@@ -83,13 +83,13 @@ class Recalling:
     def advance(self) -> list[str]:
         """From the state in front of a chunk of the segment to that behind it, which is the next slot's."""
         lines = [*self.forward.decays(), *self.forward.erasing(), "if (last) return;", *self.kept()]
-        lines.append(self.decayed_keys(self.state.key))
+        lines.append(self.forward.decayed_keys(self.state.key))
         for member in self.members:
             lines += member._taken(self.state.key, at(member.state.value.name), first=True)
         if self.state.erased is None:
             return lines
         taken = self._taken(self.state.erased, self.forward.found_place, first=False)
-        return [*lines, self.decayed_keys(self.state.erased), *taken]
+        return [*lines, self.forward.decayed_keys(self.state.erased), *taken]
 
     @property
     def _next(self) -> str:
@@ -116,13 +116,6 @@ class Recalling:
             lines.append(self.added(given, made.place, self._next, first, across=False))
         given = f"{made.values}, rows, {values}, {made.width}, {decayed}, {made.depth}"
         return [*lines, self.added(given, self.across(), self.across("(slot + 1)"), first, across=True)]
-
-    def decayed_keys(self, keys: TokenRow) -> str:
-        """Keys as they are left behind the last token."""
-        given, target = f"rows, {at(keys.name)}, {self.forward.depth}", self.forward.decayed(keys)
-        if self.state.by_channel and self.state.decay is not None:
-            return f"decay_keys_by_channel({given}, {at(self.state.decay.name)}, {target});"
-        return f"decay_keys({given}, decays, {target});"
 
     def reread(self) -> list[str]:
         """What tokens read, once more."""

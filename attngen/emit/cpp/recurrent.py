@@ -17,7 +17,7 @@ from attngen.emit.render import functions, render
 from attngen.emit.tokens import Landed, landed
 from attngen.schedule.chunks import ChunkPlan
 
-SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "steps", "chunk_gradients")
+SUPPORT = ("numbers", "vectors", "memory", "sums", "chunks", "pieces", "steps", "chunk_gradients")
 IMPORTS = (
     *(f"import {module}" for module in MODULES),
     "import hashlib",
@@ -77,7 +77,8 @@ def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
         "by_rows": by_rows,
         "by_inputs": by_inputs,
         "by_inputs_text": ", *inputs" if by_inputs else "",
-        "to_inputs": recurrences.to_inputs(plan),
+        "to_inputs": recurrences.to_inputs(plan, of_head="piece"),
+        "in_pieces": not plan.hands_back,
     }
 
 
@@ -89,7 +90,7 @@ def _segment() -> int:
 
 def _sums(index: int, made: Landed, assigned: Container[str]) -> str:
     """Room for the gradient by a row or an input, where it is asked for."""
-    shape = [*(["N"] if made.of_token else []), *made.shape]
+    shape = ["N" if made.of_token else "call.pieces", *made.shape]
     options = [*(["make=torch.empty"] if made.name in assigned else [])]
     options += [] if made.of_token else ["dtype=torch.float64"]
     return f"sums({', '.join([f'wanted[{index}]', *shape, *options])})"

@@ -19,6 +19,8 @@ from attngen.schedule.statements import Statement, needed
 from attngen.schedule.tokens import TokenRow
 
 HEAD = "(int64_t{b} * H + h)"
+PIECE = "(head * call.pieces + piece)"
+"""What a gradient belongs to that is summed over tokens: threads may share a head."""
 
 
 def load_lines(plan: ChunkPlan, row: TokenRow) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attngen.emit.cpp.token_lines import HEAD, TokenLines, over
+from attngen.emit.cpp.token_lines import HEAD, PIECE, TokenLines, over
 from attngen.emit.cpp.token_printer import place_of
 from attngen.emit.layout import deeper
 from attngen.emit.tokens import Landed, kept_axes, landed_by, size_of
@@ -92,7 +92,7 @@ def _of_call(plan: ChunkPlan, lines: TokenLines, leaf: Row | Rechannel | Read) -
     else:
         channel = leaf.channels[0] if isinstance(leaf, Row) else lines.text(leaf.index)
     token = "earlier" if isinstance(leaf, Read) and EARLIER in leaf.indices else "row"
-    place = f"({HEAD} * N + {token})" if made.of_token else HEAD
+    place = f"({HEAD} * N + {token})" if made.of_token else PIECE
     return made, " * ".join([place, *map(size_of, made.axes)]), channel
 
 

@@ -128,18 +128,6 @@ inline float sum_of_products(const float* x, const float* y, int64_t width) {
   }
 }
 
-// decayed[j] = key j behind the last token of a chunk, where each channel decays in its own way.
-[[gnu::noinline]] inline void decay_keys_by_channel(
-    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
-  for (int64_t c = 0; c < width; c += LANES) {
-    Floats kept = all(1.0f);
-    for (int64_t j = count - 1; j >= 0; --j) {
-      store(decayed + j * width + c, load(keys + j * width + c) * kept);
-      kept *= load(decay + j * width + c);
-    }
-  }
-}
-
 // sums += part, which is 0 behind that.
 [[gnu::noinline]] inline void add_to_matrix(int64_t count, int64_t width, int64_t apart, float* part, double* sums) {
   for (int64_t r = 0; r < count; ++r)

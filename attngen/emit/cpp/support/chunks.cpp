@@ -2,6 +2,7 @@
 
 constexpr int64_t CHUNK = 16;  // tokens; what they read of each other costs less than what they read of the state
 constexpr int64_t SEGMENT = 16;  // chunks; gradients start from a state that the forward pass keeps for each segment
+constexpr int64_t TOGETHER = SEGMENT * CHUNK;  // tokens of a segment
 constexpr int64_t BLOCK = 4;  // tokens whose rows and keys are in registers, where each channel decays in its own way
 constexpr int64_t SLACK = HELD * LANES;  // what products may read behind the last row
 
@@ -201,6 +202,18 @@ void weigh_by_channel(
   }
 }
 
+// The same where each channel decays in its own way.
+[[gnu::noinline]] inline void decay_keys_by_channel(
+    int64_t count, const float* keys, int64_t width, const float* decay, float* decayed) {
+  for (int64_t c = 0; c < width; c += LANES) {
+    Floats kept = all(1.0f);
+    for (int64_t j = count - 1; j >= 0; --j) {
+      store(decayed + j * width + c, load(keys + j * width + c) * kept);
+      kept *= load(decay + j * width + c);
+    }
+  }
+}
+
 // Rows times what has decayed of the state in front of the chunk when they read it.
 [[gnu::noinline]] inline void fade(
     int64_t count, const float* rows, int64_t width, const float* since, bool by_channel, float* faded) {
@@ -240,18 +253,4 @@ inline void give_state(
       std::copy_n(state + c * apart, width, given + c * key_step);
     else
       for (int64_t e = 0; e < width; ++e) given[c * key_step + e * value_step] = state[c * apart + e];
-}
-
-// All heads of a call: each thread takes the next that is left, with a workspace of its own.
-template <typename Head, typename Space, typename Call>
-void run_heads(const Call& call) {
-  std::vector<Space> spaces;
-  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
-  std::atomic<int64_t> next{0};
-#pragma omp parallel for num_threads(call.threads) schedule(static, 1)
-  for (int64_t thread = 0; thread < call.threads; ++thread)
-    for (int64_t head = next++; head < call.B * call.H; head = next++) {
-      [[maybe_unused]] const NoDenormals mode;
-      Head{ { call, spaces[thread], head / call.H, head % call.H } }.run();
-    }
 }

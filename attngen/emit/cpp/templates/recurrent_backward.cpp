@@ -2,6 +2,8 @@ __opening__
 
 __chunks__
 
+__pieces__
+
 __chunk_gradients__
 // % if functions
 // ---- functions of the language
@@ -11,6 +13,7 @@ __functions__
 __given__
 
 struct Call : Given {
+  int64_t pieces;  // how many a head is taken in
   // % if in_order
   const int64_t* order;  // [H, N], contiguous: tokens in the order of time
   // % endif
@@ -77,8 +80,8 @@ struct Head : Tokens {
     }
   }
 
-  // The gradients of the tokens of a chunk.
-  void differentiate(int64_t start) {
+  // The rows of a chunk, and the gradients by what they read.
+  void reach(int64_t start) {
     load(start);
     // % for gradient_name, gradient_size in summed
     std::fill_n(&space.__gradient_name__[0], __gradient_size__, 0.0f);
@@ -87,6 +90,11 @@ struct Head : Tokens {
     read___state_name__();
     // % endfor
     return_y();
+  }
+
+  // The gradients of the tokens of a chunk.
+  void differentiate(int64_t start) {
+    reach(start);
     // % for state_name, _, _ in carried_back
     carry_back___state_name__();
     // % endfor
@@ -95,25 +103,85 @@ struct Head : Tokens {
     // % endfor
   }
 
-  void run() {
-    constexpr int64_t TOGETHER = SEGMENT * CHUNK;
-    const int64_t head = int64_t{b} * H + h, segments = (N + TOGETHER - 1) / TOGETHER;
+  // % for state_name, state_names, pass_lines in passed_back
+  // The gradients by __state_names__ in front of a chunk.
+  [[gnu::noinline]] void pass_back___state_name__() {
+    // % for line in pass_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // From the states in front of a segment to those in front of each of its chunks.
+  void recall(int64_t segment) {
+    const int64_t segments = (N + TOGETHER - 1) / TOGETHER;
+    // % for line in recall_lines
+    __line__
+    // % endfor
+    advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+  }
+
+  // The gradients by states behind the last token; none, where a piece does not know yet what comes behind it.
+  void enter() {
+    if (piece == call.pieces - 1) {
+      // % for line in start_lines
+      __line__
+      // % endfor
+    } else {
+      // % for line in emptied_lines
+      __line__
+      // % endfor
+    }
+  }
+
+  // What a piece comes to.
+  void pass() {
     // % if matrix_lines
     load_matrices();
     // % endif
-    // % for line in start_lines
+    enter();
+    for (int64_t segment = (end - 1) / TOGETHER; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
+      while (--slot >= 0) {
+        reach(segment * TOGETHER + slot * CHUNK);
+        // % for state_name, _, _ in passed_back
+        pass_back___state_name__();
+        // % endfor
+      }
+    }
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    // % for line in stored_lines
     __line__
     // % endfor
-    for (int64_t segment = segments - 1; segment >= 0; --segment) {
-      // % for line in recall_lines
+    if (piece < call.pieces - 1) leave_states();
+  }
+
+  // From what the pieces behind have come to, to the gradients by the states in front of them.
+  void follow() {
+    for (int64_t place = (head + 1) * call.pieces - 1; place > head * call.pieces + piece; --place) {
+      // % for line in passed_lines
       __line__
       // % endfor
-      advance(segment * TOGETHER, std::min<int64_t>((segment + 1) * TOGETHER, N));
+    }
+    // % for line in turned_lines
+    __line__
+    // % endfor
+  }
+
+  void run() {
+    // % if matrix_lines
+    load_matrices();
+    // % endif
+    enter();
+    follow();
+    for (int64_t segment = (end + TOGETHER - 1) / TOGETHER - 1; segment >= begin / TOGETHER; --segment) {
+      recall(segment);
       while (--slot >= 0) differentiate(segment * TOGETHER + slot * CHUNK);
       // % for line in flush_lines
       __line__
       // % endfor
     }
+    if (piece > 0) return;
     // % for line in finish_lines
     __line__
     // % endfor
@@ -123,6 +191,7 @@ struct Head : Tokens {
 int backward(Packed packed) {
   Call call;
   take(call, packed);
+  call.pieces = *packed.integers++;
   auto& tensors = packed.tensors;
   // % if in_order
   call.order = static_cast<const int64_t*>(*tensors++);
@@ -137,7 +206,16 @@ int backward(Packed packed) {
   // % for landing_type, landing_name, landing_shape in landings
   call.__landing_name__ = static_cast<__landing_type__*>(*tensors++);
   // % endfor
-  run_heads<Head, Workspace>(call);
+  std::vector<Workspace> spaces;
+  for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
+  Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
+  Call silent = call;  // gives nothing yet
+  silent.dq = silent.dk = silent.dv = nullptr;
+  // % for landing_type, landing_name, landing_shape in landings
+  silent.__landing_name__ = nullptr;
+  // % endfor
+  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }
 

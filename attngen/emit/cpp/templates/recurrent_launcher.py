@@ -37,6 +37,7 @@ class _Call(NamedTuple):
 
     sizes: tuple[int, ...]  # B, H, N, M, D, E__own_sizes_text__
     dtype: torch.dtype
+    pieces: int  # in which each head's tokens are taken
     tensors: list[Tensor | None]
     integers: array[int]
     reals: array[float]
@@ -115,6 +116,11 @@ def _packed(
     # % for line in filling_lines
     __line__
     # % endfor
+    # % if in_pieces
+    pieces = _pieces(B * H, N)
+    # % else
+    pieces = 1  # tokens hand gradients to those before them, which might be another thread's
+    # % endif
     tensors = [
         *(q, k, v, position if isinstance(position, Tensor) else None),
         # % for argument in tensors
@@ -132,6 +138,7 @@ def _packed(
         # % for argument in integers
         __argument__,
         # % endfor
+        pieces,
     ]
     # % if reals
     reals: list[float] = [
@@ -142,9 +149,20 @@ def _packed(
     # % else
     reals: list[float] = []
     # % endif
-    return _Call((B, H, N, M, D, E__unpacked_sizes__), q.dtype, tensors, array("q", integers), array("d", reals))
+    sizes = (B, H, N, M, D, E__unpacked_sizes__)
+    return _Call(sizes, q.dtype, pieces, tensors, array("q", integers), array("d", reals))
 
 
+# % if in_pieces
+def _pieces(heads: int, tokens: int) -> int:
+    """In how many pieces each head's tokens are taken, where there are fewer heads than threads."""
+    segments = -(-tokens // SEGMENT)
+    most = max(1, min(segments, torch.get_num_threads() // max(heads, 1)))
+    each = max(1, -(-segments // most))  # segments
+    return max(1, -(-segments // each))
+
+
+# % endif
 def _run(call: _Call, function: str, outputs: list[Tensor | None], strides: Sequence[int] = ()) -> None:
     """Run a C++ file; it takes the lists in this order."""
     addresses = array("Q", [0 if each is None else each.data_ptr() for each in [*call.tensors, *outputs]])

@@ -29,12 +29,27 @@ struct Workspace : Widths {  // of one thread
   }
 };
 
-// ---- the tokens of one head
+struct Ends : Widths {  // what pieces of heads come to: what they make of states, and what they leave of them
+  // % for line in ends
+  __line__
+  // % endfor
+
+  Ends(const Call& call, int64_t count)
+      : Widths(call),
+        // % for member in end_members
+        __member__
+        // % endfor
+  {}
+};
+
+// ---- the tokens of one head, or a piece of them
 
 struct Tokens {
   const Call& call;
   Workspace& space;
+  Ends& ends;
   const Index b, h;
+  const int64_t piece;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
   // % for line in unpacked
@@ -45,6 +60,8 @@ struct Tokens {
   // % for own_lanes_name, own_size in own_lanes
   [[maybe_unused]] const int64_t __own_lanes_name__ = space.__own_lanes_name__;
   // % endfor
+  const int64_t head = int64_t{b} * H + h, of_piece = piece_of(N, call.pieces);
+  const int64_t begin = piece * of_piece, end = std::min(begin + of_piece, N);
   int64_t first = 0, rows = 0;  // tokens of the chunk that is at hand
 
   // % if in_order
@@ -68,12 +85,47 @@ struct Tokens {
   }
 
   // % endif
-  // The rows of the tokens from `start` on.
-  void load(int64_t start) {
+  void turn_to(int64_t start) {
     first = start;
     rows = std::min<int64_t>(CHUNK, N - first);
+  }
+
+  // The rows of the tokens from `start` on.
+  void load(int64_t start) {
+    turn_to(start);
     // % for row_name, row_lines in rows
     load___row_name__();
+    // % endfor
+  }
+
+  // % for left_name, leave_lines in leaving
+  // What is left of __left_name__ behind one more chunk.
+  [[gnu::noinline]] void leave___left_name__() {
+    // % for line in leave_lines
+    __line__
+    // % endfor
+  }
+
+  // % endfor
+  // What a piece leaves of the states in front of it.
+  void leave_states() {
+    // % for line in nothing_left_lines
+    __line__
+    // % endfor
+    // % if leaving
+    for (int64_t start = begin; start < end; start += CHUNK) {
+      turn_to(start);
+      // % for row_name in rows_left
+      load___row_name__();
+      // % endfor
+      // % for left_name, _ in leaving
+      leave___left_name__();
+      // % endfor
+    }
+    // % endif
+    [[maybe_unused]] const int64_t place = head * call.pieces + piece;
+    // % for line in left_lines
+    __line__
     // % endfor
   }
 };
