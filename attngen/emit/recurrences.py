@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from attngen.emit import operators
 from attngen.emit.checks import order_steps, own_axes
 from attngen.emit.face import Face, host_lines
@@ -66,7 +68,9 @@ def values(plan: ChunkPlan, made: Face) -> dict[str, object]:
             *(f"{option}: bool" for option in options),
         ],
         "result_schema": ", ".join(["Tensor y", *_each(plan, "Tensor {}_out"), *_each(plan, "Tensor {}_kept")]),
-        "shape_function": _shape_function(plan),
+        "shape_function": shape_function(
+            variant, "_state_shapes", "Of the states of one head.", [axes(state) for state in plan.states]
+        ),
         "state_docs": ", ".join(f"{state.name} [{', '.join(['B', 'H', *axes(state)])}]" for state in plan.states),
         "lacking": [(states_from - len(trained) + trained.index(name), name) for name in sorted(plan.lacking)],
         "operators": functions("attngen.emit.support", "operators.py", _support(trained)),
@@ -105,15 +109,16 @@ def _typed(name: str, optional: list[str]) -> str:
     return f"{name}: Tensor | None" if name in optional else f"{name}: Tensor"
 
 
-def _shape_function(plan: ChunkPlan) -> list[str]:
-    shapes = [f"({', '.join(axes(state))}{',' * (len(axes(state)) == 1)})" for state in plan.states]
-    returned = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
-    used = [name for name in ("D", "E") if any(name in axes(state) for state in plan.states)]
-    named = [name if name in used else f"_{name}" for name in ("B", "H", "N", "M", "D", "E")]
-    sizes = ", ".join(f"{name}: int" for name in [*named, *map(size_name, own_axes(plan.variant))])
+def shape_function(variant: Variant, name: str, of: str, shapes: list[list[str]]) -> list[str]:
+    """Python for the shapes of something of each head."""
+    tuples = [f"({', '.join(shape)}{',' * (len(shape) == 1)})" for shape in shapes]
+    returned = f"({', '.join(tuples)}{',' * (len(tuples) == 1)})"
+    own = [*map(size_name, own_axes(variant))]
+    used = set(re.findall(r"\w+", returned))
+    named = [each if each in used else f"_{each}" for each in ("B", "H", "N", "M", "D", "E", *own)]
     return [
-        f"def _state_shapes({sizes}) -> tuple[tuple[int, ...], ...]:",
-        '    """Of the states of one head."""',
+        f"def {name}({', '.join(f'{each}: int' for each in named)}) -> tuple[tuple[int, ...], ...]:",
+        f'    """{of}"""',
         f"    return {returned}",
     ]
 

@@ -109,7 +109,7 @@ def _compiled(kernel: Any, given: Types, target: str, chosen: Mapping[str, int])
 
 
 CHUNKS = "chunks_"
-RECURRENT = ("give", "carry", "carry_back", "return")
+RECURRENT = ("give", "carry", "leave", "follow", "carry_back", "follow_back", "return")
 """The kernels of a recurrence."""
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
@@ -123,7 +123,7 @@ OF_ROWS = {**SMALL, "num_warps": 8}
 def _kernels(module: ModuleType) -> list[tuple[str, str]]:
     """The kernels of a file and what they are called here, the forward kernel first."""
     if hasattr(module, "_carry"):
-        return [(f"_{label}", label) for label in RECURRENT]
+        return [(f"_{label}", label) for label in RECURRENT if hasattr(module, f"_{label}")]
     names = [name for name, value in vars(module).items() if name.startswith(KERNELS) and hasattr(value, "arg_names")]
     return [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
 
@@ -141,7 +141,7 @@ def _options(module: ModuleType, label: str, width: int, size: int, given: Mappi
     """Sizes of tiles, warps and stages, as launchers choose them."""
     if label in RECURRENT:
         values = padded_size(width)
-        tile = min(values, module.WIDEST) if label in RECURRENT[:2] else values
+        tile = min(values, module.WIDEST) if label in RECURRENT[:4] else values
         return {
             "CHUNK": module.SEGMENT,
             "VALUE_TILE": tile,

@@ -27,6 +27,7 @@ from torch import Tensor
 SEGMENT = 16  # tokens of a chunk; gradients start from the states that are kept in front of each
 WARPS = 8
 WIDEST = 64  # channels of values that a program carries, if not all
+SHORTEST = 8  # chunks of a piece, where several programs share a head
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor omega, Tensor? S_in, Tensor? z_in, Tensor? positions"
 NUMBERS = "float? scale, SymInt? position, bool debug"
 BY_STATES = "Tensor? d_S_out, Tensor? d_z_out, Tensor S_kept, Tensor z_kept"
@@ -463,14 +464,15 @@ def _carry(
     size_m: tl.constexpr,
     D_PADDED: tl.constexpr,
     m_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
     EXACT: tl.constexpr,
 ):
-    """The states of one head, and of some of their channels of values, from chunk to chunk."""
+    """The states of one head, and of some of their channels of values, from chunk to chunk of a piece."""
     value_tiles = tl.cdiv(E, VALUE_TILE)
-    program = tl.program_id(0)
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     value_tile = program % value_tiles
     b = program // value_tiles // H
     h = program // value_tiles % H
@@ -484,14 +486,16 @@ def _carry(
     z_inside = tl.trans(m) < size_m
     S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
     if S_in_ptr is not None:
-        S = tl.load(S_in_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
+        S = tl.load(S_in_ptr + (head * pieces + piece) * E * size_m + S_place, mask=S_inside, other=0.0)
     z = tl.zeros([m_PADDED, 1], tl.float32)
     if z_in_ptr is not None:
-        z = tl.load(z_in_ptr + head * size_m + z_place, mask=z_inside, other=0.0)
-    for chunk in range(chunks):
+        z = tl.load(z_in_ptr + (head * pieces + piece) * size_m + z_place, mask=z_inside, other=0.0)
+    for chunk in range(piece * of_piece, tl.minimum((piece + 1) * of_piece, chunks)):
         first = chunk * CHUNK
-        tl.store(S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, S, mask=S_inside)
-        tl.store(z_kept_ptr + (head * chunks + chunk) * size_m + z_place, z, mask=z_inside)
+        if S_kept_ptr is not None:
+            tl.store(S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, S, mask=S_inside)
+        if z_kept_ptr is not None:
+            tl.store(z_kept_ptr + (head * chunks + chunk) * size_m + z_place, z, mask=z_inside)
         live, k, S_key_product, S_key, v, q, S_query_product, S_query, z_value = _tokens(
             first,
             b,
@@ -532,6 +536,83 @@ def _carry(
         )
         S = _S_written(live, S, S_key, v, S_query, PRECISION)
         z = _z_written(live, z, S_key, z_value, S_query, PRECISION)
+    if S_out_ptr is not None:
+        tl.store(S_out_ptr + (head * pieces + piece) * E * size_m + S_place, S, mask=S_inside)
+    if z_out_ptr is not None:
+        tl.store(z_out_ptr + (head * pieces + piece) * size_m + z_place, z, mask=z_inside)
+
+
+@triton.jit
+def _follow(
+    pieces,
+    S_in_ptr,
+    S_made_ptr,
+    S_front_ptr,
+    S_out_ptr,
+    z_in_ptr,
+    z_made_ptr,
+    z_front_ptr,
+    z_out_ptr,
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    q_share,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    k_share,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    v_share,
+    omega_ptr,
+    omega_stride_0,
+    omega_stride_1,
+    constant,
+    constant_2,
+    offsets_ptr,
+    offset,
+    H,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    size_m: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    m_PADDED: tl.constexpr,
+    of_piece,
+    VALUE_TILE: tl.constexpr,
+    CHUNK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """The states of one head, and of some of their channels of values, from piece to piece."""
+    value_tiles = tl.cdiv(E, VALUE_TILE)
+    program = tl.program_id(0)
+    value_tile = program % value_tiles
+    head = tl.cast(program // value_tiles, tl.int64)
+    e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    m = tl.arange(0, m_PADDED)[None, :]
+    S_place = e * size_m + tl.trans(m)
+    S_inside = (e < E) & (tl.trans(m) < size_m)
+    z_place = tl.trans(m)
+    z_inside = tl.trans(m) < size_m
+    S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
+    if S_in_ptr is not None:
+        S = tl.load(S_in_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
+    z = tl.zeros([m_PADDED, 1], tl.float32)
+    if z_in_ptr is not None:
+        z = tl.load(z_in_ptr + head * size_m + z_place, mask=z_inside, other=0.0)
+    for piece in range(pieces):
+        tl.store(S_front_ptr + (head * pieces + piece) * E * size_m + S_place, S, mask=S_inside)
+        tl.store(z_front_ptr + (head * pieces + piece) * size_m + z_place, z, mask=z_inside)
+        S += tl.load(S_made_ptr + (head * pieces + piece) * E * size_m + S_place, mask=S_inside, other=0.0)
+        z += tl.load(z_made_ptr + (head * pieces + piece) * size_m + z_place, mask=z_inside, other=0.0)
     tl.store(S_out_ptr + head * E * size_m + S_place, S, mask=S_inside)
     tl.store(z_out_ptr + head * size_m + z_place, z, mask=z_inside)
 
@@ -573,6 +654,7 @@ def _give(
     size_m: tl.constexpr,
     D_PADDED: tl.constexpr,
     m_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -770,14 +852,15 @@ def _carry_back(
     size_m: tl.constexpr,
     D_PADDED: tl.constexpr,
     m_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
     EXACT: tl.constexpr,
 ):
-    """The gradients by the states of one head, from behind the last chunk to the front of the first."""
+    """The gradients by the states of one head, from behind the last chunk of a piece to the front of the first."""
     value_tile = 0
-    program = tl.program_id(0)
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     b = program // H
     h = program % H
     head = tl.cast(program, tl.int64)
@@ -790,15 +873,18 @@ def _carry_back(
     z_inside = tl.trans(m) < size_m
     d_S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
     if d_S_out_ptr is not None:
-        d_S = tl.load(d_S_out_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
+        d_S = tl.load(d_S_out_ptr + (head * pieces + piece) * E * size_m + S_place, mask=S_inside, other=0.0)
     d_z = tl.zeros([m_PADDED, 1], tl.float32)
     if d_z_out_ptr is not None:
-        d_z = tl.load(d_z_out_ptr + head * size_m + z_place, mask=z_inside, other=0.0)
-    for number in range(chunks):
-        chunk = chunks - 1 - number
+        d_z = tl.load(d_z_out_ptr + (head * pieces + piece) * size_m + z_place, mask=z_inside, other=0.0)
+    stop = tl.minimum((piece + 1) * of_piece, chunks)
+    for number in range(stop - piece * of_piece):
+        chunk = stop - 1 - number
         first = chunk * CHUNK
-        tl.store(d_S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, d_S, mask=S_inside)
-        tl.store(d_z_kept_ptr + (head * chunks + chunk) * size_m + z_place, d_z, mask=z_inside)
+        if d_S_kept_ptr is not None:
+            tl.store(d_S_kept_ptr + (head * chunks + chunk) * E * size_m + S_place, d_S, mask=S_inside)
+        if d_z_kept_ptr is not None:
+            tl.store(d_z_kept_ptr + (head * chunks + chunk) * size_m + z_place, d_z, mask=z_inside)
         steps = first + tl.arange(0, CHUNK)
         live = (steps < N)[:, None]
         rows = tl.cast(steps, tl.int64)
@@ -861,6 +947,87 @@ def _carry_back(
         d_S = _S_written_back(live, d_S, S_key, v, S_query, d_S_read, PRECISION)
         d_z = _z_written_back(live, d_z, S_key, z_value, S_query, d_z_read, PRECISION)
     if d_S_in_ptr is not None:
+        tl.store(d_S_in_ptr + (head * pieces + piece) * E * size_m + S_place, d_S, mask=S_inside)
+    if d_z_in_ptr is not None:
+        tl.store(d_z_in_ptr + (head * pieces + piece) * size_m + z_place, d_z, mask=z_inside)
+
+
+@triton.jit
+def _follow_back(
+    pieces,
+    d_S_out_ptr,
+    d_S_made_ptr,
+    d_S_front_ptr,
+    d_S_in_ptr,
+    d_z_out_ptr,
+    d_z_made_ptr,
+    d_z_front_ptr,
+    d_z_in_ptr,
+    dy_ptr,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    q_share,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    k_share,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    v_share,
+    omega_ptr,
+    omega_stride_0,
+    omega_stride_1,
+    constant,
+    constant_2,
+    offsets_ptr,
+    offset,
+    H,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    size_m: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    m_PADDED: tl.constexpr,
+    of_piece,
+    VALUE_TILE: tl.constexpr,
+    CHUNK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """The gradients by the states of one head, from piece to piece."""
+    value_tile = 0
+    head = tl.cast(tl.program_id(0), tl.int64)
+    e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    m = tl.arange(0, m_PADDED)[None, :]
+    S_place = e * size_m + tl.trans(m)
+    S_inside = (e < E) & (tl.trans(m) < size_m)
+    z_place = tl.trans(m)
+    z_inside = tl.trans(m) < size_m
+    d_S = tl.zeros([m_PADDED, VALUE_TILE], tl.float32)
+    if d_S_out_ptr is not None:
+        d_S = tl.load(d_S_out_ptr + head * E * size_m + S_place, mask=S_inside, other=0.0)
+    d_z = tl.zeros([m_PADDED, 1], tl.float32)
+    if d_z_out_ptr is not None:
+        d_z = tl.load(d_z_out_ptr + head * size_m + z_place, mask=z_inside, other=0.0)
+    for number in range(pieces):
+        piece = pieces - 1 - number
+        tl.store(d_S_front_ptr + (head * pieces + piece) * E * size_m + S_place, d_S, mask=S_inside)
+        tl.store(d_z_front_ptr + (head * pieces + piece) * size_m + z_place, d_z, mask=z_inside)
+        d_S += tl.load(d_S_made_ptr + (head * pieces + piece) * E * size_m + S_place, mask=S_inside, other=0.0)
+        d_z += tl.load(d_z_made_ptr + (head * pieces + piece) * size_m + z_place, mask=z_inside, other=0.0)
+    if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * E * size_m + S_place, d_S, mask=S_inside)
     if d_z_in_ptr is not None:
         tl.store(d_z_in_ptr + head * size_m + z_place, d_z, mask=z_inside)
@@ -913,6 +1080,7 @@ def _return(
     size_m: tl.constexpr,
     D_PADDED: tl.constexpr,
     m_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -1171,16 +1339,43 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
     value_tile = min(_padded(E), WIDEST)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
     tiles = triton.cdiv(E, value_tile) * B * H
+    pieces, of_piece = _pieces(tiles, chunks, q.device)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT, "of_piece": of_piece}
     with _on(q.device):
-        if tiles > 0:
-            _carry[(tiles,)](
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            _carry[(tiles, pieces)](
+                S_in_ptr=None,
+                S_out_ptr=made[0],
+                S_kept_ptr=None,
+                z_in_ptr=None,
+                z_out_ptr=made[1],
+                z_kept_ptr=None,
+                **common,
+                num_warps=WARPS,
+            )
+            _follow[(tiles,)](
+                pieces=pieces,
                 S_in_ptr=before[0],
+                S_made_ptr=made[0],
+                S_front_ptr=front[0],
                 S_out_ptr=carried[0],
+                z_in_ptr=before[1],
+                z_made_ptr=made[1],
+                z_front_ptr=front[1],
+                z_out_ptr=carried[1],
+                **common,
+                num_warps=WARPS,
+            )
+            before = front
+        if tiles > 0:
+            _carry[(tiles, pieces)](
+                S_in_ptr=before[0],
+                S_out_ptr=carried[0] if pieces == 1 else None,
                 S_kept_ptr=kept[0],
                 z_in_ptr=before[1],
-                z_out_ptr=carried[1],
+                z_out_ptr=carried[1] if pieces == 1 else None,
                 z_kept_ptr=kept[1],
                 **common,
                 num_warps=WARPS,
@@ -1215,18 +1410,49 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:6], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
+    pieces, of_piece = _pieces(B * H, chunks, q.device)
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT, "of_piece": of_piece}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            _carry_back[(B * H, pieces)](
+                S_kept_ptr=kept[0],
+                d_S_out_ptr=None,
+                d_S_in_ptr=made[0],
+                d_S_kept_ptr=None,
+                z_kept_ptr=kept[1],
+                d_z_out_ptr=None,
+                d_z_in_ptr=made[1],
+                d_z_kept_ptr=None,
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            _follow_back[(B * H,)](
+                pieces=pieces,
+                d_S_out_ptr=behind[0],
+                d_S_made_ptr=made[0],
+                d_S_front_ptr=front[0],
+                d_S_in_ptr=states[0],
+                d_z_out_ptr=behind[1],
+                d_z_made_ptr=made[1],
+                d_z_front_ptr=front[1],
+                d_z_in_ptr=states[1],
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            behind = front
         if B * H > 0:
-            _carry_back[(B * H,)](
+            _carry_back[(B * H, pieces)](
                 S_kept_ptr=kept[0],
                 d_S_out_ptr=behind[0],
-                d_S_in_ptr=states[0],
+                d_S_in_ptr=states[0] if pieces == 1 else None,
                 d_S_kept_ptr=back[0],
                 z_kept_ptr=kept[1],
                 d_z_out_ptr=behind[1],
-                d_z_in_ptr=states[1],
+                d_z_in_ptr=states[1] if pieces == 1 else None,
                 d_z_kept_ptr=back[1],
                 **of_dy,
                 **common,
@@ -1377,6 +1603,19 @@ def _packed(
         "EXACT": _exact(q),
     }
     return (B, H, N, M, D, E, size_m), common
+
+
+def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:
+    """In how many pieces each head's tokens are taken, where programs are fewer than processors, of how many chunks."""
+    processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    most = max(1, min(chunks // SHORTEST, processors // max(programs, 1)))
+    of_piece = max(1, triton.cdiv(chunks, most))
+    return max(1, triton.cdiv(chunks, of_piece)), of_piece
+
+
+def _for_pieces(heads: int, pieces: int, shapes: Iterable[tuple[int, ...]], device: torch.device) -> list[Tensor]:
+    """Room for something of each piece."""
+    return [torch.empty((heads, pieces, *shape), dtype=torch.float32, device=device) for shape in shapes]
 
 
 def _padded(size: int) -> int:

@@ -26,6 +26,7 @@ from torch import Tensor
 SEGMENT = 32  # tokens of a chunk; gradients start from the states that are kept in front of each
 WARPS = 8
 WIDEST = 64  # channels of values that a program carries, if not all
+SHORTEST = 8  # chunks of a piece, where several programs share a head
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor gamma, Tensor? S_in, Tensor? positions"
 NUMBERS = "float? scale, SymInt? position, bool debug"
 BY_STATES = "Tensor? d_S_out, Tensor S_kept"
@@ -359,6 +360,19 @@ def _S_written(
 
 
 @triton.jit
+def _S_leaving(
+    live,
+    S_left,
+    S_decay,
+    PRECISION: tl.constexpr,
+):
+    """What is left behind a chunk of the state S in front of it, from what was left of one before."""
+    S_decay = tl.where(live, S_decay, 1.0)
+    S_left = _carried(S_left, S_decay)
+    return S_left
+
+
+@triton.jit
 def _S_read(
     live,
     S,
@@ -408,14 +422,15 @@ def _carry(
     D: tl.constexpr,
     E: tl.constexpr,
     D_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
     EXACT: tl.constexpr,
 ):
-    """The states of one head, and of some of their channels of values, from chunk to chunk."""
+    """The states of one head, and of some of their channels of values, from chunk to chunk of a piece."""
     value_tiles = tl.cdiv(E, VALUE_TILE)
-    program = tl.program_id(0)
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     value_tile = program % value_tiles
     b = program // value_tiles // H
     h = program // value_tiles % H
@@ -427,10 +442,11 @@ def _carry(
     S_inside = (tl.trans(c) < D) & (e < E)
     S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
     if S_in_ptr is not None:
-        S = tl.load(S_in_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
-    for chunk in range(chunks):
+        S = tl.load(S_in_ptr + (head * pieces + piece) * D * E + S_place, mask=S_inside, other=0.0)
+    for chunk in range(piece * of_piece, tl.minimum((piece + 1) * of_piece, chunks)):
         first = chunk * CHUNK
-        tl.store(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, S, mask=S_inside)
+        if S_kept_ptr is not None:
+            tl.store(S_kept_ptr + (head * chunks + chunk) * D * E + S_place, S, mask=S_inside)
         live, S_decay, k, v, q = _tokens(
             first,
             b,
@@ -465,6 +481,157 @@ def _carry(
             CHUNK,
         )
         S = _S_written(live, S, S_decay, k, v, q, PRECISION)
+    if S_out_ptr is not None:
+        tl.store(S_out_ptr + (head * pieces + piece) * D * E + S_place, S, mask=S_inside)
+
+
+@triton.jit
+def _leave(
+    S_left_ptr,
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    q_share,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    k_share,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    v_share,
+    gamma_ptr,
+    gamma_stride_0,
+    gamma_share,
+    scale_,
+    offsets_ptr,
+    offset,
+    H,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    of_piece,
+    VALUE_TILE: tl.constexpr,
+    CHUNK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """What a piece of a head's tokens leaves of the states in front of it."""
+    value_tile = 0
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
+    b = program // H
+    h = program % H
+    head = tl.cast(program, tl.int64)
+    S_left_place = tl.zeros([1, 1], tl.int32)
+    S_left_inside = S_left_place == 0
+    S_left = tl.full([1, 1], 1.0, tl.float32)
+    for chunk in range(piece * of_piece, tl.minimum((piece + 1) * of_piece, tl.cdiv(N, CHUNK))):
+        first = chunk * CHUNK
+        live, S_decay, k, v, q = _tokens(
+            first,
+            b,
+            h,
+            value_tile,
+            q_ptr,
+            k_ptr,
+            v_ptr,
+            q_stride_b,
+            q_stride_h,
+            q_stride_n,
+            q_stride_d,
+            q_share,
+            k_stride_b,
+            k_stride_h,
+            k_stride_n,
+            k_stride_d,
+            k_share,
+            v_stride_b,
+            v_stride_h,
+            v_stride_n,
+            v_stride_e,
+            v_share,
+            gamma_ptr,
+            gamma_stride_0,
+            gamma_share,
+            N,
+            D,
+            E,
+            D_PADDED,
+            VALUE_TILE,
+            CHUNK,
+        )
+        S_left = _S_leaving(live, S_left, S_decay, PRECISION)
+    tl.store(S_left_ptr + (head * pieces + piece) * 1 + S_left_place, S_left, mask=S_left_inside)
+
+
+@triton.jit
+def _follow(
+    pieces,
+    S_left_ptr,
+    S_in_ptr,
+    S_made_ptr,
+    S_front_ptr,
+    S_out_ptr,
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    q_share,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    k_share,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    v_share,
+    gamma_ptr,
+    gamma_stride_0,
+    gamma_share,
+    scale_,
+    offsets_ptr,
+    offset,
+    H,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    of_piece,
+    VALUE_TILE: tl.constexpr,
+    CHUNK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """The states of one head, and of some of their channels of values, from piece to piece."""
+    value_tiles = tl.cdiv(E, VALUE_TILE)
+    program = tl.program_id(0)
+    value_tile = program % value_tiles
+    head = tl.cast(program // value_tiles, tl.int64)
+    c = tl.arange(0, D_PADDED)[None, :]
+    e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    S_place = tl.trans(c) * E + e
+    S_inside = (tl.trans(c) < D) & (e < E)
+    S_left_place = tl.zeros([1, 1], tl.int32)
+    S_left_inside = S_left_place == 0
+    S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
+    if S_in_ptr is not None:
+        S = tl.load(S_in_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
+    for piece in range(pieces):
+        tl.store(S_front_ptr + (head * pieces + piece) * D * E + S_place, S, mask=S_inside)
+        S_left = tl.load(S_left_ptr + (head * pieces + piece) * 1 + S_left_place, mask=S_left_inside, other=0.0)
+        S = S_left * S + tl.load(S_made_ptr + (head * pieces + piece) * D * E + S_place, mask=S_inside, other=0.0)
     tl.store(S_out_ptr + head * D * E + S_place, S, mask=S_inside)
 
 
@@ -501,6 +668,7 @@ def _give(
     D: tl.constexpr,
     E: tl.constexpr,
     D_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -648,14 +816,15 @@ def _carry_back(
     D: tl.constexpr,
     E: tl.constexpr,
     D_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
     EXACT: tl.constexpr,
 ):
-    """The gradients by the states of one head, from behind the last chunk to the front of the first."""
+    """The gradients by the states of one head, from behind the last chunk of a piece to the front of the first."""
     value_tile = 0
-    program = tl.program_id(0)
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     b = program // H
     h = program % H
     head = tl.cast(program, tl.int64)
@@ -666,11 +835,13 @@ def _carry_back(
     S_inside = (tl.trans(c) < D) & (e < E)
     d_S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
     if d_S_out_ptr is not None:
-        d_S = tl.load(d_S_out_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
-    for number in range(chunks):
-        chunk = chunks - 1 - number
+        d_S = tl.load(d_S_out_ptr + (head * pieces + piece) * D * E + S_place, mask=S_inside, other=0.0)
+    stop = tl.minimum((piece + 1) * of_piece, chunks)
+    for number in range(stop - piece * of_piece):
+        chunk = stop - 1 - number
         first = chunk * CHUNK
-        tl.store(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, d_S, mask=S_inside)
+        if d_S_kept_ptr is not None:
+            tl.store(d_S_kept_ptr + (head * chunks + chunk) * D * E + S_place, d_S, mask=S_inside)
         steps = first + tl.arange(0, CHUNK)
         live = (steps < N)[:, None]
         rows = tl.cast(steps, tl.int64)
@@ -719,6 +890,75 @@ def _carry_back(
         d_S_read = tl.where(live & (e < E), dy_at * scale_, 0.0)
         d_S = _S_written_back(live, d_S, S_decay, k, v, q, d_S_read, PRECISION)
     if d_S_in_ptr is not None:
+        tl.store(d_S_in_ptr + (head * pieces + piece) * D * E + S_place, d_S, mask=S_inside)
+
+
+@triton.jit
+def _follow_back(
+    pieces,
+    S_left_ptr,
+    d_S_out_ptr,
+    d_S_made_ptr,
+    d_S_front_ptr,
+    d_S_in_ptr,
+    dy_ptr,
+    dy_stride_b,
+    dy_stride_h,
+    dy_stride_n,
+    dy_stride_e,
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    q_stride_b,
+    q_stride_h,
+    q_stride_n,
+    q_stride_d,
+    q_share,
+    k_stride_b,
+    k_stride_h,
+    k_stride_n,
+    k_stride_d,
+    k_share,
+    v_stride_b,
+    v_stride_h,
+    v_stride_n,
+    v_stride_e,
+    v_share,
+    gamma_ptr,
+    gamma_stride_0,
+    gamma_share,
+    scale_,
+    offsets_ptr,
+    offset,
+    H,
+    N,
+    D: tl.constexpr,
+    E: tl.constexpr,
+    D_PADDED: tl.constexpr,
+    of_piece,
+    VALUE_TILE: tl.constexpr,
+    CHUNK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    EXACT: tl.constexpr,
+):
+    """The gradients by the states of one head, from piece to piece."""
+    value_tile = 0
+    head = tl.cast(tl.program_id(0), tl.int64)
+    c = tl.arange(0, D_PADDED)[None, :]
+    e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    S_place = tl.trans(c) * E + e
+    S_inside = (tl.trans(c) < D) & (e < E)
+    S_left_place = tl.zeros([1, 1], tl.int32)
+    S_left_inside = S_left_place == 0
+    d_S = tl.zeros([D_PADDED, VALUE_TILE], tl.float32)
+    if d_S_out_ptr is not None:
+        d_S = tl.load(d_S_out_ptr + head * D * E + S_place, mask=S_inside, other=0.0)
+    for number in range(pieces):
+        piece = pieces - 1 - number
+        tl.store(d_S_front_ptr + (head * pieces + piece) * D * E + S_place, d_S, mask=S_inside)
+        S_left = tl.load(S_left_ptr + (head * pieces + piece) * 1 + S_left_place, mask=S_left_inside, other=0.0)
+        d_S = S_left * d_S + tl.load(d_S_made_ptr + (head * pieces + piece) * D * E + S_place, mask=S_inside, other=0.0)
+    if d_S_in_ptr is not None:
         tl.store(d_S_in_ptr + head * D * E + S_place, d_S, mask=S_inside)
 
 
@@ -764,6 +1004,7 @@ def _return(
     D: tl.constexpr,
     E: tl.constexpr,
     D_PADDED: tl.constexpr,
+    of_piece,
     VALUE_TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -963,13 +1204,40 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
     value_tile = min(_padded(E), WIDEST)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
     tiles = triton.cdiv(E, value_tile) * B * H
+    pieces, of_piece = _pieces(tiles, chunks, q.device)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT, "of_piece": of_piece}
     with _on(q.device):
-        if tiles > 0:
-            _carry[(tiles,)](
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            _carry[(tiles, pieces)](
+                S_in_ptr=None,
+                S_out_ptr=made[0],
+                S_kept_ptr=None,
+                **common,
+                num_warps=WARPS,
+            )
+            _leave[(B * H, pieces)](
+                S_left_ptr=left[0],
+                **common,
+                num_warps=WARPS,
+            )
+            _follow[(tiles,)](
+                pieces=pieces,
                 S_in_ptr=before[0],
+                S_made_ptr=made[0],
+                S_front_ptr=front[0],
                 S_out_ptr=carried[0],
+                S_left_ptr=left[0],
+                **common,
+                num_warps=WARPS,
+            )
+            before = front
+        if tiles > 0:
+            _carry[(tiles, pieces)](
+                S_in_ptr=before[0],
+                S_out_ptr=carried[0] if pieces == 1 else None,
                 S_kept_ptr=kept[0],
                 **common,
                 num_warps=WARPS,
@@ -1003,14 +1271,44 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], shapes, strict=True)]
     behind = [None if state is None else state.contiguous() for state in by_states]
     back = [torch.empty_like(state) for state in kept]
-    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
+    pieces, of_piece = _pieces(B * H, chunks, q.device)
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT, "of_piece": of_piece}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            _carry_back[(B * H, pieces)](
+                S_kept_ptr=kept[0],
+                d_S_out_ptr=None,
+                d_S_in_ptr=made[0],
+                d_S_kept_ptr=None,
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            _leave[(B * H, pieces)](
+                S_left_ptr=left[0],
+                **common,
+                num_warps=WARPS,
+            )
+            _follow_back[(B * H,)](
+                pieces=pieces,
+                d_S_out_ptr=behind[0],
+                d_S_made_ptr=made[0],
+                d_S_front_ptr=front[0],
+                d_S_in_ptr=states[0],
+                S_left_ptr=left[0],
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            behind = front
         if B * H > 0:
-            _carry_back[(B * H,)](
+            _carry_back[(B * H, pieces)](
                 S_kept_ptr=kept[0],
                 d_S_out_ptr=behind[0],
-                d_S_in_ptr=states[0],
+                d_S_in_ptr=states[0] if pieces == 1 else None,
                 d_S_kept_ptr=back[0],
                 **of_dy,
                 **common,
@@ -1034,6 +1332,11 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
 def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[tuple[int, ...], ...]:
     """Of the states of one head."""
     return ((D, E),)
+
+
+def _left_shapes(_B: int, _H: int, _N: int, _M: int, _D: int, _E: int) -> tuple[tuple[int, ...], ...]:
+    """Of what is left of them behind a piece."""
+    return ((1,),)
 
 
 def _shapes(*arguments: Any) -> tuple[Tensor, ...]:
@@ -1160,6 +1463,19 @@ def _packed(
         "EXACT": _exact(q),
     }
     return (B, H, N, M, D, E), common
+
+
+def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:
+    """In how many pieces each head's tokens are taken, where programs are fewer than processors, of how many chunks."""
+    processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    most = max(1, min(chunks // SHORTEST, processors // max(programs, 1)))
+    of_piece = max(1, triton.cdiv(chunks, most))
+    return max(1, triton.cdiv(chunks, of_piece)), of_piece
+
+
+def _for_pieces(heads: int, pieces: int, shapes: Iterable[tuple[int, ...]], device: torch.device) -> list[Tensor]:
+    """Room for something of each piece."""
+    return [torch.empty((heads, pieces, *shape), dtype=torch.float32, device=device) for shape in shapes]
 
 
 def _padded(size: int) -> int:

@@ -104,3 +104,15 @@ def test_the_future_changes_nothing() -> None:
         v = torch.cat([v[:, :, :700], torch.randn(1, 1, 324, 3)], 2)
         k = torch.cat([k[:, :, :700], torch.randn(1, 1, 324, 5)], 2)
         assert torch.equal(kernel(q, k, v, **used.inputs)[:, :, :700], before[:, :, :700])
+
+
+@pytest.mark.parametrize("spec", [*SPECS, FEATURES])
+def test_pieces_in_triton(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one chunk, where there would be as many processors."""
+    kernel, _, _ = used_by(spec, call(2, 1, carried=spec != FEATURES), 0, "triton")
+    module = sys.modules[kernel._function("triton").__module__]
+    given = call(2, 2 * module.SEGMENT + 5, carried=spec != FEATURES)
+    assert module._pieces(1, 100, torch.device("cpu")) == (1, 100)
+    monkeypatch.setattr(module, "_pieces", lambda _, chunks, __: (chunks, 1))
+    agrees(spec, given, 3, "triton")
+    gradients_agree(spec, given, 3, "triton")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from attngen.emit.layout import laid_out
 from attngen.emit.render import render
 from attngen.emit.triton.carrying import SLOT, Carrying
+from attngen.emit.triton.pieces import PIECE, Passing
 from attngen.emit.triton.recurrent_arguments import declared, given, used
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.schedule.chunks import ChunkPlan
 
 STEP = " " * 4
+KERNELS = ("carry", "leave", "follow", "give")
+"""Those of the forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,9 @@ class Chunks:
     def kernels(self) -> list[str]:
         """Functions and kernels."""
         texts = [self._tokens(), *(text for state in self.states for text in _carried(state))]
-        return [*texts, render("attngen.emit.triton", "carry.py", self._values()).rstrip()]
+        values = self._values() | self.passing_values()
+        names = [name for name in KERNELS if name != "leave" or values["left_arguments"]]
+        return [*texts, *(render("attngen.emit.triton", f"{name}.py", values).rstrip() for name in names)]
 
     def _tokens(self) -> str:
         lines, results = self._token_lines(), ", ".join(self._token_names())
@@ -61,11 +66,35 @@ class Chunks:
             "kept_arguments": [f"{each.called}_kept_ptr" for each in states],
             "given": declared(given(self.plan)),
             "place_lines": shown([*lines.opening(place), *place]),
-            "start_lines": shown([line for each in states for line in start_lines(each, each.called, "in")]),
-            "keep_lines": shown([each.stored(each.called, f"{each.called}_kept_ptr", SLOT) for each in states], 8),
+            "start_lines": shown([line for each in states for line in start_lines(each, each.called, "in", PIECE)]),
+            "keep_lines": shown([line for each in states for line in given_lines(each, each.called, "kept", SLOT)], 8),
             "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('written', s)}" for s in states)], 8),
-            "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in states]),
+            "carried_lines": shown([line for each in states for line in given_lines(each, each.called, "out", PIECE)]),
             "give_lines": shown([*lines.opening([*place, *give, "rows live e"]), *place, *give]),
+        }
+
+    def passing_values(self) -> dict[str, object]:
+        """What the kernels of pieces show."""
+        passing, names = [Passing(state) for state in self.states], [state.called for state in self.states]
+        left = [each for each in passing if each.is_left]
+        lines, place = TokenLines(self.plan, self.plan.rows), [line for each in left for line in each.place()]
+        both = [*self.place_lines(), *place]
+        calls = [f"{each.name} = {left_call(each.made)}" for each in left]
+        front = [each.stored(each.called, f"{each.called}_front_ptr", PIECE) for each in self.states]
+        arguments = [f"{each.name}_ptr" for each in left]
+        ends = [f"{name}_{end}_ptr" for name in names for end in ("in", "made", "front", "out")]
+        return {
+            "left_arguments": arguments,
+            "follow_arguments": [*arguments, *ends],
+            "left_place_lines": shown([*lines.opening(place), *place]),
+            "follow_place_lines": shown([*lines.opening(both), *both]),
+            "nothing_left_lines": shown([each.nothing_left() for each in left]),
+            "leave_lines": shown([self.tokens_call(), *calls], 8),
+            "left_stored_lines": shown([each.stored() for each in left]),
+            "follow_start_lines": shown([x for s in self.states for x in start_lines(s, s.called, "in", "head")]),
+            "front_lines": shown(front, 8),
+            "follow_lines": shown([line for each in passing for line in each.followed()], 8),
+            "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in self.states]),
         }
 
     def place_lines(self) -> list[str]:
@@ -83,8 +112,11 @@ def _carried(state: Carrying) -> list[str]:
         "reading_lines": shown(state.reading()),
         "writing_lines": shown(state.writing()),
         "readings": ", ".join(state.readings),
+        "leaving_arguments": ["live", f"{state.called}_left", *left_rows(state), *constants(state)],
+        "leaving_lines": shown(Passing(state).leaving()),
     }
-    names = ["written", *(["read"] if state.readings else [])]
+    leaves = ["leaving"] if Passing(state).is_left else []
+    names = ["written", *leaves, *(["read"] if state.readings else [])]
     return [render("attngen.emit.triton", f"{name}.py", values).rstrip() for name in names]
 
 
@@ -94,10 +126,27 @@ def decay_lines(state: Carrying) -> list[str]:
     return [] if decay is None else [f"{decay.name} = tl.where(live, {decay.name}, 1.0)"]
 
 
-def start_lines(state: Carrying, name: str, end: str) -> list[str]:
+def start_lines(state: Carrying, name: str, end: str, slot: str) -> list[str]:
     """A state, or the gradient by it, that is given at an end, or 0."""
-    load = f"{name} = {state.loaded(f'{name}_{end}_ptr', 'head')}"
+    load = f"{name} = {state.loaded(f'{name}_{end}_ptr', slot)}"
     return [f"{name} = tl.zeros({state.shape}, tl.float32)", f"if {name}_{end}_ptr is not None:", f"{STEP}{load}"]
+
+
+def given_lines(state: Carrying, name: str, end: str, slot: str) -> list[str]:
+    """A state, or the gradient by it, goes to memory where somebody asks for it."""
+    return [f"if {name}_{end}_ptr is not None:", f"{STEP}{state.stored(name, f'{name}_{end}_ptr', slot)}"]
+
+
+def left_rows(state: Carrying) -> list[str]:
+    """The rows of tokens that say what is left of a state."""
+    rows = (state.state.decay, state.state.erases, state.state.erased)
+    return list(dict.fromkeys(row.name for row in rows if row is not None))
+
+
+def left_call(state: Carrying) -> str:
+    """What is left of a state behind one more chunk."""
+    given = ["live", f"{state.called}_left", *left_rows(state), *state.precisions]
+    return f"_{state.called}_leaving({', '.join(given)})"
 
 
 def constants(state: Carrying) -> list[str]:

@@ -8,7 +8,8 @@ from attngen.emit.render import render
 from attngen.emit.tokens import kept_axes
 from attngen.emit.triton.carrying import SLOT, Carrying
 from attngen.emit.triton.carrying_back import CarryingBack, Sums
-from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, shown, start_lines
+from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, given_lines, shown, start_lines
+from attngen.emit.triton.pieces import PIECE, Passing
 from attngen.emit.triton.recurrent_arguments import OF_DY, declared, given
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.emit.triton.token_returns import TokenReturns
@@ -48,7 +49,9 @@ class ChunksBack:
         """Functions and kernels."""
         texts = [text for state in self.states for text in _functions(state)]
         values = {"gradient_given": declared([*OF_DY, *given(self.plan)]), **self._carry_back(), **self._return()}
-        return [*texts, render("attngen.emit.triton", "carry_back.py", values).rstrip()]
+        values |= self._follow_back()
+        names = ("carry_back", "follow_back", "return")
+        return [*texts, *(render("attngen.emit.triton", f"{name}.py", values).rstrip() for name in names)]
 
     def _carry_back(self) -> dict[str, object]:
         states, forward = self.states, self.forward
@@ -64,17 +67,35 @@ class ChunksBack:
             f"{', '.join(_behind(state))} = {_call('written_back', state, _write_back_arguments(state))}"
             for state in states
         ]
-        body += [state.found_stored() for state in self.erasing]
+        for state in self.erasing:
+            body += [f"if {state.by_found}_ptr is not None:", f"    {state.found_stored()}"]
         names = [f"{state.forward.called}_kept_ptr" for state in states]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "in", "kept")]
-        slots = [state.forward.stored(state.called, f"{state.called}_kept_ptr", SLOT) for state in states]
+        slots = [line for s in states for line in given_lines(s.forward, s.called, "kept", SLOT)]
         return {
             "by_state_arguments": [*names, *ends, *(f"{state.by_found}_ptr" for state in self.erasing)],
             "place_lines": shown([*lines.opening(place), *place]),
-            "start_back_lines": shown([line for s in states for line in start_lines(s.forward, s.called, "out")]),
+            "start_back_lines": shown([x for s in states for x in start_lines(s.forward, s.called, "out", PIECE)]),
             "keep_back_lines": shown(slots, 8),
             "carry_back_lines": shown([*lines.opening(body, but=place), *body], 8),
-            "finish_back_lines": shown([line for state in states for line in _finish(state)]),
+            "carried_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", PIECE)]),
+        }
+
+    def _follow_back(self) -> dict[str, object]:
+        states, made = self.states, self.forward.passing_values()
+        followed = [line for state in states for line in Passing(state.forward, back=True).followed()]
+        front = [state.forward.stored(state.called, f"{state.called}_front_ptr", PIECE) for state in states]
+        ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "made", "front", "in")]
+        left = [f"{each.name}_ptr" for each in map(Passing, self.forward.states) if each.is_left]
+        return {
+            "follow_place_lines": made["follow_place_lines"],
+            "follow_back_arguments": [*left, *ends],
+            "follow_back_start_lines": shown(
+                [x for s in states for x in start_lines(s.forward, s.called, "out", "head")]
+            ),
+            "front_back_lines": shown(front, 8),
+            "follow_back_lines": shown(followed, 8),
+            "finish_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", "head")]),
         }
 
     def _again(self, states: list[Carrying]) -> list[str]:
@@ -148,12 +169,6 @@ def _behind(state: CarryingBack) -> list[str]:
 
 def _call(what: str, state: CarryingBack, arguments: list[str]) -> str:
     return f"_{state.forward.called}_{what}({', '.join([*arguments, *state.forward.precisions])})"
-
-
-def _finish(state: CarryingBack) -> list[str]:
-    """The gradient by the state in front of the first token."""
-    name = state.called
-    return [f"if {name}_in_ptr is not None:", f"    {state.forward.stored(name, f'{name}_in_ptr', 'head')}"]
 
 
 def _returned(state: CarryingBack, sums: Sums) -> list[str]:

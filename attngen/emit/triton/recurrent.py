@@ -15,6 +15,7 @@ from attngen.emit.triton import arguments as args
 from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
 from attngen.emit.triton.launcher import device_check
+from attngen.emit.triton.pieces import Passing
 from attngen.emit.triton.recurrent_arguments import TILES, given
 from attngen.emit.triton.token_lines import sums_values
 from attngen.schedule.chunks import ChunkPlan
@@ -32,6 +33,7 @@ def generate(plan: ChunkPlan) -> str:
     kernels = "\n\n\n".join([*Chunks(plan).kernels(), *back.kernels()])
     shown = {**made.values(), **recurrences.values(plan, made)}
     tables = laid_out(args.table_lines(plan), 4)
+    left = [each for each in map(Passing, Chunks(plan).states) if each.is_left]
     shown |= {
         "imports": sorted_imports(IMPORTS, ("from functools import lru_cache",) if tables else ()),
         "segment": segment(plan),
@@ -44,6 +46,10 @@ def generate(plan: ChunkPlan) -> str:
         ],
         "other_errors": [],
         "states": [(state.called, number) for number, state in enumerate(plan.states)],
+        "left_states": [(each.made.called, number) for number, each in enumerate(left)],
+        "left_function": recurrences.shape_function(
+            plan.variant, "_left_shapes", "Of what is left of them behind a piece.", [[each.size] for each in left]
+        ),
         "widest": "2**30" if sums_values(plan) else str(WIDEST),
         "by_inputs": [_zeros(plan, each) for each in landed(plan)],
         "erasing": bool(back.erasing),

@@ -33,12 +33,12 @@ MODULE_NAMES = frozenset(
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable Mapping NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field "
     "itertools getattr staticmethod WeakValueDictionary Sequence Iterable deque "
-    "STATES BY_STATES SEGMENT WARPS WIDEST".split()
+    "STATES BY_STATES SEGMENT SHORTEST WARPS WIDEST".split()
 )
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(
     "offset return_lse tune debug prepared list_number seen_before tile_starts query_order key_order sizes y lse "
-    "self return_state position positions state states order carried STATES dict "
+    "self return_state position positions state states order carried pieces STATES dict "
     "kernel options reach runs meta offsets tensors integers reals fault panel_heads long_positions "
     "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess sys tempfile "
     "abs all bool float int isinstance list max min range str tuple zip array ValueError".split()

@@ -4,9 +4,9 @@ def _carry(
     __argument__,
     # % endfor
 ):
-    """The states of one head, and of some of their channels of values, from chunk to chunk."""
+    """The states of one head, and of some of their channels of values, from chunk to chunk of a piece."""
     value_tiles = tl.cdiv(E, VALUE_TILE)
-    program = tl.program_id(0)
+    program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     value_tile = program % value_tiles
     b = program // value_tiles // H
     h = program // value_tiles % H
@@ -15,33 +15,11 @@ def _carry(
     # % for line in place_lines + start_lines
     __line__
     # % endfor
-    for chunk in range(chunks):
+    for chunk in range(piece * of_piece, tl.minimum((piece + 1) * of_piece, chunks)):
         first = chunk * CHUNK
         # % for line in keep_lines + carry_lines
         __line__
         # % endfor
-    # % for line in finish_lines
+    # % for line in carried_lines
     __line__
     # % endfor
-
-
-@triton.jit
-def _give(
-    y_ptr,
-    # % for argument in kept_arguments + given
-    __argument__,
-    # % endfor
-):
-    """What the tokens of one chunk of a head give, for some channels of values."""
-    value_tiles, chunks = tl.cdiv(E, VALUE_TILE), tl.cdiv(N, CHUNK)
-    program = tl.program_id(0)
-    value_tile = program % value_tiles
-    chunk = program // value_tiles % chunks
-    b = program // value_tiles // chunks // H
-    h = program // value_tiles // chunks % H
-    head = tl.cast(b, tl.int64) * H + h
-    first = chunk * CHUNK
-    # % for line in give_lines
-    __line__
-    # % endfor
-    tl.store(y_ptr + (head * N + rows[:, None]) * E + e, y.to(y_ptr.dtype.element_ty), mask=live & (e < E))

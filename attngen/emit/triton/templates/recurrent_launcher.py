@@ -22,6 +22,7 @@ from torch import Tensor
 SEGMENT = __segment__  # tokens of a chunk; gradients start from the states that are kept in front of each
 WARPS = __warps__
 WIDEST = __widest__  # channels of values that a program carries, if not all
+SHORTEST = 8  # chunks of a piece, where several programs share a head
 # % for line in schema
 __line__
 # % endfor
@@ -50,14 +51,53 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
     value_tile = min(_padded(E), WIDEST)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT}
     tiles = triton.cdiv(E, value_tile) * B * H
+    pieces, of_piece = _pieces(tiles, chunks, q.device)
+    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT, "of_piece": of_piece}
     with _on(q.device):
-        if tiles > 0:
-            _carry[(tiles,)](
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            # % if left_states
+            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            # % endif
+            _carry[(tiles, pieces)](
+                # % for called, number in states
+                __called___in_ptr=None,
+                __called___out_ptr=made[__number__],
+                __called___kept_ptr=None,
+                # % endfor
+                **common,
+                num_warps=WARPS,
+            )
+            # % if left_states
+            _leave[(B * H, pieces)](
+                # % for called, number in left_states
+                __called___left_ptr=left[__number__],
+                # % endfor
+                **common,
+                num_warps=WARPS,
+            )
+            # % endif
+            _follow[(tiles,)](
+                pieces=pieces,
                 # % for called, number in states
                 __called___in_ptr=before[__number__],
+                __called___made_ptr=made[__number__],
+                __called___front_ptr=front[__number__],
                 __called___out_ptr=carried[__number__],
+                # % endfor
+                # % for called, number in left_states
+                __called___left_ptr=left[__number__],
+                # % endfor
+                **common,
+                num_warps=WARPS,
+            )
+            before = front
+        if tiles > 0:
+            _carry[(tiles, pieces)](
+                # % for called, number in states
+                __called___in_ptr=before[__number__],
+                __called___out_ptr=carried[__number__] if pieces == 1 else None,
                 __called___kept_ptr=kept[__number__],
                 # % endfor
                 **common,
@@ -106,15 +146,60 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # The gradients by what tokens found where they erased.
     by_found = [torch.empty((B, H, N, width), dtype=torch.float32, device=q.device) for width in __erased_widths__]
     # % endif
-    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT}
+    pieces, of_piece = _pieces(B * H, chunks, q.device)
+    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT, "of_piece": of_piece}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
+        if pieces > 1:
+            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
+            # % if left_states
+            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            # % endif
+            _carry_back[(B * H, pieces)](
+                # % for called, number in states
+                __called___kept_ptr=kept[__number__],
+                d___called___out_ptr=None,
+                d___called___in_ptr=made[__number__],
+                d___called___kept_ptr=None,
+                # % endfor
+                # % for output, room in found_passed
+                __output__=None,
+                # % endfor
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            # % if left_states
+            _leave[(B * H, pieces)](
+                # % for called, number in left_states
+                __called___left_ptr=left[__number__],
+                # % endfor
+                **common,
+                num_warps=WARPS,
+            )
+            # % endif
+            _follow_back[(B * H,)](
+                pieces=pieces,
+                # % for called, number in states
+                d___called___out_ptr=behind[__number__],
+                d___called___made_ptr=made[__number__],
+                d___called___front_ptr=front[__number__],
+                d___called___in_ptr=states[__number__],
+                # % endfor
+                # % for called, number in left_states
+                __called___left_ptr=left[__number__],
+                # % endfor
+                **of_dy,
+                **common,
+                num_warps=WARPS,
+            )
+            behind = front
         if B * H > 0:
-            _carry_back[(B * H,)](
+            _carry_back[(B * H, pieces)](
                 # % for called, number in states
                 __called___kept_ptr=kept[__number__],
                 d___called___out_ptr=behind[__number__],
-                d___called___in_ptr=states[__number__],
+                d___called___in_ptr=states[__number__] if pieces == 1 else None,
                 d___called___kept_ptr=back[__number__],
                 # % endfor
                 # % for output, room in found_passed
@@ -145,6 +230,13 @@ __line__
 # % endfor
 
 
+# % if left_states
+# % for line in left_function
+__line__
+# % endfor
+
+
+# % endif
 __of_recurrences__
 
 
@@ -167,6 +259,19 @@ def _packed(
         # % endfor
     }
     return (B, H, N, M, D, E__unpacked_sizes__), common
+
+
+def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:
+    """In how many pieces each head's tokens are taken, where programs are fewer than processors, of how many chunks."""
+    processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    most = max(1, min(chunks // SHORTEST, processors // max(programs, 1)))
+    of_piece = max(1, triton.cdiv(chunks, most))
+    return max(1, triton.cdiv(chunks, of_piece)), of_piece
+
+
+def _for_pieces(heads: int, pieces: int, shapes: Iterable[tuple[int, ...]], device: torch.device) -> list[Tensor]:
+    """Room for something of each piece."""
+    return [torch.empty((heads, pieces, *shape), dtype=torch.float32, device=device) for shape in shapes]
 
 
 def _padded(size: int) -> int:
