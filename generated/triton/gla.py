@@ -1507,7 +1507,7 @@ def _packed(
 def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:
     """In how many pieces each head's tokens are taken, where programs are fewer than processors, of how many chunks."""
     processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
-    most = max(1, min(chunks // SHORTEST, processors // max(programs, 1)))
+    most = max(1, min(chunks // SHORTEST, processors // programs)) if programs else 1
     of_piece = max(1, triton.cdiv(chunks, most))
     return max(1, triton.cdiv(chunks, of_piece)), of_piece
 

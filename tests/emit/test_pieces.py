@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -106,13 +107,31 @@ def test_the_future_changes_nothing() -> None:
         assert torch.equal(kernel(q, k, v, **used.inputs)[:, :, :700], before[:, :, :700])
 
 
+@pytest.mark.parametrize(
+    ("programs", "chunks", "expected"),
+    [
+        *[(1, 1056, (132, 8)), (1, 100, (12, 9)), (1, 15, (1, 15)), (40, 1000, (3, 334)), (67, 1000, (1, 1000))],
+        *[(0, 1000, (1, 1000)), (1, 0, (1, 1))],
+    ],
+)
+def test_as_many_pieces_as_keep_processors_busy(
+    programs: int, chunks: int, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of at least 8 chunks. A CPU, which interprets, has one processor; where there is no head nothing is launched."""
+    kernel, _, _ = used_by(SPECS[0], call(2, 1), 0, "triton")
+    pieces = sys.modules[kernel._function("triton").__module__]._pieces
+    found = SimpleNamespace(multi_processor_count=132)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: found)
+    assert pieces(programs, chunks, torch.device("cuda")) == expected
+    assert pieces(1, 1000, torch.device("cpu")) == (1, 1000)
+
+
 @pytest.mark.parametrize("spec", [*SPECS, FEATURES])
 def test_pieces_in_triton(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one chunk, where there would be as many processors."""
     kernel, _, _ = used_by(spec, call(2, 1, carried=spec != FEATURES), 0, "triton")
     module = sys.modules[kernel._function("triton").__module__]
     given = call(2, 2 * module.SEGMENT + 5, carried=spec != FEATURES)
-    assert module._pieces(1, 100, torch.device("cpu")) == (1, 100)
     monkeypatch.setattr(module, "_pieces", lambda _, chunks, __: (chunks, 1))
     agrees(spec, given, 3, "triton")
     gradients_agree(spec, given, 3, "triton")
