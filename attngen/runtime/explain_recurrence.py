@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from attngen.analysis.recurrence import Carried, Recurrence, canonical
+from attngen.errors import SpecError
 from attngen.ir.nodes import Variant
 from attngen.ir.show import show_expr
+from attngen.schedule.chunks import chunk_plan
 
 
 def explain_recurrence(variant: Variant) -> str:
     """What is carried from token to token, and what tokens read of it."""
     blocks = [[variant.name, *(f"    {line}" for line in variant.text)], *form_lines(canonical(variant))]
+    blocks += _threads(variant)
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
 def form_lines(form: Recurrence) -> list[list[str]]:
     """The same of a canonical form: its states, then what is read of them."""
     return [*(_state(state) for state in form.states), _readings(form)]
+
+
+def _threads(variant: Variant) -> list[list[str]]:
+    """Why threads of a CPU can't share a head, where they can't."""
+    with suppress(SpecError):  # `build` says why it is not compiled
+        if chunk_plan(variant).hands_back:
+            why = "a gradient by it goes to the token before, which may be another thread's"
+            return [["On a CPU one thread takes all tokens of a head: `prev` of an input is read, and", f"    {why}"]]
+    return []
 
 
 def _state(state: Carried) -> list[str]:

@@ -77,6 +77,8 @@ def test_tokens_that_hand_gradients_back_stay_together() -> None:
     """Two threads would add to those of the same token."""
     given = call(1, 256 + 1)
     kernel, _, _ = used_by(HANDS_BACK, given, 0, "cpp")
+    assert "one thread takes all tokens of a head" in kernel.explain()
+    assert "thread" not in used_by(SPECS[0], given, 0, "cpp")[0].explain()
     assert not hasattr(sys.modules[kernel._function("cpp").__module__], "_pieces")
     agrees(HANDS_BACK, given, 0)
     gradients_agree(HANDS_BACK, given, 0)
