@@ -1112,7 +1112,7 @@ int backward(Packed packed) {
   Call silent = call;  // gives nothing yet
   silent.dq = silent.dk = silent.dv = nullptr;
   silent.by_slope = nullptr;
-  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  if (call.pieces > 1) run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

@@ -1150,7 +1150,7 @@ int backward(Packed packed) {
   Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
   Call silent = call;  // gives nothing yet
   silent.dq = silent.dk = silent.dv = nullptr;
-  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  if (call.pieces > 1) run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

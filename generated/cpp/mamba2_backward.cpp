@@ -1177,7 +1177,7 @@ int backward(Packed packed) {
   silent.by_A = nullptr;
   silent.by_dt = nullptr;
   silent.by_skip_ = nullptr;
-  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  if (call.pieces > 1) run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }
