@@ -70,6 +70,11 @@ class StatePlan:
         return self.key_axis, self.key.name, decay, reading.row.name, reading.before
 
     @property
+    def leaving(self) -> tuple[TokenRow, ...]:
+        """The rows that say what tokens leave of it; without any they leave all."""
+        return tuple(row for row in (self.decay, self.erases, self.erased) if row is not None)
+
+    @property
     def by_channel(self) -> bool:
         """Whether channels decay each in its own way."""
         return self.decay is not None and self.decay.axis is not None

@@ -70,15 +70,12 @@ class CarryingBack(Recalling):
 
     def lines(self) -> list[str]:
         """One chunk: gradients by rows, and by the states in front of it."""
-        state, made, reads = self.state, self.forward, self._reads()
+        state, made = self.state, self.forward
         values = [member.state.value.name for member in self.members]
         by_values = [at(f"d_{value}") if value in self.trained else None for value in values]
         writes = [Writes(state.key, [at(value) for value in values], by_values)]
-        lines = made.decays()
-        if state.erases is not None and state.erased is not None:
-            by_found = at(f"d_{made.found}")
-            lines += self._found(reads, by_found)
-            reads.insert(0, Reads(state.erases, True, [by_found]))
+        lines, reads = self._reached()
+        if state.erased is not None:
             writes.append(Writes(state.erased, [made.found_place], [None]))  # known already
         if self.decays and not state.by_channel:
             lines.append(f"std::fill_n({JOINED}, (CHUNK + 1) * CHUNK, 0.0f);")
@@ -92,12 +89,17 @@ class CarryingBack(Recalling):
             lines += self._from_end(write, first=number == 0)
         return [*lines, *self._by_decay(), *self._back(reads)]
 
-    def _reads(self) -> list[Reads]:
-        """What tokens read, with the gradients by it."""
-        return [
+    def _reached(self) -> tuple[list[str], list[Reads]]:
+        """What tokens read and find, with the gradients by it, and the lines behind which all of these are known."""
+        lines = self.forward.decays()
+        reads = [
             Reads(each.row, each.before, [at(f"d_{member.state.readings[number].name}") for member in self.members])
             for number, each in enumerate(self.state.readings)
         ]
+        if self.state.erases is None:
+            return lines, reads
+        by_found = at(f"d_{self.forward.found}")
+        return [*lines, *self._found(reads, by_found)], [Reads(self.state.erases, True, [by_found]), *reads]
 
     def _found(self, reads: list[Reads], by_found: str) -> list[str]:
         """The gradient by what tokens found where they erased: it is written, and read by who erases later."""
@@ -213,12 +215,7 @@ class CarryingBack(Recalling):
 
     def passed(self) -> list[str]:
         """One chunk of a piece whose gradients wait for those behind it: only the gradients by states."""
-        state, reads = self.state, self._reads()
-        lines = self.forward.decays()
-        if state.erases is not None:
-            by_found = at(f"d_{self.forward.found}")
-            lines += self._found(reads, by_found)
-            reads.insert(0, Reads(state.erases, True, [by_found]))
+        lines, reads = self._reached()
         return [*lines, *self._back(reads, across=False)]
 
     def _back(self, reads: list[Reads], across: bool = True) -> list[str]:

@@ -39,7 +39,7 @@ class Passing:
     @property
     def is_left(self) -> bool:
         """Whether it is something else than all."""
-        return self.erases or self.states[0].decay is not None
+        return bool(self.states[0].leaving)
 
     @property
     def size(self) -> str:
@@ -122,12 +122,9 @@ class Passing:
 
 def rows_left(plan: ChunkPlan) -> list[str]:
     """The rows that say what is left of states."""
-    states = (s for s in plan.states if s.erases is not None or s.decay is not None)
-    rows = [row for s in states for row in (s.decay, s.erases, s.erased) if row is not None]
-    return plan.needed(row.name for row in rows)
+    return plan.needed(row.name for state in plan.states for row in state.leaving)
 
 
 def rows_written(plan: ChunkPlan) -> list[str]:
     """The rows that say what states are behind a chunk."""
-    rows = [row for s in plan.states for row in (s.decay, s.key, s.value, s.erases, s.erased) if row is not None]
-    return plan.needed(row.name for row in rows)
+    return plan.needed(row.name for state in plan.states for row in (*state.leaving, state.key, state.value))

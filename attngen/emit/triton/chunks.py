@@ -139,8 +139,7 @@ def given_lines(state: Carrying, name: str, end: str, slot: str) -> list[str]:
 
 def left_rows(state: Carrying) -> list[str]:
     """The rows of tokens that say what is left of a state."""
-    rows = (state.state.decay, state.state.erases, state.state.erased)
-    return list(dict.fromkeys(row.name for row in rows if row is not None))
+    return list(dict.fromkeys(row.name for row in state.state.leaving))
 
 
 def left_call(state: Carrying) -> str:

@@ -37,7 +37,7 @@ class Passing:
     @property
     def is_left(self) -> bool:
         """Whether it is something else than all."""
-        return self.erases or self.made.state.decay is not None
+        return bool(self.made.state.leaving)
 
     @property
     def size(self) -> str:

@@ -16,7 +16,7 @@ from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
 from attngen.emit.triton.launcher import device_check
 from attngen.emit.triton.pieces import Passing
-from attngen.emit.triton.recurrent_arguments import TILES, given
+from attngen.emit.triton.recurrent_arguments import CHOSEN, given
 from attngen.emit.triton.token_lines import sums_values
 from attngen.schedule.chunks import ChunkPlan
 
@@ -58,7 +58,7 @@ def generate(plan: ChunkPlan) -> str:
         "rooms_passed": _rooms_passed(plan, back),
         "to_inputs": recurrences.to_inputs(plan, of_head="chunk"),
         "table_lines": tables,
-        "passed": [f'"{each.name}": {each.value}' for each in given(plan) if each not in TILES],
+        "passed": [f'"{each.name}": {each.value}' for each in given(plan) if each not in CHOSEN],
         "launching": functions("attngen.emit.support", "launches.py", ["_on", *(["_table"] if tables else [])]),
         "digested": "__file__",
         "devices": '["CPU", "CUDA"]',
