@@ -488,6 +488,7 @@ template <typename Head, typename Call, typename Space, typename Ends, typename 
 void run_pieces(
     const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
   const int64_t pieces = stop - first;
+  if (pieces == 0) return;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
@@ -1443,7 +1444,7 @@ int backward(Packed packed) {
   silent.dq = silent.dk = silent.dv = nullptr;
   silent.by_beta = nullptr;
   silent.by_g = nullptr;
-  if (call.pieces > 1) run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

@@ -486,6 +486,7 @@ template <typename Head, typename Call, typename Space, typename Ends, typename 
 void run_pieces(
     const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
   const int64_t pieces = stop - first;
+  if (pieces == 0) return;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)
@@ -907,7 +908,7 @@ int forward(Packed packed) {
   std::vector<Workspace> spaces;
   for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
   Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
-  if (call.pieces > 1) run_pieces<Head>(call, spaces, ends, 0, call.pieces - 1, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces - 1, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

@@ -1536,16 +1536,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
-            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            left = _left_by_pieces(sizes, pieces, common, q.device)
             _carry[(tiles, pieces)](
                 S_in_ptr=None,
                 S_out_ptr=made[0],
                 S_kept_ptr=None,
-                **common,
-                num_warps=WARPS,
-            )
-            _leave[(B * H, pieces)](
-                S_left_ptr=left[0],
                 **common,
                 num_warps=WARPS,
             )
@@ -1606,7 +1601,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
-            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            left = _left_by_pieces(sizes, pieces, common, q.device)
             _carry_back[(B * H, pieces)](
                 S_kept_ptr=kept[0],
                 d_S_out_ptr=None,
@@ -1614,11 +1609,6 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 d_S_kept_ptr=None,
                 d_S_found_ptr=None,
                 **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
-            _leave[(B * H, pieces)](
-                S_left_ptr=left[0],
                 **common,
                 num_warps=WARPS,
             )
@@ -1670,6 +1660,18 @@ def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[t
 def _left_shapes(_B: int, _H: int, _N: int, _M: int, D: int, _E: int) -> tuple[tuple[int, ...], ...]:
     """Of what is left of them behind a piece."""
     return ((D * D,),)
+
+
+def _left_by_pieces(sizes: tuple[int, ...], pieces: int, common: dict[str, Any], device: torch.device) -> list[Tensor]:
+    """What each piece leaves of the states in front of it."""
+    heads = sizes[0] * sizes[1]
+    left = _for_pieces(heads, pieces, _left_shapes(*sizes), device)
+    _leave[(heads, pieces)](
+        S_left_ptr=left[0],
+        **common,
+        num_warps=WARPS,
+    )
+    return left
 
 
 def _shapes(*arguments: Any) -> tuple[Tensor, ...]:

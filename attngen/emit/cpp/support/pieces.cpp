@@ -11,6 +11,7 @@ template <typename Head, typename Call, typename Space, typename Ends, typename 
 void run_pieces(
     const Call& call, std::vector<Space>& spaces, Ends& ends, int64_t first, int64_t stop, const Work& work) {
   const int64_t pieces = stop - first;
+  if (pieces == 0) return;
   std::atomic<int64_t> next{0};
 #pragma omp parallel for num_threads(call.threads) schedule(static, 1)
   for (int64_t thread = 0; thread < call.threads; ++thread)

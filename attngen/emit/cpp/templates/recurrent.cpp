@@ -161,7 +161,7 @@ int forward(Packed packed) {
   std::vector<Workspace> spaces;
   for (int64_t thread = 0; thread < call.threads; ++thread) spaces.emplace_back(call);
   Ends ends(call, call.pieces > 1 ? call.B * call.H * call.pieces : 0);
-  if (call.pieces > 1) run_pieces<Head>(call, spaces, ends, 0, call.pieces - 1, [](Head& head) { head.pass(); });
+  run_pieces<Head>(call, spaces, ends, 0, call.pieces - 1, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

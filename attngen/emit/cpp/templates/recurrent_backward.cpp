@@ -214,7 +214,7 @@ int backward(Packed packed) {
   // % for landing_type, landing_name, landing_shape in landings
   silent.__landing_name__ = nullptr;
   // % endfor
-  if (call.pieces > 1) run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
+  run_pieces<Head>(silent, spaces, ends, 1, call.pieces, [](Head& head) { head.pass(); });
   run_pieces<Head>(call, spaces, ends, 0, call.pieces, [](Head& head) { head.run(); });
   return 0;
 }

@@ -58,7 +58,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
             # % if left_states
-            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            left = _left_by_pieces(sizes, pieces, common, q.device)
             # % endif
             _carry[(tiles, pieces)](
                 # % for called, number in states
@@ -69,15 +69,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-            # % if left_states
-            _leave[(B * H, pieces)](
-                # % for called, number in left_states
-                __called___left_ptr=left[__number__],
-                # % endfor
-                **common,
-                num_warps=WARPS,
-            )
-            # % endif
             _follow[(tiles,)](
                 pieces=pieces,
                 # % for called, number in states
@@ -153,7 +144,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
             # % if left_states
-            left = _for_pieces(B * H, pieces, _left_shapes(*sizes), q.device)
+            left = _left_by_pieces(sizes, pieces, common, q.device)
             # % endif
             _carry_back[(B * H, pieces)](
                 # % for called, number in states
@@ -169,15 +160,6 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-            # % if left_states
-            _leave[(B * H, pieces)](
-                # % for called, number in left_states
-                __called___left_ptr=left[__number__],
-                # % endfor
-                **common,
-                num_warps=WARPS,
-            )
-            # % endif
             _follow_back[(B * H,)](
                 pieces=pieces,
                 # % for called, number in states
@@ -234,6 +216,20 @@ __line__
 # % for line in left_function
 __line__
 # % endfor
+
+
+def _left_by_pieces(sizes: tuple[int, ...], pieces: int, common: dict[str, Any], device: torch.device) -> list[Tensor]:
+    """What each piece leaves of the states in front of it."""
+    heads = sizes[0] * sizes[1]
+    left = _for_pieces(heads, pieces, _left_shapes(*sizes), device)
+    _leave[(heads, pieces)](
+        # % for called, number in left_states
+        __called___left_ptr=left[__number__],
+        # % endfor
+        **common,
+        num_warps=WARPS,
+    )
+    return left
 
 
 # % endif
