@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from attngen.errors import CallError
-from attngen.ir.expr import Row, distinct
 from attngen.reference import recurrence
 from attngen.runtime.checks import check_call
 from attngen.runtime.explain_recurrence import explain_recurrence
@@ -129,7 +128,7 @@ class RecurrentKernel(Kernel):
     def _check_values(
         self, values: Mapping[str, Tensor], q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Tensor]
     ) -> None:
-        """Every state that is read with its shape, or none."""
+        """Every state with its shape, or none."""
         if not values:
             return
         sizes = self._sizes(q, k, v, inputs)
@@ -137,19 +136,11 @@ class RecurrentKernel(Kernel):
             axes = ("b", "h", *state.channels)
             shape = [sizes[axis] for axis in axes]
             if state.name not in values:
-                if not self._is_read(state.name):
-                    continue
                 raise CallError(f"{self.variant.name}: the state holds no `{state.name}` ({state.span})")
             if [*values[state.name].shape] != shape:
                 given, wanted = [*values[state.name].shape], f"[{', '.join(axes)}] = {shape}"
                 text = f"{self.variant.name}: the state `{state.name}` has the shape {given}; it must be {wanted}"
                 raise CallError(f"{text} ({state.span})")
-
-    def _is_read(self, name: str) -> bool:
-        """Whether `out` or another state reads a state; kernels do not carry one that nothing reads."""
-        body = self.variant.recurrent
-        exprs = [body.out, *(state.update for state in body.states if state.name != name)]
-        return any(isinstance(part, Row) and part.name == name for expr in exprs for part in distinct(expr))
 
     def _sizes(self, q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, int]:
         """The sizes of the axes that states may have."""

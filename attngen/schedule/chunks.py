@@ -205,9 +205,6 @@ def _state(state: Carried, readings: tuple[Reading, ...], names: dict[str, str],
 def obstacles(variant: nodes.Variant, form: Recurrence) -> tuple[Diagnostic, ...]:
     """Why a recurrence in its canonical form cannot be compiled yet; nothing if it can."""
     spans = {state.name: state.span for state in variant.recurrent.states}
-    if not form.states:
-        first = variant.recurrent.states[0].span
-        return (_not_yet("`out` reads no state, which can't be compiled yet", first),)
     for state in form.states:
         if state.value_axis not in (None, "e"):
             return (_not_yet("values over another axis than `e` can't be compiled yet", spans[state.name]),)

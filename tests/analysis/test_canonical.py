@@ -130,11 +130,6 @@ def test_vectors_may_be_read_as_they_are() -> None:
     compared(turned)
 
 
-def test_states_that_nobody_reads_are_left_out() -> None:
-    found = canonical(spec("state T = tanh(T + outer(k, v))  state S = S + outer(k, v)  out dot(q, S)"))
-    assert [state.name for state in found.states] == ["S"]
-
-
 def test_what_is_read_twice_is_read_once() -> None:
     found = canonical(spec("state S = S + outer(k, v)  out tanh(dot(q, S)) + dot(q, S) + dot(k, S) + dot(k, prev(S))"))
     assert [(each.name, show_expr(each.row), each.before) for each in found.readings] == [

@@ -120,6 +120,20 @@ attention a {
   ^^^^^^^^^^^^^^ E0310
 }
 """,
+    "states without effect": """
+attention a {
+  state S = S + outer(k, v)
+  state T = T + R
+  ^^^^^^^^^^^^^^^ E0312
+  state R = P + outer(k, v)
+  ^^^^^^^^^^^^^^^^^^^^^^^^^ E0312
+  state P = P + outer(k, v)
+  ^^^^^^^^^^^^^^^^^^^^^^^^^ E0312
+  state U = U + outer(k, v)
+  state W = W + U
+  out dot(q, S + prev(W))
+}
+""",
     "what has no value": """
 attention a {
   score t

@@ -140,7 +140,9 @@ def test_an_input_read_outside_of_an_axis() -> None:
 @pytest.mark.parametrize("order", ["", "order p(x) = N - 1 - x "])
 def test_prev_of_an_input_is_read_by_the_token_before(order: str) -> None:
     """In the order of time; before the first token there is none, and it reads its own."""
-    text = f"attention a {{ input x[b, t, c]: float  {order} state y = y + k  out v * dot(q, prev(x[b, t])) }}"
+    text = (
+        f"attention a {{ input x[b, t, c]: float  {order} state S = 0 * S + outer(prev(x[b, t]), v)  out dot(q, S) }}"
+    )
     qkv, x = rows(), random(BATCH, TOKENS, WIDTH, seed=3)
     before = [1, 2, 3, 4, 5, 5] if order else [0, 0, 1, 2, 3, 4]
     expected = (qkv[0] * x[:, None, before]).sum(-1, keepdim=True) * qkv[2]

@@ -78,16 +78,6 @@ def test_a_step_is_a_call_with_a_state(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_state_that_nothing_reads_need_not_be_carried(backend: str) -> None:
-    text = "attention a { state S = S + outer(k, v)  state z = z + k  out dot(q, S) }"
-    q, k, v, _ = rows()
-    run = kernel(text, backend)
-    _, state = run(q[:, :, :8], k[:, :, :8], v[:, :, :8], return_state=True)
-    y, _ = run.step(q[:, :, 8:], k[:, :, 8:], v[:, :, 8:], state)
-    torch.testing.assert_close(y, run(q, k, v)[:, :, 8:])
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_kernels_are_pickled(backend: str) -> None:
     text = "attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }"
     built = kernel(text, backend, rate=0.25)
@@ -263,14 +253,6 @@ def test_data_are_looked_at_on_demand(backend: str) -> None:
     run = kernel(backend=backend)
     assert torch.equal(run(q, k, v, g=g, debug=True), run(q, k, v, g=g))
     refused("gated: g holds a value outside of (-inf, 0] (<text>:2)", lambda: run(q, k, v, g=-g, debug=True))
-
-
-def test_an_out_that_reads_no_state_is_refused() -> None:
-    with pytest.raises(attngen.SpecError, match="E0406") as caught:
-        kernel("attention a {\n  state z = 0.5 * z + v\n  out v }", "cpp")
-    (problem,) = caught.value.diagnostics
-    assert problem.message == "`out` reads no state, which can't be compiled yet"
-    assert (problem.span.line, problem.span.column) == (2, 3)
 
 
 @pytest.mark.parametrize("backend", COMPILED)

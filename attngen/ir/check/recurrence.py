@@ -7,7 +7,7 @@ from attngen.ir.check import channels
 from attngen.ir.check.clauses import Clauses
 from attngen.ir.check.scope import StateName, declare
 from attngen.ir.check.typing import listed_axes
-from attngen.ir.expr import Expr, Kind
+from attngen.ir.expr import Expr, Kind, Row, distinct
 from attngen.language import ast
 
 PAIRWISE_ONLY = ("score", "weight", "mask", "sink", "normalize")
@@ -36,7 +36,24 @@ def body(clauses: Clauses) -> nodes.Recurrent | None:
     checked = tuple(update for update in updates if update is not None)
     if result is None or not states or len(checked) < len(states):
         return None
+    _all_reached(clauses, checked, result)
     return nodes.Recurrent(checked, result)
+
+
+def _all_reached(clauses: Clauses, states: tuple[nodes.State, ...], out: Expr) -> None:
+    """Every state reaches `out`, by itself or by the states that read it; one that does not has no effect."""
+    updates = {state.name: state.update for state in states}
+    reached: set[str] = set()
+    waiting = [out]
+    while waiting:
+        read = {part.name for part in distinct(waiting.pop()) if isinstance(part, Row)}
+        new = (read & updates.keys()) - reached
+        reached |= new
+        waiting.extend(updates[name] for name in new)
+    for state in states:
+        if state.name not in reached:
+            help = "read it in `out`, or leave it out"
+            clauses.report.error("E0312", f"`out` does not depend on the state `{state.name}`", state.span, help=help)
 
 
 def _state(clauses: Clauses, node: ast.State) -> nodes.State | None:
