@@ -21,3 +21,10 @@ settings.register_profile("rebuilt", max_examples=20, derandomize=True, **COMMON
 settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)
+
+
+def pytest_runtest_setup() -> None:
+    """Numbers that a test draws without a generator do not depend on the tests before it."""
+    import torch  # here, for its import reads the environment
+
+    torch.manual_seed(0)

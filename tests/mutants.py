@@ -197,6 +197,7 @@ FAULTS = [
     Fault("chunks: keys of earlier blocks decay no more", "attngen/emit/cpp/support/chunks.cpp", "store(decayed + j * width + c, key * kept);", "store(decayed + j * width + c, key);", CHUNKS),
     Fault("chunks: one token erases nothing", "attngen/emit/cpp/stepping.py", 'back = f"{at(state.erased.name)}, found"', 'back = "nullptr, nullptr"', CHUNKS),
     Fault("chunks: one token reads what it has not written", "attngen/emit/cpp/stepping.py", 'if not each.before), "next")', 'if not each.before), "state")', CHUNKS),
+    Fault("chunks: the first token is rounded as one alone", "attngen/emit/cpp/templates/recurrent.cpp", "N == 1 && call.__first_state___in && ", "N == 1 && ", "tests/specs/test_recurrent_laws.py"),
     Fault("chunks: channels of one token decay as one", "attngen/emit/cpp/stepping.py", "{int(state.by_channel)}, {written}", "0, {written}", CHUNKS),
     Fault("chunks: rows of a block don't fade", "attngen/emit/cpp/support/chunks.cpp", "if (BEFORE) store(faded + place, row * kept);", "if (BEFORE) store(faded + place, row);", CHUNKS),
     Fault("chunk gradients: what the token before is handed is overwritten", "attngen/emit/cpp/token_returns.py", "            if isinstance(leaf, Read) and EARLIER in leaf.indices:", "            if False:", CHUNKS),

@@ -893,7 +893,7 @@ struct Head : Tokens {
 
   // What the only token of a call reads from S, and S behind it.
   [[gnu::noinline]] void step_S() {
-    const float* const state = call.S_in ? call.S_in + head * D * E : &space.S[0];
+    const float* const state = call.S_in + head * D * E;
     float* const next = call.S_out + head * D * E;
     float* const found = &space.S_found[0];
     read_state(D, E, &space.S_erases[0], state, found);
@@ -974,7 +974,7 @@ struct Head : Tokens {
   }
 
   void run() {
-    if (N == 1 && !call.S_kept) {
+    if (N == 1 && call.S_in && !call.S_kept) {
       load(0);
       step_S();
       return give();

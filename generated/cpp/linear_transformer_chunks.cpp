@@ -773,7 +773,7 @@ struct Head : Tokens {
 
   // What the only token of a call reads from S, and S behind it.
   [[gnu::noinline]] void step_S() {
-    const float* const state = call.S_in ? call.S_in + head * D * E : &space.S[0];
+    const float* const state = call.S_in + head * D * E;
     float* const next = call.S_out + head * D * E;
     write_state(D, E, state, &space.ones[0], 0, &space.S_key[0], &space.v[0], nullptr, nullptr, next);
     read_state(D, E, &space.S_query[0], next, &space.S_read[0]);
@@ -781,7 +781,7 @@ struct Head : Tokens {
 
   // What the only token of a call reads from z, and z behind it.
   [[gnu::noinline]] void step_z() {
-    const float* const state = call.z_in ? call.z_in + head * D * 1 : &space.z[0];
+    const float* const state = call.z_in + head * D * 1;
     float* const next = call.z_out + head * D * 1;
     write_state(D, 1, state, &space.ones[0], 0, &space.S_key[0], &space.z_value[0], nullptr, nullptr, next);
     read_state(D, 1, &space.S_query[0], next, &space.z_read[0]);
@@ -854,7 +854,7 @@ struct Head : Tokens {
   }
 
   void run() {
-    if (N == 1 && !call.S_kept) {
+    if (N == 1 && call.S_in && !call.S_kept) {
       load(0);
       step_S();
       step_z();

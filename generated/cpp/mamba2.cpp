@@ -804,7 +804,7 @@ struct Head : Tokens {
 
   // What the only token of a call reads from S, and S behind it.
   [[gnu::noinline]] void step_S() {
-    const float* const state = call.S_in ? call.S_in + head * D * E : &space.S[0];
+    const float* const state = call.S_in + head * D * E;
     float* const next = call.S_out + head * D * E;
     write_state(D, E, state, &space.S_decay[0], 0, &space.k[0], &space.S_value[0], nullptr, nullptr, next);
     read_state(D, E, &space.q[0], next, &space.S_read[0]);
@@ -872,7 +872,7 @@ struct Head : Tokens {
   }
 
   void run() {
-    if (N == 1 && !call.S_kept) {
+    if (N == 1 && call.S_in && !call.S_kept) {
       load(0);
       step_S();
       return give();

@@ -1,6 +1,7 @@
 """A call of one token in C++: from the state that is carried in to the one that is carried out, with no chunk.
 
-Decoding is bound by memory: a state is read once and written once, and all that is computed happens in between.
+Decoding is bound by memory: a state is read once and written once, and all that is computed happens in between. A call
+that carries no state in takes a chunk, so that its token is, to the bit, the first of a longer call.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from attngen.schedule.chunks import ReadingPlan, StatePlan
 def step_lines(made: Carrying) -> list[str]:
     """What the token finds and reads of a state, and what it writes; `state` and `next` are the addresses."""
     state, name = made.state, made.state.called
-    given = f"call.{name}_in ? call.{name}_in + head * {made.size} : {at(name)}"
-    lines = [f"const float* const state = {given};", f"float* const next = call.{name}_out + head * {made.size};"]
+    lines = [f"const float* const state = call.{name}_in + head * {made.size};"]
+    lines.append(f"float* const next = call.{name}_out + head * {made.size};")
     back = "nullptr, nullptr"
     if state.erases is not None and state.erased is not None:
         lines.append(f"float* const found = {at(made.found)};")

@@ -120,7 +120,7 @@ struct Head : Tokens {
     load_matrices();
     // % endif
     // % if stepped
-    if (N == 1 && !call.__first_state___kept) {
+    if (N == 1 && call.__first_state___in && !call.__first_state___kept) {
       load(0);
       // % for state_name, _ in stepped
       step___state_name__();
