@@ -32,7 +32,6 @@ CALLS = {
     "N": st.sampled_from([1, 7, 64, 65, 150]),
     "M": st.sampled_from([1, 100, 128, 129, 300]),
     "offset": st.sampled_from([None, 0, 37, 2**31 + 11]),
-    "dtype": st.sampled_from([torch.float32, torch.bfloat16]),
 }
 
 
@@ -54,16 +53,20 @@ def agrees(name: str, score: str, mask: str, N: int, M: int, offset: int | None,
 
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("score", SCORES)
-@given(**CALLS)
-def test_diagonals_are_the_pairs(mask: str, score: str, N: int, M: int, offset: int | None, dtype: torch.dtype) -> None:
+@given(**CALLS, data=st.data())
+def test_diagonals_are_the_pairs(
+    mask: str, score: str, N: int, M: int, offset: int | None, data: st.DataObject
+) -> None:
+    # Diagonals are float32 whatever the tokens are: one score in both types saves the compilation of the others.
+    dtype = data.draw(st.sampled_from([torch.float32, torch.bfloat16])) if score == "own" else torch.float32
     made = agrees(f"by_{mask}_{score}", SCORES[score], MASKS[mask], N, M, offset, dtype)
     assert diagonals(made).kept
 
 
 @pytest.mark.parametrize("mask", ["(i - j) mod 5 != 2", "keep[(i - j) mod 9]"])
 @given(**CALLS)
-def test_moved_tokens_have_none(mask: str, N: int, M: int, offset: int | None, dtype: torch.dtype) -> None:
-    made = agrees("moved", SCORES["log"], f"j <= i and {mask}", N, M, offset, dtype)
+def test_moved_tokens_have_none(mask: str, N: int, M: int, offset: int | None) -> None:
+    made = agrees("moved", SCORES["log"], f"j <= i and {mask}", N, M, offset, torch.float32)
     assert made.ordered and not diagonals(made).kept
 
 

@@ -205,35 +205,27 @@ def test_names_that_kernels_use_are_free(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-@pytest.mark.parametrize("name", ["pairs", "write", "back_S", "S_written", "sees"])
-def test_names_of_states_are_free(name: str, backend: str) -> None:
+def test_names_of_states_are_free(backend: str) -> None:
     """Forward and backward: functions are called by states."""
     q, k, v, _ = rows(tokens=3)
-    run = kernel(
-        f"attention a {{ state S = S + outer(k, v)  state {name} = 0.9 * {name} + outer(tanh(k), v) "
-        f"out dot(q, S) * dot(q, {name}) }}",
-        backend,
-    )
-    agree(run, (q, k, v))
+    names = ["pairs", "write", "back_S", "S_written", "sees"]
+    states = " ".join(f"state {name} = 0.9 * {name} + outer(tanh(k), v)" for name in names)
+    read = " + ".join(f"dot(q, {name})" for name in names)
+    agree(kernel(f"attention a {{ state S = S + outer(k, v)  {states}  out dot(q, S) + {read} }}", backend), (q, k, v))
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-@pytest.mark.parametrize("name", ["grid", "warmup", "num_warps", "num_stages", "SEGMENT", "WIDEST", "common"])
-def test_names_of_parameters_are_free(name: str, backend: str) -> None:
+def test_names_of_parameters_are_free(backend: str) -> None:
     """Launches have arguments of their own."""
     q, k, v, g = rows(tokens=3)
-    agree(
-        kernel(
-            f"attention a({name}: float = 0.5) {{ state S = {name} * S + outer(k, v)  out dot(q, S) * {name} }}",
-            backend,
-        ),
-        (q, k, v),
-    )
-    run = kernel(
-        f"attention a {{ input {name}[b, h, t]: float  state S = S + outer(k, v)  out dot(q, S) * {name}[b, h, t] }}",
-        backend,
-    )
-    agree(run, (q, k, v), **{name: g})
+    names = ["grid", "warmup", "num_warps", "num_stages", "SEGMENT", "WIDEST", "common"]
+    parameters, product = ", ".join(f"{name}: float = 0.9" for name in names), " * ".join(names)
+    text = f"attention a({parameters}) {{ state S = {product} * S + outer(k, v)  out dot(q, S) * {product} }}"
+    agree(kernel(text, backend), (q, k, v))
+    inputs = " ".join(f"input {name}[b, h, t]: float" for name in names)
+    read = " + ".join(f"{name}[b, h, t]" for name in names)
+    run = kernel(f"attention a {{ {inputs} state S = S + outer(k, v)  out dot(q, S) * ({read}) }}", backend)
+    agree(run, (q, k, v), **dict.fromkeys(names, g))
 
 
 def agree(run: RecurrentKernel, qkv: tuple[Tensor, Tensor, Tensor], **inputs: Tensor) -> None:
