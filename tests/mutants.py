@@ -41,6 +41,8 @@ GRADIENTS = "tests/emit/test_gradients.py"
 CHUNKS = "tests/emit/test_chunks.py"
 PIECES = "tests/emit/test_pieces.py"
 IN_TRITON = f"{CHUNKS} -k triton_agrees"
+SHARED = f"{CHUNKS} -k share_values_of_gradients"
+TRITON_LAUNCHER = "attngen/emit/triton/templates/recurrent_launcher.py"
 BESIDE = f"{CHUNKS} -k beside_each_other"
 TRITON_CHUNKS = "attngen/emit/triton/chunk_support.py"
 TRITON_RETURNS = "attngen/emit/triton/chunk_gradients.py"
@@ -248,6 +250,12 @@ FAULTS = [
     Fault("Triton chunk gradients: what was found hands nothing on", "attngen/emit/triton/carrying_back.py", '_product(tl.trans(_solver({weights})), {name}, EXACT)', '_product(_solver({weights}), {name}, EXACT)', IN_TRITON),
     Fault("Triton chunk gradients: the token before gets nothing", "attngen/emit/triton/token_returns.py", 'text, "earlier" if EARLIER in leaf.indices else "rows"', 'text, "rows"', f"{CHUNKS} -k other_channels"),
     Fault("Triton chunk gradients: what is moved is stored over", "attngen/emit/triton/token_returns.py", "            if made.name in self.moved:", "            if False:", f"{CHUNKS} -k other_channels"),
+    Fault("Triton tiles of values: parts lie over each other", "attngen/emit/triton/token_lines.py", "part = head * value_tiles + value_tile", "part = head * value_tiles", SHARED),
+    Fault("Triton tiles of values: only the first part counts", TRITON_LAUNCHER, "total.sum(2)", "total[:, :, 0]", SHARED),
+    Fault("Triton tiles of values: each part gets what is given", TRITON_LAUNCHER, "torch.cat([state[:, :, None], others], 2)", "state[:, :, None].repeat_interleave(parts, 2)", SHARED),
+    Fault("Triton tiles of values: a state without values has one gradient", "attngen/emit/triton/carrying_back.py", 'return HEAD if self.forward.state.value_axis == "e" else PART', "return HEAD", SHARED),
+    Fault("Triton tiles of values: all values have their own part", "attngen/emit/triton/token_returns.py", 'return "e" not in made.axes', "return True", SHARED),
+    Fault("Triton segments: each starts from the first token", TRITON_LAUNCHER, "of_chunks[:, :, ::step]", "of_chunks[:, :, :1].expand(-1, -1, -(-chunks // step), -1)", f"{CHUNKS} -k start_from_the_states"),
     Fault("chunk gradients: what was found hands nothing on", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'for (int64_t i = count - 1; i > 0; --i)', 'for (int64_t i = count - 1; i > count; --i)', CHUNKS),
     Fault("chunk gradients: decays before a token are forgotten", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'total *= decays.since[l];', 'total *= 1;', CHUNKS),
     Fault("chunk gradients: the state is read a token too early", 'attngen/emit/cpp/support/chunk_gradients.cpp', 'from_state[time] += ', 'from_state[i] += ', CHUNKS),

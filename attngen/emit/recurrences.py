@@ -123,21 +123,23 @@ def shape_function(variant: Variant, name: str, of: str, shapes: list[list[str]]
     ]
 
 
-def to_inputs(plan: ChunkPlan, of_head: str) -> list[str]:
+def to_inputs(plan: ChunkPlan, of_head: str, before: tuple[str, ...] = ()) -> list[str]:
     """Python for the gradient by each input that gradients go to, from sums in `inputs`.
 
-    Sums over the tokens of a head have an axis of their own for parts of these, `of_head`.
+    Sums over the tokens of a head have an axis of their own for parts of these, `of_head`; axes of other parts stand
+    `before` tokens.
     """
     made, trained = landed(plan), operators.trained_inputs(plan.variant)
     found = {each.input: (number, each) for number, each in enumerate(made)}
     # nothing that is derived reads what is not found
     return [
-        _to_input(plan, 3 + k, *found[name], of_head) if name in found else "None" for k, name in enumerate(trained)
+        _to_input(plan, 3 + k, *found[name], of_head, before) if name in found else "None"
+        for k, name in enumerate(trained)
     ]
 
 
-def _to_input(plan: ChunkPlan, index: int, number: int, made: Landed, of_head: str) -> str:
-    sums = " ".join(["b", "h", "t" if made.of_token else of_head, *made.axes])
+def _to_input(plan: ChunkPlan, index: int, number: int, made: Landed, of_head: str, before: tuple[str, ...]) -> str:
+    sums = " ".join(["b", "h", *before, "t" if made.of_token else of_head, *made.axes])
     axes = " ".join("t" if axis in TOKEN_AXES else axis for axis in plan.variant.input(made.input).axes)
     return f'_of_input(inputs[{number}], given[{index}], "{sums}", "{axes}")'
 

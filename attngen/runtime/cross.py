@@ -15,7 +15,7 @@ from typing import Any
 from attngen.analysis.separable import NotSeparable
 from attngen.emit.backends import generate
 from attngen.ir.nodes import Recurrent, Variant
-from attngen.runtime.cross_types import Types, is_int, padded_size, types
+from attngen.runtime.cross_types import Types, is_int, types
 from attngen.runtime.module import import_files
 from attngen.schedule.linear_time import linear_time
 
@@ -140,11 +140,10 @@ def starts(variant: Variant, kernel: str, width: int, dtype: str) -> tuple[int, 
 def _options(module: ModuleType, label: str, width: int, size: int, given: Mapping[str, int] | None) -> dict[str, int]:
     """Sizes of tiles, warps and stages, as launchers choose them."""
     if label in RECURRENT:
-        values = padded_size(width)
-        tile = min(values, module.WIDEST) if label in RECURRENT[:4] else values
+        chunk, values, values_back = module._tiling(width, width)
         return {
-            "CHUNK": module.SEGMENT,
-            "VALUE_TILE": tile,
+            "CHUNK": chunk,
+            "VALUE_TILE": values if label in RECURRENT[:4] else values_back,
             "num_warps": module.WARPS,
             "num_stages": 3,
             **(given or {}),

@@ -75,6 +75,29 @@ GPU_BACKWARD_SPACE = (
     Configuration(32, 32, 8, 1),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class ChunkDefault:
+    """How recurrences are cut on a GPU whose keys have up to `width` channels.
+
+    `tokens` of a chunk, channels of `values` that a program carries, and `values_back` of one that sums gradients.
+    """
+
+    width: int
+    tokens: int
+    values: int
+    values_back: int
+
+
+GPU_CHUNKS = (ChunkDefault(64, 32, 64, 64), ChunkDefault(256, 16, 64, 32))
+"""From the narrowest keys on; the last serves wider ones. Those of an H100, where wide keys leave less room."""
+GPU_CHUNKS_BY_TOKEN = (ChunkDefault(64, 16, 64, 64), ChunkDefault(256, 16, 64, 32))
+"""Where tokens are taken one after the other: where they erase, or channels decay each in its own way."""
+GPU_CHUNKS_OF_MATRICES = (ChunkDefault(64, 16, 64, 32), ChunkDefault(256, 16, 64, 32))
+"""Where both are so, or matrices of the call fill the registers."""
+ALL_VALUES = 2**30
+"""Channels of values of a program that sums over all of them."""
+
 CPU_TILES = (64, 128)
 """Queries and keys per tile on a CPU: a tile of scores (32 KB) stays in the second-level cache."""
 CPU_BACKWARD_QUERIES = 128

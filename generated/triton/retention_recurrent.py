@@ -22,9 +22,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-SEGMENT = 32  # tokens of a chunk; gradients start from the states that are kept in front of each
+TILES = [
+    # channels of keys up to which; tokens of a chunk; channels of values of a program, and of one that sums gradients
+    (64, 32, 64, 64),
+    (256, 16, 64, 32),
+]
+SEGMENT = 256  # tokens between states that are kept for gradients
 WARPS = 8
-WIDEST = 64  # channels of values that a program carries, if not all
 SHORTEST = 8  # chunks of a piece, where several programs share a head
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor gamma, Tensor? S_in, Tensor? positions"
 NUMBERS = "float? scale, SymInt? position, bool debug"
@@ -822,11 +826,12 @@ def _carry_back(
     EXACT: tl.constexpr,
 ):
     """The gradients by the states of one head, from behind the last chunk of a piece to the front of the first."""
-    value_tile = 0
+    value_tiles = tl.cdiv(E, VALUE_TILE)
     program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
-    b = program // H
-    h = program % H
-    head = tl.cast(program, tl.int64)
+    value_tile = program % value_tiles
+    b = program // value_tiles // H
+    h = program // value_tiles % H
+    head = tl.cast(b, tl.int64) * H + h
     chunks = tl.cdiv(N, CHUNK)
     c = tl.arange(0, D_PADDED)[None, :]
     e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
@@ -941,8 +946,10 @@ def _follow_back(
     EXACT: tl.constexpr,
 ):
     """The gradients by the states of one head, from piece to piece."""
-    value_tile = 0
-    head = tl.cast(tl.program_id(0), tl.int64)
+    value_tiles = tl.cdiv(E, VALUE_TILE)
+    program = tl.program_id(0)
+    value_tile = program % value_tiles
+    head = tl.cast(program // value_tiles, tl.int64)
     c = tl.arange(0, D_PADDED)[None, :]
     e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
     S_place = tl.trans(c) * E + e
@@ -1010,16 +1017,17 @@ def _return(
     EXACT: tl.constexpr,
 ):
     """The gradients by what the tokens of one chunk of a head are given."""
-    value_tile = 0
-    chunks = tl.cdiv(N, CHUNK)
+    value_tiles, chunks = tl.cdiv(E, VALUE_TILE), tl.cdiv(N, CHUNK)
     program = tl.program_id(0)
-    chunk = program % chunks
-    b = program // chunks // H
-    h = program // chunks % H
+    value_tile = program % value_tiles
+    chunk = program // value_tiles % chunks
+    b = program // value_tiles // chunks // H
+    h = program // value_tiles // chunks % H
     head = tl.cast(b, tl.int64) * H + h
     first = chunk * CHUNK
     c = tl.arange(0, D_PADDED)[None, :]
     e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    part = head * value_tiles + value_tile
     steps = first + tl.arange(0, CHUNK)
     live = (steps < N)[:, None]
     rows = tl.cast(steps, tl.int64)
@@ -1074,14 +1082,14 @@ def _return(
     dk = d_k
     by_gamma = tl.sum(tl.where(live, d_S_decay, 0.0), 0, keep_dims=True)
     if dq_ptr is not None:
-        tl.store(dq_ptr + (head * N + rows[:, None]) * D + c, dq, mask=live & (c < D))
+        tl.store(dq_ptr + (part * N + rows[:, None]) * D + c, dq, mask=live & (c < D))
     if dv_ptr is not None:
         tl.store(dv_ptr + (head * N + rows[:, None]) * E + e, dv, mask=live & (e < E))
     if dk_ptr is not None:
-        tl.store(dk_ptr + (head * N + rows[:, None]) * D + c, dk, mask=live & (c < D))
+        tl.store(dk_ptr + (part * N + rows[:, None]) * D + c, dk, mask=live & (c < D))
     if by_gamma_ptr is not None:
         tl.store(
-            by_gamma_ptr + (head * chunks + chunk) + tl.zeros([1, 1], tl.int32),
+            by_gamma_ptr + (part * chunks + chunk) + tl.zeros([1, 1], tl.int32),
             by_gamma,
             mask=tl.full([1, 1], True, tl.int1),
         )
@@ -1194,19 +1202,19 @@ class _Gradients(torch.autograd.Function):
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, ...]:
-    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each chunk."""
+    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
     *given, trained = arguments
     sizes, common = _packed(*given)
-    B, H, N, _, _, E = sizes[:6]
-    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    B, H, N, _, D, E = sizes
+    chunk, value_tile, _ = _tiling(D, E)
+    q, chunks, shapes = given[0], triton.cdiv(N, chunk), _state_shapes(*sizes)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     before = [None if state is None else state.float().contiguous() for state in given[4:5]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    value_tile = min(_padded(E), WIDEST)
     tiles = triton.cdiv(E, value_tile) * B * H
     pieces, of_piece = _pieces(tiles, chunks, q.device)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT, "of_piece": of_piece}
+    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece}
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
@@ -1244,7 +1252,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-    return y, *carried, *(kept if trained else [y.new_empty((B, H, 0), dtype=torch.float32) for _ in kept])
+    return y, *carried, *(_of_segments(state, chunks, SEGMENT // chunk if trained else 0) for state in kept)
 
 
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -1253,59 +1261,28 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     by_states, kept, given, wanted = rest[:1], rest[1:2], rest[2:-1], rest[-1]
     sizes, common = _packed(*given, seen_before=True)
     B, H, N, _, D, E = sizes
-    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    chunk, forward_tile, value_tile = _tiling(D, E)
+    q, chunks, tiles = given[0], triton.cdiv(N, chunk), triton.cdiv(E, value_tile)
     dy = torch.zeros((B, H, N, E), dtype=q.dtype, device=q.device) if dy is None else dy
 
     def zeros(asked: bool, *shape: int) -> Tensor | None:
         return torch.zeros((B, H, *shape), dtype=torch.float32, device=q.device) if asked else None
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
+    # Where values are summed, each tile of them makes a part.
+    rows = [zeros(wanted[0], tiles, N, D), zeros(wanted[1], tiles, N, D), zeros(wanted[2], 1, N, E)]
     inputs = [
-        zeros(wanted[3], chunks),
+        zeros(wanted[3], tiles, chunks),
     ]
+    shapes = [(part, *shape) for part, shape in zip((1,), _state_shapes(*sizes), strict=True)]
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], shapes, strict=True)]
-    behind = [None if state is None else state.contiguous() for state in by_states]
-    back = [torch.empty_like(state) for state in kept]
-    pieces, of_piece = _pieces(B * H, chunks, q.device)
-    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT, "of_piece": of_piece}
+    common |= {"CHUNK": chunk}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
-        if pieces > 1:
-            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
-            left = _left_by_pieces(sizes, pieces, common, q.device)
-            _carry_back[(B * H, pieces)](
-                S_kept_ptr=kept[0],
-                d_S_out_ptr=None,
-                d_S_in_ptr=made[0],
-                d_S_kept_ptr=None,
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
-            _follow_back[(B * H,)](
-                pieces=pieces,
-                d_S_out_ptr=behind[0],
-                d_S_made_ptr=made[0],
-                d_S_front_ptr=front[0],
-                d_S_in_ptr=states[0],
-                S_left_ptr=left[0],
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
-            behind = front
-        if B * H > 0:
-            _carry_back[(B * H, pieces)](
-                S_kept_ptr=kept[0],
-                d_S_out_ptr=behind[0],
-                d_S_in_ptr=states[0] if pieces == 1 else None,
-                d_S_kept_ptr=back[0],
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
+        kept = _again(kept, sizes, common | {"VALUE_TILE": forward_tile, "of_piece": SEGMENT // chunk})
+        common |= {"VALUE_TILE": value_tile, "of_piece": chunks}
+        back = _carried_back(by_states, kept, states, shapes, sizes, common, of_dy)
         if B * H * N > 0:
-            _return[(B * H * chunks,)](
+            _return[(tiles * B * H * chunks,)](
                 S_kept_ptr=kept[0],
                 d_S_kept_ptr=back[0],
                 dq_ptr=rows[0],
@@ -1316,7 +1293,79 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
+    rows, states = ([None if total is None else total.sum(2) for total in each] for each in (rows, states))
     return _handed_on(rows, inputs, states, given, wanted)
+
+
+def _again(kept: list[Tensor], sizes: tuple[int, ...], common: dict[str, Any]) -> list[Tensor]:
+    """States in front of each chunk, from those in front of segments."""
+    B, H, N, _, _, E = sizes[:6]
+    found = _for_pieces(B * H, triton.cdiv(N, common["CHUNK"]), _state_shapes(*sizes), kept[0].device)
+    if B * H * N > 0:
+        _carry[(triton.cdiv(E, common["VALUE_TILE"]) * B * H, triton.cdiv(N, SEGMENT))](
+            S_in_ptr=kept[0],
+            S_out_ptr=None,
+            S_kept_ptr=found[0],
+            **common,
+            num_warps=WARPS,
+        )
+    return found
+
+
+def _carried_back(
+    by_states: list[Tensor | None],
+    kept: list[Tensor],
+    states: list[Tensor | None],
+    shapes: list[tuple[int, ...]],
+    sizes: tuple[int, ...],
+    common: dict[str, Any],
+    of_dy: dict[str, Any],
+) -> list[Tensor]:
+    """Gradients by the states behind each chunk; those by states that were given go to `states`."""
+    B, H, N, _, _, E = sizes[:6]
+    device = kept[0].device
+    chunks, programs = triton.cdiv(N, common["CHUNK"]), triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    pieces, of_piece = _pieces(programs, chunks, device)
+    common = common | {"of_piece": of_piece}
+    back = _for_pieces(B * H, chunks, shapes, device)
+    behind = [
+        None if state is None else _first_of(state, shape[0]) for state, shape in zip(by_states, shapes, strict=True)
+    ]
+    if pieces > 1:
+        made, front = (_for_pieces(B * H, pieces, shapes, device) for _ in range(2))
+        left = _left_by_pieces(sizes, pieces, common, device)
+        _carry_back[(programs, pieces)](
+            S_kept_ptr=kept[0],
+            d_S_out_ptr=None,
+            d_S_in_ptr=made[0],
+            d_S_kept_ptr=None,
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+        _follow_back[(programs,)](
+            pieces=pieces,
+            d_S_out_ptr=behind[0],
+            d_S_made_ptr=made[0],
+            d_S_front_ptr=front[0],
+            d_S_in_ptr=states[0],
+            S_left_ptr=left[0],
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+        behind = front
+    if programs > 0:
+        _carry_back[(programs, pieces)](
+            S_kept_ptr=kept[0],
+            d_S_out_ptr=behind[0],
+            d_S_in_ptr=states[0] if pieces == 1 else None,
+            d_S_kept_ptr=back[0],
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+    return back
 
 
 def _state_shapes(_B: int, _H: int, _N: int, _M: int, D: int, E: int) -> tuple[tuple[int, ...], ...]:
@@ -1367,7 +1416,7 @@ def _handed_on(
     """The gradients that are wanted, as what they are by, from sums for each head."""
     found = [None if total is None else _summed(total, given[k]) for k, total in enumerate(rows)]
     found += [
-        _of_input(inputs[0], given[3], "b h chunk", "h"),
+        _of_input(inputs[0], given[3], "b h tile chunk", "h"),
     ]
     found += states
     return tuple(
@@ -1465,6 +1514,26 @@ def _packed(
         "EXACT": _exact(q),
     }
     return (B, H, N, M, D, E), common
+
+
+def _tiling(width: int, E: int) -> tuple[int, int, int]:
+    """Tokens of a chunk, channels of values of a program, and of one that sums gradients, for keys of some width."""
+    _, chunk, *tiles = next((entry for entry in TILES if entry[0] >= width), TILES[-1])
+    values, values_back = (min(most, _padded(E)) for most in tiles)
+    return chunk, values, values_back
+
+
+def _of_segments(state: Tensor, chunks: int, step: int) -> Tensor:
+    """Of a state in front of each chunk, that in front of each segment of some chunks; nothing where there are none."""
+    B, H, numbers = state.shape
+    of_chunks = state.view(B, H, chunks, numbers // max(chunks, 1))
+    return (of_chunks[:, :, ::step] if step else of_chunks[:, :, :0]).flatten(2).contiguous()
+
+
+def _first_of(state: Tensor, parts: int) -> Tensor:
+    """A gradient as the first of some parts that sum up to it."""
+    others = state.new_zeros((*state.shape[:2], parts - 1, *state.shape[2:]))
+    return torch.cat([state[:, :, None], others], 2)
 
 
 def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree, used_by
 
 import attngen
+from attngen.runtime.recurrent import State
 from attngen.schedule.chunks import chunk_plan
 
 BACKENDS = ("cpp", "triton")
@@ -59,7 +61,7 @@ def test_chunks_of_any_size_give_the_same(spec: str, chunk: int, monkeypatch: py
     some = {name: torch.rand(1, 1, 70, generator=generator) for name in ("beta", "keep")}
     some |= {"g": -some["keep"], "gc": torch.zeros(1, 1, 70, 4), "w": torch.zeros(1), "wc": torch.zeros(1, 4)}
     kernel, call, _ = used_by(spec, Given((q, k, v), some, {}), 0, "triton")
-    monkeypatch.setattr(sys.modules[kernel._function("triton").__module__], "SEGMENT", chunk)
+    monkeypatch.setattr(sys.modules[kernel._function("triton").__module__], "TILES", [(256, chunk, 64, 64)])
     agrees(kernel.variant, call, 0, "triton")
     gradients_agree(kernel.variant, call, 0, "triton")
 
@@ -197,3 +199,59 @@ def test_a_decay_that_is_saturated_stays_at_one() -> None:
     call = Given((q, k, v), {"a": torch.full((1, 1, 500), 20.0)}, {})
     agrees(text, call, 0)
     gradients_agree(text, call, 0)
+
+
+ERASING_KEYS = """attention a {
+  input beta[b, h, t]: float  input w[h]: float  input wv[h, e]: float  input omega[m, c]: float
+  let x = tanh(dot(omega[m, c], k))  let y = tanh(dot(omega[m, c], q))
+  state S = exp(w[h]) * S + outer(x, wv[h, e] * v)
+  state z = z - beta[b, h, t] * x * dot(x, z) + beta[b, h, t] * x
+  out   dot(y, S) / (2 + tanh(dot(y, z))) + beta[b, h, t] * v }"""
+"""A state without values that erases; sums over values for a head and for a token, and for a head in each of them."""
+
+
+@pytest.mark.parametrize(("spec", "pieces"), [(COMMON[4], False), (COMMON[5], True), (ERASING_KEYS, True)])
+def test_programs_share_values_of_gradients(spec: str, pieces: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each makes a part of what is summed over values; of widths that tiles don't divide."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = 16 + 5
+
+    def some(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator)
+
+    sizes = ((2, 4), (1, 4), (1, 20))
+    q, k, v = (torch.randn(1, heads, tokens, width, generator=generator) for heads, width in sizes)
+    inputs = {"g": -some(1, 2, tokens), "gc": -some(1, 2, tokens, 4), "w": -some(1), "wc": -some(2, 4)}
+    inputs |= {"beta": some(1, 1, tokens), "keep": some(1, 2, tokens), "wv": some(1, 20), "omega": some(5, 4)}
+    states = {"S": some(1, 2, 4, 20), "z": some(1, 2, 4), "x": some(1, 2)} if spec != ERASING_KEYS else {}
+    call = Given((q, k, v), inputs, states)
+    kernel, _, _ = used_by(spec, call, 0, "triton")
+    module = sys.modules[kernel._function("triton").__module__]
+    monkeypatch.setattr(module, "TILES", [(256, 16, 32, 16)])
+    if pieces:
+        monkeypatch.setattr(module, "_pieces", lambda _, chunks, __: (chunks, 1))
+    agrees(spec, call, 0, "triton")
+    gradients_agree(spec, call, 0, "triton")
+
+
+STATES = {"S": (4, 3), "z": (4,), "x": ()}
+
+
+def test_gradients_start_from_the_states_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in front of chunks are made again."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 70, width, generator=generator) for width in (4, 4, 3))
+    some = {name: torch.rand(1, 1, 70, generator=generator) for name in ("beta", "keep")}
+    some |= {"g": -some["keep"], "gc": torch.zeros(1, 1, 70, 4), "w": torch.zeros(1), "wc": torch.zeros(1, 4)}
+    states = {name: torch.rand(1, 1, *shape, generator=generator) for name, shape in STATES.items()}
+    call = Given((q, k, v), some, states)
+    kernel, used, _ = used_by(COMMON[1], call, 0, "triton")
+    module = sys.modules[kernel._function("triton").__module__]
+    monkeypatch.setattr(module, "TILES", [(256, 16, 64, 64)])
+    monkeypatch.setattr(module, "SEGMENT", 32)
+    leaf = used.qkv[0].clone().requires_grad_()
+    y = kernel(leaf, *used.qkv[1:], **used.inputs, state=State(used.states, 0))
+    assert y.grad_fn is not None
+    kept = y.grad_fn.saved_tensors[-len(used.states) :]
+    assert [each.numel() for each in kept] == [3 * math.prod(STATES[name]) for name in used.states]
+    gradients_agree(COMMON[1], call, 0, "triton")

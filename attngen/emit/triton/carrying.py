@@ -9,8 +9,18 @@ from attngen.emit.triton.token_lines import padded
 from attngen.schedule.chunks import StatePlan
 from attngen.schedule.tokens import TokenRow
 
-SLOT = "(head * chunks + chunk)"
-"""Where kernels keep what belongs to a chunk of a head."""
+HEAD, PART = "head", "part"
+"""Whose numbers they are: those of a head, or a part of them that one tile of values makes, for a sum over values."""
+
+
+def slot(of: str = HEAD) -> str:
+    """Where kernels keep what belongs to a chunk."""
+    return f"({of} * chunks + chunk)"
+
+
+def of_piece(of: str = HEAD) -> str:
+    """Where they keep what belongs to a piece of a head's tokens."""
+    return f"({of} * pieces + piece)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from attngen.emit.tokens import index_of, size_of
-from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.carrying import HEAD, PART, Carrying
 from attngen.schedule.tokens import TokenRow
 
 
@@ -44,6 +44,11 @@ class CarryingBack:
         return f"d_{self.forward.called}"
 
     @property
+    def of(self) -> str:
+        """Whose it is: where the state has no axis of values, each tile of values makes a part of it."""
+        return HEAD if self.forward.state.value_axis == "e" else PART
+
+    @property
     def gradients(self) -> list[str]:
         """Those by what tokens read."""
         return [f"d_{name}" for name in self.forward.readings if name in self.read]
@@ -70,7 +75,7 @@ class CarryingBack:
 
     def _found_place(self) -> tuple[str, str]:
         axis = self.forward.state.value_axis
-        start = "(head * N + steps[:, None])"
+        start = f"({self.of} * N + steps[:, None])"
         if axis is None:
             return f"{self.by_found}_ptr + {start}", "live"
         place = f"{self.by_found}_ptr + {start} * {size_of(axis)} + {index_of(axis)}"

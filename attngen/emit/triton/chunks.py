@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from attngen.emit.layout import laid_out
 from attngen.emit.render import render
-from attngen.emit.triton.carrying import SLOT, Carrying
-from attngen.emit.triton.pieces import PIECE, Passing
+from attngen.emit.triton.carrying import HEAD, Carrying, of_piece, slot
+from attngen.emit.triton.pieces import Passing
 from attngen.emit.triton.recurrent_arguments import declared, given, used
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.schedule.chunks import ChunkPlan
@@ -58,7 +58,7 @@ class Chunks:
         states = self.states
         lines, y = TokenLines(self.plan, (self.plan.y,)), self.plan.y
         place = self.place_lines()
-        kept = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', SLOT)}" for each in states]
+        kept = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', slot())}" for each in states]
         reads = [f"{', '.join(each.readings)} = {call('read', each)}" for each in states if each.readings]
         give = [*kept, self.tokens_call(), *reads, *lines.statements(y), f"y = {lines.text(y.result)}"]
         return {
@@ -66,10 +66,16 @@ class Chunks:
             "kept_arguments": [f"{each.called}_kept_ptr" for each in states],
             "given": declared(given(self.plan)),
             "place_lines": shown([*lines.opening(place), *place]),
-            "start_lines": shown([line for each in states for line in start_lines(each, each.called, "in", PIECE)]),
-            "keep_lines": shown([line for each in states for line in given_lines(each, each.called, "kept", SLOT)], 8),
+            "start_lines": shown(
+                [line for each in states for line in start_lines(each, each.called, "in", of_piece())]
+            ),
+            "keep_lines": shown(
+                [line for each in states for line in given_lines(each, each.called, "kept", slot())], 8
+            ),
             "carry_lines": shown([self.tokens_call(), *(f"{s.called} = {call('written', s)}" for s in states)], 8),
-            "carried_lines": shown([line for each in states for line in given_lines(each, each.called, "out", PIECE)]),
+            "carried_lines": shown(
+                [line for each in states for line in given_lines(each, each.called, "out", of_piece())]
+            ),
             "give_lines": shown([*lines.opening([*place, *give, "rows live e"]), *place, *give]),
         }
 
@@ -80,7 +86,7 @@ class Chunks:
         lines, place = TokenLines(self.plan, self.plan.rows), [line for each in left for line in each.place()]
         both = [*self.place_lines(), *place]
         calls = [f"{each.name} = {left_call(each.made)}" for each in left]
-        front = [each.stored(each.called, f"{each.called}_front_ptr", PIECE) for each in self.states]
+        front = [each.stored(each.called, f"{each.called}_front_ptr", of_piece()) for each in self.states]
         arguments = [f"{each.name}_ptr" for each in left]
         ends = [f"{name}_{end}_ptr" for name in names for end in ("in", "made", "front", "out")]
         return {
@@ -91,10 +97,10 @@ class Chunks:
             "nothing_left_lines": shown([each.nothing_left() for each in left]),
             "leave_lines": shown([self.tokens_call(), *calls], 8),
             "left_stored_lines": shown([each.stored() for each in left]),
-            "follow_start_lines": shown([x for s in self.states for x in start_lines(s, s.called, "in", "head")]),
+            "follow_start_lines": shown([x for s in self.states for x in start_lines(s, s.called, "in", HEAD)]),
             "front_lines": shown(front, 8),
             "follow_lines": shown([line for each in passing for line in each.followed()], 8),
-            "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", "head") for each in self.states]),
+            "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", HEAD) for each in self.states]),
         }
 
     def place_lines(self) -> list[str]:

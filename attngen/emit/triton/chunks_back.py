@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from attngen.emit.render import render
 from attngen.emit.tokens import kept_axes
-from attngen.emit.triton.carrying import SLOT, Carrying
+from attngen.emit.triton.carrying import Carrying, of_piece, slot
 from attngen.emit.triton.carrying_back import CarryingBack, Sums
 from attngen.emit.triton.chunks import Chunks, call, constants, decay_lines, given_lines, shown, start_lines
-from attngen.emit.triton.pieces import PIECE, Passing
+from attngen.emit.triton.pieces import Passing
 from attngen.emit.triton.recurrent_arguments import OF_DY, declared, given
 from attngen.emit.triton.token_lines import TokenLines
 from attngen.emit.triton.token_returns import TokenReturns
@@ -71,36 +71,46 @@ class ChunksBack:
             body += [f"if {state.by_found}_ptr is not None:", f"    {state.found_stored()}"]
         names = [f"{state.forward.called}_kept_ptr" for state in states]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "in", "kept")]
-        slots = [line for s in states for line in given_lines(s.forward, s.called, "kept", SLOT)]
+        start = [x for s in states for x in start_lines(s.forward, s.called, "out", of_piece(s.of))]
+        slots = [line for s in states for line in given_lines(s.forward, s.called, "kept", slot(s.of))]
+        around = [*place, *start, *slots]
         return {
             "by_state_arguments": [*names, *ends, *(f"{state.by_found}_ptr" for state in self.erasing)],
-            "place_lines": shown([*lines.opening(place), *place]),
-            "start_back_lines": shown([x for s in states for x in start_lines(s.forward, s.called, "out", PIECE)]),
+            "place_lines": shown([*lines.opening(around), *place]),
+            "start_back_lines": shown(start),
             "keep_back_lines": shown(slots, 8),
-            "carry_back_lines": shown([*lines.opening(body, but=place), *body], 8),
-            "carried_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", PIECE)]),
+            "carry_back_lines": shown([*lines.opening(body, but=around), *body], 8),
+            "carried_back_lines": shown(
+                [x for s in states for x in given_lines(s.forward, s.called, "in", of_piece(s.of))]
+            ),
         }
 
     def _follow_back(self) -> dict[str, object]:
         states, made = self.states, self.forward.passing_values()
-        followed = [line for state in states for line in Passing(state.forward, back=True).followed()]
-        front = [state.forward.stored(state.called, f"{state.called}_front_ptr", PIECE) for state in states]
+        followed = [line for state in states for line in Passing(state.forward, back=True).followed(state.of)]
+        front = [
+            state.forward.stored(state.called, f"{state.called}_front_ptr", of_piece(state.of)) for state in states
+        ]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "made", "front", "in")]
         left = [f"{each.name}_ptr" for each in map(Passing, self.forward.states) if each.is_left]
+        parts = TokenLines(self.plan, ()).opening([*followed, *front])
         return {
-            "follow_place_lines": made["follow_place_lines"],
+            "follow_place_lines": [
+                *shown(line for line in parts if line.startswith("part = ")),
+                *made["follow_place_lines"],
+            ],
             "follow_back_arguments": [*left, *ends],
             "follow_back_start_lines": shown(
-                [x for s in states for x in start_lines(s.forward, s.called, "out", "head")]
+                [x for s in states for x in start_lines(s.forward, s.called, "out", s.of)]
             ),
             "front_back_lines": shown(front, 8),
             "follow_back_lines": shown(followed, 8),
-            "finish_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", "head")]),
+            "finish_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", s.of)]),
         }
 
     def _again(self, states: list[Carrying]) -> list[str]:
         """States in front of a chunk, and, where that is needed, what tokens read of them."""
-        lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', SLOT)}" for each in states]
+        lines = [f"{each.called} = {each.loaded(f'{each.called}_kept_ptr', slot())}" for each in states]
         reads = [state for state in self._rereads if state in states]
         return [*lines, *(f"{', '.join(each.readings)} = {call('read', each)}" for each in reads)]
 
@@ -110,7 +120,7 @@ class ChunksBack:
         lines = TokenLines(self.plan, tuple(returns))
         found = TokenReturns(self.plan, lines)
         body = [forward.tokens_call(), *self._again(forward.states)]
-        body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', SLOT)}" for s in states]
+        body += [f"{s.called} = {s.forward.loaded(f'{s.called}_kept_ptr', slot(s.of))}" for s in states]
         body += [state.found_loaded() for state in self.erasing]
         body += found.of(self.plan.y_return)
         for state in states:

@@ -10,11 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.emit.tokens import index_of, size_of
-from attngen.emit.triton.carrying import Carrying
+from attngen.emit.triton.carrying import HEAD, Carrying, of_piece
 from attngen.emit.triton.token_lines import padded
-
-PIECE = "(head * pieces + piece)"
-"""Where kernels keep what belongs to a piece of a head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +84,16 @@ class Passing:
 
     def stored(self) -> str:
         """What is left goes to memory."""
-        where = f"{self.name}_ptr + {PIECE} * {self.size} + {self.name}_place"
+        where = f"{self.name}_ptr + {of_piece()} * {self.size} + {self.name}_place"
         return f"tl.store({where}, {self.name}, mask={self.name}_inside)"
 
-    def followed(self) -> list[str]:
-        """The state past another piece."""
+    def followed(self, of: str = HEAD) -> list[str]:
+        """The state past another piece; whose it is says `of`."""
         state, name = self.state, self.name
-        made = self.made.loaded(f"{state}_made_ptr", PIECE)
+        made = self.made.loaded(f"{state}_made_ptr", of_piece(of))
         if not self.is_left:
             return [f"{state} += {made}"]
-        where = f"{name}_ptr + {PIECE} * {self.size} + {name}_place"
+        where = f"{name}_ptr + {of_piece()} * {self.size} + {name}_place"
         lines = [f"{name} = tl.load({where}, mask={name}_inside, other=0.0)"]
         left = f"tl.trans({name})" if self.back else name
         kept = f"_product({left}, {state}, EXACT)" if self.erases else f"{name} * {state}"

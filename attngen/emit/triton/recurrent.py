@@ -10,20 +10,24 @@ from attngen.emit.layout import laid_out
 from attngen.emit.live import sorted_imports
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.render import called_functions, functions, render
-from attngen.emit.tokens import Landed, distinct_matrices, landed, size_of
+from attngen.emit.tokens import Landed, landed, size_of
 from attngen.emit.triton import arguments as args
+from attngen.emit.triton.carrying import HEAD
+from attngen.emit.triton.carrying_back import CarryingBack
 from attngen.emit.triton.chunks import Chunks
 from attngen.emit.triton.chunks_back import ChunksBack
 from attngen.emit.triton.launcher import device_check
 from attngen.emit.triton.pieces import Passing
 from attngen.emit.triton.recurrent_arguments import CHOSEN, given
-from attngen.emit.triton.token_lines import sums_values
+from attngen.emit.triton.token_lines import own_axes, sums_values
+from attngen.emit.triton.token_returns import in_parts
 from attngen.schedule.chunks import ChunkPlan
+from attngen.schedule.configuration import ALL_VALUES, GPU_CHUNKS, GPU_CHUNKS_BY_TOKEN, GPU_CHUNKS_OF_MATRICES
 
 IMPORTS = ("import contextlib", "import math", "from collections.abc import Mapping", *OF_OPERATORS)
-WIDEST = 64
-"""Channels of values that a program carries, where values are independent of each other."""
 WARPS = 8
+SEGMENT = 256
+"""Tokens between states that are kept for gradients, which start from there."""
 
 
 def generate(plan: ChunkPlan) -> str:
@@ -36,7 +40,8 @@ def generate(plan: ChunkPlan) -> str:
     left = [each for each in map(Passing, Chunks(plan).states) if each.is_left]
     shown |= {
         "imports": sorted_imports(IMPORTS, ("from functools import lru_cache",) if tables else ()),
-        "segment": segment(plan),
+        "tiles": tiles(plan),
+        "segment": SEGMENT,
         "warps": WARPS,
         "kernels": kernels,
         "jit_support": _jit_support(kernels),
@@ -50,13 +55,18 @@ def generate(plan: ChunkPlan) -> str:
         "left_function": recurrences.shape_function(
             plan.variant, "_left_shapes", "Of what is left of them behind a piece.", [[each.size] for each in left]
         ),
-        "widest": "2**30" if sums_values(plan) else str(WIDEST),
+        "key_width": _key_width(plan),
+        "state_parts": _tuple(map(_parts, back.states)),
         "by_inputs": [_zeros(plan, each) for each in landed(plan)],
         "erasing": bool(back.erasing),
-        "erased_widths": _tuple(size_of(state.forward.state.value_axis) for state in back.erasing),
+        "erased_sizes": _tuple(
+            f"({_parts(state)}, N, {size_of(state.forward.state.value_axis)})" for state in back.erasing
+        ),
         "found_passed": [(f"{s.by_found}_ptr", f"by_found[{k}]") for k, s in enumerate(back.erasing)],
+        "found_given": "by_found, " if back.erasing else "",
+        "found_text": ", and those by what was erased to `by_found`" if back.erasing else "",
         "rooms_passed": _rooms_passed(plan, back),
-        "to_inputs": recurrences.to_inputs(plan, of_head="chunk"),
+        "to_inputs": recurrences.to_inputs(plan, of_head="chunk", before=("tile",)),
         "table_lines": tables,
         "passed": [f'"{each.name}": {each.value}' for each in given(plan) if each not in CHOSEN],
         "launching": functions("attngen.emit.support", "launches.py", ["_on", *(["_table"] if tables else [])]),
@@ -71,16 +81,31 @@ def _tuple(texts: Iterable[str]) -> str:
     return f"({', '.join(found)}{',' * (len(found) == 1)})"
 
 
-def segment(plan: ChunkPlan) -> int:
-    """Tokens of a chunk: few where they are taken one after the other, or where matrices fill the registers."""
-    one_by_one = any(state.by_channel or state.erases is not None for state in plan.states)
-    return 16 if one_by_one or distinct_matrices(plan) else 32
+def tiles(plan: ChunkPlan) -> list[tuple[int, ...]]:
+    """The table of tiles: all values in one where they are summed."""
+    by_channel, erases = (any(f(state) for state in plan.states) for f in (lambda s: s.by_channel, lambda s: s.erases))
+    several = (by_channel and erases) or any(row.matrix is not None for row in plan.rows)
+    table = GPU_CHUNKS_OF_MATRICES if several else GPU_CHUNKS_BY_TOKEN if by_channel or erases else GPU_CHUNKS
+    most = ALL_VALUES if sums_values(plan) else 0
+    return [(each.width, each.tokens, max(each.values, most), max(each.values_back, most)) for each in table]
+
+
+def _parts(state: CarryingBack) -> str:
+    """How many parts a gradient by a state has."""
+    return "1" if state.of == HEAD else "tiles"
+
+
+def _key_width(plan: ChunkPlan) -> str:
+    """How wide rows of keys are."""
+    sizes = ["D", *map(size_of, own_axes(plan))]
+    return f"max({', '.join(sizes)})" if len(sizes) > 1 else "D"
 
 
 def _zeros(plan: ChunkPlan, made: Landed) -> str:
-    """Room for the gradient by an input, where it is asked for."""
+    """Room for the gradient by an input, where it is asked for; where values are summed, for a part of each tile."""
     index = 3 + operators.trained_inputs(plan.variant).index(made.input)
-    return f"zeros({', '.join([f'wanted[{index}]', 'N' if made.of_token else 'chunks', *made.shape])})"
+    sizes = ["tiles" if in_parts(made) else "1", "N" if made.of_token else "chunks", *made.shape]
+    return f"zeros({', '.join([f'wanted[{index}]', *sizes])})"
 
 
 def _rooms_passed(plan: ChunkPlan, back: ChunksBack) -> list[tuple[str, str]]:

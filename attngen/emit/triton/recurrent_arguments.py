@@ -49,7 +49,7 @@ def given(plan: ChunkPlan) -> list[Given]:
 
 OF_DY = (Given("dy_ptr", "dy"), *(Given(f"dy_stride_{axis}", f"dy.stride({k})") for k, axis in enumerate("bhne")))
 """What kernels of the backward pass take of the gradient by y."""
-CHOSEN = (Given("of_piece", "of_piece"), Given("VALUE_TILE", "value_tile", True), Given("CHUNK", "SEGMENT", True))
+CHOSEN = (Given("of_piece", "of_piece"), Given("VALUE_TILE", "value_tile", True), Given("CHUNK", "chunk", True))
 """What passes choose of a call, where no name of the author's is in the way."""
 CONSTANTS = (*CHOSEN, Given("PRECISION", "_precision(q)", True), Given("EXACT", "_exact(q)", True))
 """That, and what else is known when kernels are compiled."""

@@ -45,6 +45,7 @@ class TokenLines:
         yield "e", ["e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]"]
         for axis in own_axes(self.plan):
             yield index_of(axis), [f"{index_of(axis)} = tl.arange(0, {padded(axis)})[None, :]"]
+        yield "part", ["part = head * value_tiles + value_tile"]
         yield from self._of_tokens()
         for name, last in LAST.items():
             yield from self._of_rows(name, f"{name}_stride_{last}", *(("e", "E") if name == "v" else ("c", "D")))

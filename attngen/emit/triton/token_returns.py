@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from attngen.emit.tokens import Landed, index_of, kept_axes, landed_by, size_of
-from attngen.emit.triton.carrying import SLOT
+from attngen.emit.triton.carrying import HEAD, PART, slot
 from attngen.emit.triton.carrying_back import Sums
 from attngen.emit.triton.matrices import matrix_name
 from attngen.emit.triton.token_lines import TokenLines
@@ -77,7 +77,11 @@ class TokenReturns:
     def _moved(self, made: Landed, channel: str, text: str, rows: str = "rows") -> Iterator[str]:
         """A share that goes to another channel, or to another token: it is added in memory."""
         self.moved.add(made.name)
-        start = f"(head * N + {rows}[:, None])" if made.of_token else f"({SLOT} + tl.zeros([CHUNK, 1], tl.int32))"
+        start = (
+            f"({_of(made)} * N + {rows}[:, None])"
+            if made.of_token
+            else f"({_slot(made)} + tl.zeros([CHUNK, 1], tl.int32))"
+        )
         place = f"{start} * {size_of(made.axes[0])} + {channel}" if made.axes else start
         yield from _added(made, place, f"tl.where({_inside(made)}, {text}, 0.0)", _inside(made))
 
@@ -85,7 +89,7 @@ class TokenReturns:
         """The same of what is first summed over the tokens of a chunk."""
         self.moved.add(made.name)
         axis = made.axes[0]
-        place = f"{SLOT} * {size_of(axis)} + {channel}"
+        place = f"{_slot(made)} * {size_of(axis)} + {channel}"
         yield from _added(made, place, _summed(made, text), f"{index_of(axis)} < {size_of(axis)}")
 
     def stores(self) -> Iterator[str]:
@@ -101,18 +105,31 @@ class TokenReturns:
     def _place(self, made: Landed) -> tuple[str, str]:
         """Where the sums of a program lie, and which of them exist."""
         if made.of_token:
-            start = "(head * N + rows[:, None])"
+            start = f"({_of(made)} * N + rows[:, None])"
             place = f"{start} * {size_of(made.axes[0])} + {index_of(made.axes[0])}" if made.axes else start
             return place, _inside(made)
         if not made.axes:
-            return f"{SLOT} + tl.zeros([1, 1], tl.int32)", "tl.full([1, 1], True, tl.int1)"
+            return f"{_slot(made)} + tl.zeros([1, 1], tl.int32)", "tl.full([1, 1], True, tl.int1)"
         *down, across = made.axes
         last = index_of(across)
         if not down:
-            return f"{SLOT} * {size_of(across)} + {last}", f"{last} < {size_of(across)}"
+            return f"{_slot(made)} * {size_of(across)} + {last}", f"{last} < {size_of(across)}"
         first = f"tl.trans({index_of(down[0])})"
-        place = f"({SLOT} * {size_of(down[0])} + {first}) * {size_of(across)} + {last}"
+        place = f"({_slot(made)} * {size_of(down[0])} + {first}) * {size_of(across)} + {last}"
         return place, f"({first} < {size_of(down[0])}) & ({last} < {size_of(across)})"
+
+
+def in_parts(made: Landed) -> bool:
+    """Whether each tile of values makes a part of a gradient."""
+    return "e" not in made.axes
+
+
+def _of(made: Landed) -> str:
+    return PART if in_parts(made) else HEAD
+
+
+def _slot(made: Landed) -> str:
+    return slot(_of(made))
 
 
 def _inside(made: Landed) -> str:

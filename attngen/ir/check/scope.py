@@ -33,7 +33,7 @@ MODULE_NAMES = frozenset(
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable Mapping NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field "
     "itertools getattr staticmethod WeakValueDictionary Sequence Iterable deque "
-    "STATES BY_STATES SEGMENT SHORTEST WARPS WIDEST".split()
+    "STATES BY_STATES SEGMENT SHORTEST TILES WARPS".split()
 )
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(

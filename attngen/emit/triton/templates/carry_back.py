@@ -5,11 +5,12 @@ def _carry_back(
     # % endfor
 ):
     """The gradients by the states of one head, from behind the last chunk of a piece to the front of the first."""
-    value_tile = 0
+    value_tiles = tl.cdiv(E, VALUE_TILE)
     program, piece, pieces = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
-    b = program // H
-    h = program % H
-    head = tl.cast(program, tl.int64)
+    value_tile = program % value_tiles
+    b = program // value_tiles // H
+    h = program // value_tiles % H
+    head = tl.cast(b, tl.int64) * H + h
     chunks = tl.cdiv(N, CHUNK)
     # % for line in place_lines + start_back_lines
     __line__

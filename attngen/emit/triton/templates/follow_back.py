@@ -6,8 +6,10 @@ def _follow_back(
     # % endfor
 ):
     """The gradients by the states of one head, from piece to piece."""
-    value_tile = 0
-    head = tl.cast(tl.program_id(0), tl.int64)
+    value_tiles = tl.cdiv(E, VALUE_TILE)
+    program = tl.program_id(0)
+    value_tile = program % value_tiles
+    head = tl.cast(program // value_tiles, tl.int64)
     # % for line in follow_place_lines + follow_back_start_lines
     __line__
     # % endfor

@@ -19,9 +19,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-SEGMENT = __segment__  # tokens of a chunk; gradients start from the states that are kept in front of each
+TILES = [
+    # channels of keys up to which; tokens of a chunk; channels of values of a program, and of one that sums gradients
+    # % for entry in tiles
+    __entry__,
+    # % endfor
+]
+SEGMENT = __segment__  # tokens between states that are kept for gradients
 WARPS = __warps__
-WIDEST = __widest__  # channels of values that a program carries, if not all
 SHORTEST = 8  # chunks of a piece, where several programs share a head
 # % for line in schema
 __line__
@@ -41,19 +46,19 @@ __recurring__
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, ...]:
-    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each chunk."""
+    """y [B, H, N, E], each state behind the last token and, where they are trained, in front of each segment."""
     *given, trained = arguments
     sizes, common = _packed(*given)
-    B, H, N, _, _, E = sizes[:6]
-    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    B, H, N, _, D, E__unpacked_sizes__ = sizes
+    chunk, value_tile, _ = _tiling(__key_width__, E)
+    q, chunks, shapes = given[0], triton.cdiv(N, chunk), _state_shapes(*sizes)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     before = [None if state is None else state.float().contiguous() for state in given[__states_in__]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
-    value_tile = min(_padded(E), WIDEST)
     tiles = triton.cdiv(E, value_tile) * B * H
     pieces, of_piece = _pieces(tiles, chunks, q.device)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": SEGMENT, "of_piece": of_piece}
+    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece}
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
@@ -103,7 +108,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-    return y, *carried, *(kept if trained else [y.new_empty((B, H, 0), dtype=torch.float32) for _ in kept])
+    return y, *carried, *(_of_segments(state, chunks, SEGMENT // chunk if trained else 0) for state in kept)
 
 
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -116,13 +121,15 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # % endfor
     sizes, common = _packed(*given__seen_argument__)
     B, H, N, _, D, E__unpacked_sizes__ = sizes
-    q, chunks, shapes = given[0], triton.cdiv(N, SEGMENT), _state_shapes(*sizes)
+    chunk, forward_tile, value_tile = _tiling(__key_width__, E)
+    q, chunks, tiles = given[0], triton.cdiv(N, chunk), triton.cdiv(E, value_tile)
     dy = torch.zeros((B, H, N, E), dtype=q.dtype, device=q.device) if dy is None else dy
 
     def zeros(asked: bool, *shape: int) -> Tensor | None:
         return torch.zeros((B, H, *shape), dtype=torch.float32, device=q.device) if asked else None
 
-    rows = [zeros(wanted[0], N, D), zeros(wanted[1], N, D), zeros(wanted[2], N, E)]
+    # Where values are summed, each tile of them makes a part.
+    rows = [zeros(wanted[0], tiles, N, D), zeros(wanted[1], tiles, N, D), zeros(wanted[2], 1, N, E)]
     # % if by_inputs
     inputs = [
         # % for line in by_inputs
@@ -130,69 +137,20 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         # % endfor
     ]
     # % endif
+    shapes = [(part, *shape) for part, shape in zip(__state_parts__, _state_shapes(*sizes), strict=True)]
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
-    behind = [None if state is None else state.contiguous() for state in by_states]
-    back = [torch.empty_like(state) for state in kept]
     # % if erasing
     # The gradients by what tokens found where they erased.
-    by_found = [torch.empty((B, H, N, width), dtype=torch.float32, device=q.device) for width in __erased_widths__]
+    by_found = [torch.empty((B, H, *sizes), dtype=torch.float32, device=q.device) for sizes in __erased_sizes__]
     # % endif
-    pieces, of_piece = _pieces(B * H, chunks, q.device)
-    common |= {"VALUE_TILE": _padded(E), "CHUNK": SEGMENT, "of_piece": of_piece}
+    common |= {"CHUNK": chunk}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
-        if pieces > 1:
-            made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
-            # % if left_states
-            left = _left_by_pieces(sizes, pieces, common, q.device)
-            # % endif
-            _carry_back[(B * H, pieces)](
-                # % for called, number in states
-                __called___kept_ptr=kept[__number__],
-                d___called___out_ptr=None,
-                d___called___in_ptr=made[__number__],
-                d___called___kept_ptr=None,
-                # % endfor
-                # % for output, room in found_passed
-                __output__=None,
-                # % endfor
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
-            _follow_back[(B * H,)](
-                pieces=pieces,
-                # % for called, number in states
-                d___called___out_ptr=behind[__number__],
-                d___called___made_ptr=made[__number__],
-                d___called___front_ptr=front[__number__],
-                d___called___in_ptr=states[__number__],
-                # % endfor
-                # % for called, number in left_states
-                __called___left_ptr=left[__number__],
-                # % endfor
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
-            behind = front
-        if B * H > 0:
-            _carry_back[(B * H, pieces)](
-                # % for called, number in states
-                __called___kept_ptr=kept[__number__],
-                d___called___out_ptr=behind[__number__],
-                d___called___in_ptr=states[__number__] if pieces == 1 else None,
-                d___called___kept_ptr=back[__number__],
-                # % endfor
-                # % for output, room in found_passed
-                __output__=__room__,
-                # % endfor
-                **of_dy,
-                **common,
-                num_warps=WARPS,
-            )
+        kept = _again(kept, sizes, common | {"VALUE_TILE": forward_tile, "of_piece": SEGMENT // chunk})
+        common |= {"VALUE_TILE": value_tile, "of_piece": chunks}
+        back = _carried_back(by_states, kept, states, shapes, __found_given__sizes, common, of_dy)
         if B * H * N > 0:
-            _return[(B * H * chunks,)](
+            _return[(tiles * B * H * chunks,)](
                 # % for called, number in states
                 __called___kept_ptr=kept[__number__],
                 d___called___kept_ptr=back[__number__],
@@ -204,7 +162,100 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
+    rows, states = ([None if total is None else total.sum(2) for total in each] for each in (rows, states))
     return _handed_on(rows, __inputs_passed__, states, given, wanted)
+
+
+def _again(kept: list[Tensor], sizes: tuple[int, ...], common: dict[str, Any]) -> list[Tensor]:
+    """States in front of each chunk, from those in front of segments."""
+    B, H, N, _, _, E = sizes[:6]
+    found = _for_pieces(B * H, triton.cdiv(N, common["CHUNK"]), _state_shapes(*sizes), kept[0].device)
+    if B * H * N > 0:
+        _carry[(triton.cdiv(E, common["VALUE_TILE"]) * B * H, triton.cdiv(N, SEGMENT))](
+            # % for called, number in states
+            __called___in_ptr=kept[__number__],
+            __called___out_ptr=None,
+            __called___kept_ptr=found[__number__],
+            # % endfor
+            **common,
+            num_warps=WARPS,
+        )
+    return found
+
+
+def _carried_back(
+    by_states: list[Tensor | None],
+    kept: list[Tensor],
+    states: list[Tensor | None],
+    shapes: list[tuple[int, ...]],
+    # % if erasing
+    by_found: list[Tensor],
+    # % endif
+    sizes: tuple[int, ...],
+    common: dict[str, Any],
+    of_dy: dict[str, Any],
+) -> list[Tensor]:
+    """Gradients by the states behind each chunk; those by states that were given go to `states`__found_text__."""
+    B, H, N, _, _, E = sizes[:6]
+    device = kept[0].device
+    chunks, programs = triton.cdiv(N, common["CHUNK"]), triton.cdiv(E, common["VALUE_TILE"]) * B * H
+    pieces, of_piece = _pieces(programs, chunks, device)
+    common = common | {"of_piece": of_piece}
+    back = _for_pieces(B * H, chunks, shapes, device)
+    behind = [
+        None if state is None else _first_of(state, shape[0]) for state, shape in zip(by_states, shapes, strict=True)
+    ]
+    if pieces > 1:
+        made, front = (_for_pieces(B * H, pieces, shapes, device) for _ in range(2))
+        # % if left_states
+        left = _left_by_pieces(sizes, pieces, common, device)
+        # % endif
+        _carry_back[(programs, pieces)](
+            # % for called, number in states
+            __called___kept_ptr=kept[__number__],
+            d___called___out_ptr=None,
+            d___called___in_ptr=made[__number__],
+            d___called___kept_ptr=None,
+            # % endfor
+            # % for output, room in found_passed
+            __output__=None,
+            # % endfor
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+        _follow_back[(programs,)](
+            pieces=pieces,
+            # % for called, number in states
+            d___called___out_ptr=behind[__number__],
+            d___called___made_ptr=made[__number__],
+            d___called___front_ptr=front[__number__],
+            d___called___in_ptr=states[__number__],
+            # % endfor
+            # % for called, number in left_states
+            __called___left_ptr=left[__number__],
+            # % endfor
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+        behind = front
+    if programs > 0:
+        _carry_back[(programs, pieces)](
+            # % for called, number in states
+            __called___kept_ptr=kept[__number__],
+            d___called___out_ptr=behind[__number__],
+            d___called___in_ptr=states[__number__] if pieces == 1 else None,
+            d___called___kept_ptr=back[__number__],
+            # % endfor
+            # % for output, room in found_passed
+            __output__=__room__,
+            # % endfor
+            **of_dy,
+            **common,
+            num_warps=WARPS,
+        )
+    return back
 
 
 # % for line in shape_function
@@ -255,6 +306,26 @@ def _packed(
         # % endfor
     }
     return (B, H, N, M, D, E__unpacked_sizes__), common
+
+
+def _tiling(width: int, E: int) -> tuple[int, int, int]:
+    """Tokens of a chunk, channels of values of a program, and of one that sums gradients, for keys of some width."""
+    _, chunk, *tiles = next((entry for entry in TILES if entry[0] >= width), TILES[-1])
+    values, values_back = (min(most, _padded(E)) for most in tiles)
+    return chunk, values, values_back
+
+
+def _of_segments(state: Tensor, chunks: int, step: int) -> Tensor:
+    """Of a state in front of each chunk, that in front of each segment of some chunks; nothing where there are none."""
+    B, H, numbers = state.shape
+    of_chunks = state.view(B, H, chunks, numbers // max(chunks, 1))
+    return (of_chunks[:, :, ::step] if step else of_chunks[:, :, :0]).flatten(2).contiguous()
+
+
+def _first_of(state: Tensor, parts: int) -> Tensor:
+    """A gradient as the first of some parts that sum up to it."""
+    others = state.new_zeros((*state.shape[:2], parts - 1, *state.shape[2:]))
+    return torch.cat([state[:, :, None], others], 2)
 
 
 def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]:

@@ -5,12 +5,12 @@ def _return(
     # % endfor
 ):
     """The gradients by what the tokens of one chunk of a head are given."""
-    value_tile = 0
-    chunks = tl.cdiv(N, CHUNK)
+    value_tiles, chunks = tl.cdiv(E, VALUE_TILE), tl.cdiv(N, CHUNK)
     program = tl.program_id(0)
-    chunk = program % chunks
-    b = program // chunks // H
-    h = program // chunks % H
+    value_tile = program % value_tiles
+    chunk = program // value_tiles % chunks
+    b = program // value_tiles // chunks // H
+    h = program // value_tiles // chunks % H
     head = tl.cast(b, tl.int64) * H + h
     first = chunk * CHUNK
     # % for line in return_lines
