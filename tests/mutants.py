@@ -268,6 +268,8 @@ FAULTS = [
     Fault("chunk gradients: nothing goes to what is carried in", 'attngen/emit/cpp/carrying_back.py', 'return [f"if (call.d_{name}_in)', 'return [f"if (false)', CHUNKS),
     Fault("chunk gradients: channels of values decay as one", 'attngen/emit/cpp/recalling.py', 'left = f"&decays.since[rows * {self.forward.depth}]" if', 'left = "&decays.since[0]" if', CHUNKS),
     Fault("chunk gradients: columns fade by the factor of the first", 'attngen/emit/cpp/recalling.py', 'self.state.by_channel and across', 'False and across', CHUNKS),
+    Fault("steps: states that no cache holds lose the end of each row", "attngen/emit/cpp/support/steps.cpp", "n < count; n += 4", "n + 4 < count; n += 4", "tests/runtime/test_recurrent_kernels.py -k no_cache"),
+    Fault("steps: what is read while rows pass by is the state before", "attngen/emit/cpp/support/steps.cpp", "read[e] += by * now", "read[e] += by * from[e]", "tests/runtime/test_recurrent_kernels.py -k step"),
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),

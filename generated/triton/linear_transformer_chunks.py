@@ -935,9 +935,9 @@ def _follow_back(
     program = tl.program_id(0)
     value_tile = program % value_tiles
     head = tl.cast(program // value_tiles, tl.int64)
-    part = head * value_tiles + value_tile
     c = tl.arange(0, D_PADDED)[None, :]
     e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
+    part = head * value_tiles + value_tile
     S_place = tl.trans(c) * E + e
     S_inside = (tl.trans(c) < D) & (e < E)
     z_place = tl.trans(c)

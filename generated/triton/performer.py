@@ -1017,9 +1017,9 @@ def _follow_back(
     program = tl.program_id(0)
     value_tile = program % value_tiles
     head = tl.cast(program // value_tiles, tl.int64)
-    part = head * value_tiles + value_tile
     e = value_tile * VALUE_TILE + tl.arange(0, VALUE_TILE)[None, :]
     m = tl.arange(0, m_PADDED)[None, :]
+    part = head * value_tiles + value_tile
     S_place = e * size_m + tl.trans(m)
     S_inside = (e < E) & (tl.trans(m) < size_m)
     z_place = tl.trans(m)

@@ -77,6 +77,28 @@ def test_a_step_is_a_call_with_a_state(backend: str) -> None:
     assert after.position == 9 and isinstance(after, State)
 
 
+@pytest.mark.parametrize("width", [128, 131])
+def test_states_that_no_cache_holds(width: int) -> None:
+    """They go to memory in another way, line by line where these lie well; the numbers are those of a few heads."""
+    text = """attention a { input g[b, h, t]: float  input beta[b, h, t]: float  let u = l2norm(k)
+      state S = exp(g[b, h, t]) * (S - beta[b, h, t] * outer(u, dot(u, S))) + beta[b, h, t] * outer(u, v)
+      state T = exp(g[b, h, t]) * T + outer(k, v)  out dot(q, S) + dot(q, T) + dot(q, prev(T)) + dot(k, T) }"""
+    heads, generator = 1 + 2**24 // width**2, torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, heads, 1, width, generator=generator) for _ in range(3))
+    g, beta = -torch.rand(1, heads, 1, generator=generator), torch.rand(1, heads, 1, generator=generator)
+    states = {name: torch.randn(1, heads, width, width, generator=generator) for name in "ST"}
+
+    def stepped(some: slice) -> list[Tensor]:
+        few = State({name: state[:, some] for name, state in states.items()}, 1)
+        step = kernel(text, "cpp").step
+        y, after = step(q[:, some], k[:, some], v[:, some], few, g=g[:, some], beta=beta[:, some])
+        return [y, *after.values.values()]
+
+    found = stepped(slice(None))
+    for some in (slice(3), slice(-3, None)):
+        assert all(torch.equal(one[:, some], other) for one, other in zip(found, stepped(some), strict=True))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_kernels_are_pickled(backend: str) -> None:
     text = "attention a(rate: float = 0.5) { state S = rate * S + outer(k, v)  out dot(q, S) }"

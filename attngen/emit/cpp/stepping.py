@@ -22,12 +22,10 @@ def step_lines(made: Carrying) -> list[str]:
         lines.append(f"float* const found = {at(made.found)};")
         lines.append(_read(made, at(state.erases.name), "state", "found"))
         back = f"{at(state.erased.name)}, found"
-    lines += _readings(made, (each for each in state.readings if each.before), "state")
-    decay = ONES if state.decay is None else at(state.decay.name)
-    written = f"{at(state.key.name)}, {at(state.value.name)}, {back}"
-    sizes = f"{made.count}, {made.values}"
-    lines.append(f"write_state({sizes}, state, {decay}, {int(state.by_channel)}, {written}, next);")
-    return [*lines, *_readings(made, (each for each in state.readings if not each.before), "next")]
+    lines += [_read(made, at(each.row.name), "state", at(each.name)) for each in state.readings if each.before]
+    after = [each for each in state.readings if not each.before]
+    lines.append(_write(made, back, after[:1]))
+    return [*lines, *(_read(made, at(each.row.name), "next", at(each.name)) for each in after[1:])]
 
 
 def is_stepped(states: Iterable[StatePlan]) -> bool:
@@ -35,8 +33,15 @@ def is_stepped(states: Iterable[StatePlan]) -> bool:
     return all(Carrying(state).keys_first for state in states)
 
 
-def _readings(made: Carrying, readings: Iterable[ReadingPlan], state: str) -> list[str]:
-    return [_read(made, at(each.row.name), state, at(each.name)) for each in readings]
+def _write(made: Carrying, back: str, read: list[ReadingPlan]) -> str:
+    """The state behind the token, and what is read of it while its rows pass by."""
+    state = made.state
+    decay = ONES if state.decay is None else at(state.decay.name)
+    rows = f"state, {decay}, {int(state.by_channel)}, {at(state.key.name)}, {at(state.value.name)}, {back}, next"
+    reading = f"{at(read[0].row.name)}, {at(read[0].name)}" if read else "nullptr, nullptr"
+    line = f"call.B * H * {made.size} > FAR ? {made.place} : nullptr"
+    how = f"{str(state.erases is not None).lower()}, {str(bool(read)).lower()}"
+    return f"write_state<{how}>({made.count}, {made.values}, {rows}, {reading}, {line});"
 
 
 def _read(made: Carrying, row: str, state: str, target: str) -> str:

@@ -84,7 +84,7 @@ class Chunks:
         passing, names = [Passing(state) for state in self.states], [state.called for state in self.states]
         left = [each for each in passing if each.is_left]
         lines, place = TokenLines(self.plan, self.plan.rows), [line for each in left for line in each.place()]
-        both = [*self.place_lines(), *place]
+        both = self.passing_place()
         calls = [f"{each.name} = {left_call(each.made)}" for each in left]
         front = [each.stored(each.called, f"{each.called}_front_ptr", of_piece()) for each in self.states]
         arguments = [f"{each.name}_ptr" for each in left]
@@ -102,6 +102,11 @@ class Chunks:
             "follow_lines": shown([line for each in passing for line in each.followed()], 8),
             "finish_lines": shown([each.stored(each.called, f"{each.called}_out_ptr", HEAD) for each in self.states]),
         }
+
+    def passing_place(self) -> list[str]:
+        """Where states lie, and what pieces leave of them."""
+        left = [each for each in map(Passing, self.states) if each.is_left]
+        return [*self.place_lines(), *(line for each in left for line in each.place())]
 
     def place_lines(self) -> list[str]:
         """Where states lie in memory."""

@@ -86,23 +86,20 @@ class ChunksBack:
         }
 
     def _follow_back(self) -> dict[str, object]:
-        states, made = self.states, self.forward.passing_values()
+        states = self.states
         followed = [line for state in states for line in Passing(state.forward, back=True).followed(state.of)]
         front = [
             state.forward.stored(state.called, f"{state.called}_front_ptr", of_piece(state.of)) for state in states
         ]
         ends = [f"{state.called}_{end}_ptr" for state in states for end in ("out", "made", "front", "in")]
         left = [f"{each.name}_ptr" for each in map(Passing, self.forward.states) if each.is_left]
-        parts = TokenLines(self.plan, ()).opening([*followed, *front])
+        start = [x for s in states for x in start_lines(s.forward, s.called, "out", s.of)]
+        place = self.forward.passing_place()
+        opening = TokenLines(self.plan, self.plan.rows).opening([*place, *start, *followed, *front])
         return {
-            "follow_place_lines": [
-                *shown(line for line in parts if line.startswith("part = ")),
-                *made["follow_place_lines"],
-            ],
+            "follow_place_lines": shown([*opening, *place]),
             "follow_back_arguments": [*left, *ends],
-            "follow_back_start_lines": shown(
-                [x for s in states for x in start_lines(s.forward, s.called, "out", s.of)]
-            ),
+            "follow_back_start_lines": shown(start),
             "front_back_lines": shown(front, 8),
             "follow_back_lines": shown(followed, 8),
             "finish_back_lines": shown([x for s in states for x in given_lines(s.forward, s.called, "in", s.of)]),

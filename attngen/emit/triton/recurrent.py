@@ -83,7 +83,8 @@ def _tuple(texts: Iterable[str]) -> str:
 
 def tiles(plan: ChunkPlan) -> list[tuple[int, ...]]:
     """The table of tiles: all values in one where they are summed."""
-    by_channel, erases = (any(f(state) for state in plan.states) for f in (lambda s: s.by_channel, lambda s: s.erases))
+    by_channel = any(state.by_channel for state in plan.states)
+    erases = any(state.erases is not None for state in plan.states)
     several = (by_channel and erases) or any(row.matrix is not None for row in plan.rows)
     table = GPU_CHUNKS_OF_MATRICES if several else GPU_CHUNKS_BY_TOKEN if by_channel or erases else GPU_CHUNKS
     most = ALL_VALUES if sums_values(plan) else 0
