@@ -1566,7 +1566,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     shapes = [(part, *shape) for part, shape in zip((1,), _state_shapes(*sizes), strict=True)]
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[5:6], shapes, strict=True)]
     # The gradients by what tokens found where they erased.
-    by_found = [torch.empty((B, H, *sizes), dtype=torch.float32, device=q.device) for sizes in ((1, N, E),)]
+    by_found = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in ((1, N, E),)]
     common |= {"CHUNK": chunk}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
@@ -1616,7 +1616,7 @@ def _carried_back(
     common: dict[str, Any],
     of_dy: dict[str, Any],
 ) -> list[Tensor]:
-    """Gradients by the states behind each chunk; those by states that were given go to `states`, and those by what was erased to `by_found`."""
+    """Gradients by the states behind each chunk; `states` take those by what was given, `by_found` by what was found."""
     B, H, N, _, _, E = sizes[:6]
     device = kept[0].device
     chunks, programs = triton.cdiv(N, common["CHUNK"]), triton.cdiv(E, common["VALUE_TILE"]) * B * H

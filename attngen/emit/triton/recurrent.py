@@ -64,7 +64,7 @@ def generate(plan: ChunkPlan) -> str:
         ),
         "found_passed": [(f"{s.by_found}_ptr", f"by_found[{k}]") for k, s in enumerate(back.erasing)],
         "found_given": "by_found, " if back.erasing else "",
-        "found_text": ", and those by what was erased to `by_found`" if back.erasing else "",
+        "found_text": ", `by_found` by what was found" if back.erasing else "",
         "rooms_passed": _rooms_passed(plan, back),
         "to_inputs": recurrences.to_inputs(plan, of_head="chunk", before=("tile",)),
         "table_lines": tables,

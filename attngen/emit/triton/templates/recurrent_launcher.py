@@ -141,7 +141,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[__states_wanted__], shapes, strict=True)]
     # % if erasing
     # The gradients by what tokens found where they erased.
-    by_found = [torch.empty((B, H, *sizes), dtype=torch.float32, device=q.device) for sizes in __erased_sizes__]
+    by_found = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in __erased_sizes__]
     # % endif
     common |= {"CHUNK": chunk}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
@@ -195,7 +195,7 @@ def _carried_back(
     common: dict[str, Any],
     of_dy: dict[str, Any],
 ) -> list[Tensor]:
-    """Gradients by the states behind each chunk; those by states that were given go to `states`__found_text__."""
+    """Gradients by the states behind each chunk; `states` take those by what was given__found_text__."""
     B, H, N, _, _, E = sizes[:6]
     device = kept[0].device
     chunks, programs = triton.cdiv(N, common["CHUNK"]), triton.cdiv(E, common["VALUE_TILE"]) * B * H
