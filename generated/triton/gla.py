@@ -1366,7 +1366,7 @@ def _carried_back(
     common: dict[str, Any],
     of_dy: dict[str, Any],
 ) -> list[Tensor]:
-    """Gradients by the states behind each chunk; `states` take those by what was given."""
+    """Gradients by states behind each chunk; `states` take those by what was given."""
     B, H, N, _, _, E = sizes[:6]
     device = kept[0].device
     chunks, programs = triton.cdiv(N, common["CHUNK"]), triton.cdiv(E, common["VALUE_TILE"]) * B * H
