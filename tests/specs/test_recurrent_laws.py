@@ -124,15 +124,20 @@ def test_backward_is_forward_on_what_is_flipped() -> None:
     assert torch.equal(kernel("retention_reverse")(q, k, v, gamma=gamma), flipped)
 
 
-@pytest.mark.parametrize(("width", "values"), [(1, 1), (3, 256), (256, 5), (100, 33)])
-@pytest.mark.parametrize("name", ["gla", "kda", "performer"])
-def test_widths(name: str, width: int, values: int) -> None:
+WIDTHS = [(1, 1), (3, 256), (256, 5), (100, 33)]
+CASES = [(name, "cpp", *widths) for name in ("gla", "kda", "performer") for widths in WIDTHS]
+CASES += [("mamba2", "triton", 72, 40), ("performer", "triton", 5, 40)]
+
+
+@pytest.mark.parametrize(("name", "backend", "width", "values"), CASES)
+def test_widths(name: str, backend: str, width: int, values: int) -> None:
+    """In Triton those that programs take in several tiles."""
     variant = SPECS[name]
     q, k, v = rows(19, 2, width, values)
     sizes = {"b": 2, "h": 2, "t": 19, "c": width, "e": values, "m": 130}
     generator = torch.Generator().manual_seed(2)
     inputs = {one.name: torch.rand([sizes[a] for a in one.axes], generator=generator) for one in variant.inputs}
-    inputs = {given: -x if given == "g" else x for given, x in inputs.items()}
+    inputs = {given: -x if given in ("g", "A") else x for given, x in inputs.items()}
     call = Given((q, k / width**0.5, v), inputs, {})
-    agrees(variant, call, 0)
-    gradients_agree(variant, call, 0)
+    agrees(variant, call, 0, backend)
+    gradients_agree(variant, call, 0, backend)
