@@ -559,8 +559,8 @@ inline void write_far(const float* from, int64_t count, float* to) {
 }
 
 // A state behind its next token: next[c][e] = decay[c] * state[c][e] + key[c] * value[e], and erased[c] * found[e] if a
-// token erases; and what `row` reads of it, if it does. `step`: from one decay to the next, 0 where all rows decay alike.
-// `line` is room for a row on its way past caches, null where caches hold the states.
+// token erases; and what `row` reads of it, if there is one. `step`: from one decay to the next, 0 where all rows decay
+// alike. `line` is room for a row on its way past caches, null where caches hold the states.
 template <bool ERASES, bool READS>
 [[gnu::noinline]] void write_state(
     int64_t depth, int64_t width, const float* __restrict__ state, const float* decay, int64_t step, const float* key,
