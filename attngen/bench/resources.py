@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import TILED, Binary, compile_for, starts
+from attngen.runtime.cross import TILED, compile_for, starts
+from attngen.runtime.inspect.usage import usage
 from attngen.schedule.configuration import GPU_BACKWARD_SPACE, Configuration
-
-ARCHITECTURES = {"cuda:80": (80, "sm_80"), "cuda:90": (90, "sm_90a"), "cuda:100": (100, "sm_100a")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +39,9 @@ def measured(variant: Variant, target: str, dtype: str, width: int) -> Iterator[
     binary = compile_for(variant, target, dtype=dtype, width=width)
     for kernel in [name for name in binary.kernels if name != "forward"]:
         start = starts(variant, kernel, width, dtype)
-        registers, spilled = usage(binary, kernel)
-        first = Row(variant.name, kernel, dtype, width, start, registers, spilled, binary.shared[kernel], spilled)
-        yield first if spilled == 0 or kernel not in TILED else _without_spills(variant, target, first)
+        used, shared = usage(binary.kernels[kernel], target), binary.shared[kernel]
+        first = Row(variant.name, kernel, dtype, width, start, used.registers, used.spills, shared, used.spills)
+        yield first if used.spills == 0 or kernel not in TILED else _without_spills(variant, target, first)
 
 
 def _without_spills(variant: Variant, target: str, first: Row) -> Row:
@@ -54,9 +49,9 @@ def _without_spills(variant: Variant, target: str, first: Row) -> Row:
     for each in sorted(GPU_BACKWARD_SPACE, key=_size, reverse=True):
         options = dict(zip(("QUERY_TILE", "KEY_TILE", "num_warps", "num_stages"), _tuple(each), strict=True))
         binary = compile_for(variant, target, dtype=first.dtype, width=first.width, only=first.kernel, options=options)
-        registers, spilled = usage(binary, first.kernel)
-        if spilled == 0:
-            found = (first.variant, first.kernel, first.dtype, first.width, _tuple(each), registers, 0)
+        used = usage(binary.kernels[first.kernel], target)
+        if used.spills == 0:
+            found = (first.variant, first.kernel, first.dtype, first.width, _tuple(each), used.registers, 0)
             return Row(*found, binary.shared[first.kernel], first.spilled)
     return first
 
@@ -68,19 +63,3 @@ def _size(configuration: Configuration) -> tuple[int, int]:
 
 def _tuple(configuration: Configuration) -> tuple[int, int, int, int]:
     return configuration.query_tile, configuration.key_tile, configuration.warps, configuration.stages
-
-
-def usage(binary: Binary, kernel: str) -> tuple[int, int]:
-    """Registers of a thread, and bytes that it spills."""
-    from triton.backends.nvidia.compiler import get_ptxas
-
-    capability, name = ARCHITECTURES[binary.target]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "kernel.ptx")
-        path.write_text(str(binary.kernels[kernel]["ptx"]), encoding="utf-8")
-        command = [get_ptxas(capability).path, "-v", f"-arch={name}", str(path), "-o", str(path.with_suffix(".cubin"))]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    registers = re.search(r"Used (\d+) registers", done.stderr)
-    spilled = re.search(r"(\d+) bytes spill stores", done.stderr)
-    assert registers and spilled, done.stderr
-    return int(registers[1]), int(spilled[1])

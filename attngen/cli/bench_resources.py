@@ -46,8 +46,9 @@ def resources(
     from rich.console import Console
     from rich.progress import track
 
-    from attngen.bench.resources import ARCHITECTURES, measured
+    from attngen.bench.resources import measured
     from attngen.ir.load import load_all
+    from attngen.runtime.inspect.usage import ARCHITECTURES
 
     if target not in ARCHITECTURES:
         raise typer.BadParameter(f"choose one of {', '.join(ARCHITECTURES)}", param_hint="--target")

@@ -28,7 +28,9 @@ def compile_(
     target: Annotated[
         list[str], typer.Option(help="Also compile for cuda:80, cuda:90, cuda:100 or hip:gfx942.")
     ] = NoSet,
-    emit: Annotated[str, typer.Option(help="With --target: stages to write, such as ptx,cubin.")] = "",
+    emit: Annotated[
+        str, typer.Option(help="With --target: stages to write, of ttir, ttgir, llir, ptx, cubin, sass.")
+    ] = "",
     dtype: Annotated[str, typer.Option(help="With --target: float32, bfloat16 or float16.")] = "bfloat16",
     as_json: AsJson = False,
 ) -> None:
@@ -77,6 +79,7 @@ def _written(path: Path, text: str, is_check: bool) -> str:
 
 def _cross_compiled(variant: Variant, target: str, dtype: str, stages: list[str], output: Path) -> list[dict[str, str]]:
     from attngen.runtime.cross import TARGETS, compile_for
+    from attngen.runtime.inspect.usage import machine_code
 
     if target not in TARGETS:
         fail(f"there is no target `{target}`; choose one of {', '.join(TARGETS)}")
@@ -84,6 +87,8 @@ def _cross_compiled(variant: Variant, target: str, dtype: str, stages: list[str]
     report = [{"file": f"{variant.name} for {target} in {dtype}", "status": "compiled"}]
     for kernel, stage in product(binary.kernels, stages):
         found = binary.kernels[kernel]
+        if stage == "sass" and "cubin" in found:
+            found = {**found, "sass": machine_code(found)}
         if stage not in found:
             fail(f"{target} has no stage `{stage}`; it has {', '.join(found)}")
         name = variant.name if kernel == "forward" else f"{variant.name}.{kernel}"

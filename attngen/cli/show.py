@@ -23,7 +23,16 @@ def show(
     ] = False,
     tiles: Annotated[bool, typer.Option("--tiles", help="The tile map of each kind of heads.")] = False,
     source: Annotated[bool, typer.Option("--source", help="The generated kernel.")] = False,
+    resources: Annotated[
+        bool, typer.Option("--resources", help="What Triton kernels take of a GPU, compiled without one.")
+    ] = False,
     backend: Annotated[str, typer.Option(help="For --source: triton or cpp.")] = "triton",
+    target: Annotated[
+        list[str], typer.Option(help="For --resources: cuda:80, cuda:90, cuda:100, hip:gfx942; may be repeated.")
+    ] = NoSet,
+    dtype: Annotated[str, typer.Option(help="For --resources: float32, bfloat16 or float16.")] = "bfloat16",
+    width: Annotated[int, typer.Option(help="For --resources: channels of a head.", min=1)] = 64,
+    as_json: Annotated[bool, typer.Option("--json", help="For --resources: print JSON for programs.")] = False,
     shape: Annotated[str, typer.Option(help="For --tiles: H,N,M.")] = "8,4096,4096",
     tile: Annotated[str, typer.Option(help="For --tiles: queries,keys of a tile.")] = "128,128",
     query: Annotated[
@@ -39,6 +48,11 @@ def show(
     from attngen.ir.nodes import Recurrent
 
     variant = load(spec, name)
+    if resources:
+        from attngen.cli.show_resources import show_resources
+
+        show_resources(variant, target or ["cuda:90"], dtype, width, as_json)
+        return
     everything = not (passes or bounds or tiles or source)
     if isinstance(variant.body, Recurrent) and not source:
         _show_recurrence(variant, passes or everything)

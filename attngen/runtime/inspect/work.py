@@ -1,0 +1,73 @@
+"""What a loop keeps a processor busy with, and how long one round of it takes at best."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attngen.runtime.inspect.chips import Chip
+from attngen.runtime.inspect.loops import Instruction, Loop
+from attngen.runtime.inspect.pipes import TCGEN05, Pipe, described, pipe_of, products_of
+
+SCHEDULERS = 4
+"""Parts of a processor that issue one instruction of a warp each cycle."""
+CONSTANT = re.compile(r"(UR\d+), (0x[0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One round of a loop, of one program.
+
+    `counts`: instructions of a warp for each pipe. `matrix`: the kind of products, and `products` their floating-point
+    operations. `busy`: cycles for which each pipe, and the issue of instructions, are taken. `cycles`: what a round
+    takes where so many programs are `resident`: as long as its busiest part, and what other parts could not do beside.
+    """
+
+    counts: Mapping[str, int]
+    matrix: str
+    products: float
+    busy: Mapping[str, float]
+    cycles: float
+
+    @property
+    def of_peak(self) -> float:
+        """The part of the time in which products are made."""
+        return self.busy["matrix"] / self.cycles if self.cycles else 0.0
+
+
+def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "") -> Work:
+    """What one round of a loop comes to; `code` is the whole kernel, where descriptors of products stand."""
+    counts = {pipe.value: 0 for pipe in Pipe}
+    for each in loop.body:
+        counts[pipe_of(each.opcode).value] += 1
+    kinds = [each for each in loop.body if pipe_of(each.opcode) is Pipe.MATRIX]
+    products = sum(products_of(each.opcode) * warps or _by_descriptor(each, code) for each in kinds)
+    busy = {pipe.value: counts[pipe.value] * warps * chip.warp / lanes for pipe, lanes in chip.lanes.items()}
+    busy["issue"] = len(loop.body) * warps / SCHEDULERS
+    rest = max(busy.values())
+    busy["matrix"] = products / chip.products
+    most = max(rest, busy["matrix"])
+    cycles = most + (min(rest, busy["matrix"]) / resident if resident else 0.0)
+    return Work(counts, kinds[0].opcode if kinds else "", products, busy, cycles)
+
+
+def _by_descriptor(product: Instruction, code: str) -> float:
+    """The operations of a product of tcgen05, whose descriptor is a constant that is loaded before."""
+    if not TCGEN05.fullmatch(product.opcode):
+        return 0.0
+    register = re.search(r"idesc\[(UR\d+)\]", product.operands)
+    constants = dict(CONSTANT.findall(code)) if register else {}
+    found = constants.get(register[1]) if register else None
+    return float(described(int(found, 16))) if found else 0.0
+
+
+def innermost(loops: list[Loop]) -> Loop | None:
+    """The loop that makes most products, and of those the shortest: full tiles, whose pairs are not tested."""
+    made = [loop for loop in loops if any(pipe_of(each.opcode) is Pipe.MATRIX for each in loop.body)]
+    most = max((_products(loop) for loop in made), default=0)
+    return min((loop for loop in made if _products(loop) == most), key=lambda loop: len(loop.body), default=None)
+
+
+def _products(loop: Loop) -> int:
+    return sum(pipe_of(each.opcode) is Pipe.MATRIX for each in loop.body)
