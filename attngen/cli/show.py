@@ -32,6 +32,7 @@ def show(
     ] = NoSet,
     dtype: Annotated[str, typer.Option(help="For --resources: float32, bfloat16 or float16.")] = "bfloat16",
     width: Annotated[int, typer.Option(help="For --resources: channels of a head.", min=1)] = 64,
+    kernel: Annotated[str, typer.Option(help="For --resources: this kernel alone, such as forward.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="For --resources: print JSON for programs.")] = False,
     shape: Annotated[str, typer.Option(help="For --tiles: H,N,M.")] = "8,4096,4096",
     tile: Annotated[str, typer.Option(help="For --tiles: queries,keys of a tile.")] = "128,128",
@@ -51,7 +52,7 @@ def show(
     if resources:
         from attngen.cli.show_resources import show_resources
 
-        show_resources(variant, target or ["cuda:90"], dtype, width, as_json)
+        show_resources(variant, target or ["cuda:90"], dtype, width, kernel, as_json)
         return
     everything = not (passes or bounds or tiles or source)
     if isinstance(variant.body, Recurrent) and not source:

@@ -16,7 +16,7 @@ COLUMNS = ("kernel", "tile", "warps", "stages", "registers", "spills", "shared",
 OF_LOOP = ("matrix", "exp", "float", "integer", "load", "cycles", "of peak")
 
 
-def show_resources(variant: Variant, targets: list[str], dtype: str, width: int, as_json: bool) -> None:
+def show_resources(variant: Variant, targets: list[str], dtype: str, width: int, kernel: str, as_json: bool) -> None:
     """A row for each kernel and target; progress goes to stderr, for each kernel takes seconds."""
     from rich.console import Console
     from rich.progress import track
@@ -31,7 +31,9 @@ def show_resources(variant: Variant, targets: list[str], dtype: str, width: int,
     if os.environ.get("TRITON_INTERPRET") == "1":
         fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
     steps = track(targets, description="targets", console=Console(stderr=True), disable=as_json, transient=True)
-    rows = [row for target in steps for row in resources(variant, target, dtype, width)]
+    rows = [row for target in steps for row in resources(variant, target, dtype, width, kernel)]
+    if not rows:
+        fail(f"--kernel {kernel}: {variant.name} has no kernel of that name")
     if as_json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
         return

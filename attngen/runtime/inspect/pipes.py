@@ -33,8 +33,7 @@ PIPES = (
         Pipe.FLOAT,
         re.compile(
             r"(FADD|FMUL|FFMA|FMNMX|FSEL|FSET|FSETP|FCHK|HADD|HMUL|HFMA|HMNMX|HSET|HSETP|DADD|DMUL|DFMA|DSETP|"
-            r"F2F|F2FP|F2I|I2F|I2FP|FRND)\w*|v_(pk_)?(add|sub|subrev|mul|fma|fmac|mac|max|min|max3|min3|cmp_\w+|"
-            r"cvt_\w+|cndmask|ldexp|div_\w+|bfe|perm)_\w*(f32|f16|f64|bf16)\w*"
+            r"F2F|F2FP|F2I|I2F|I2FP|FRND)\w*|v_\w*(f32|f16|f64|bf16)\w*"
         ),
     ),
     (

@@ -56,19 +56,22 @@ def _of_loop(inner: Work) -> dict[str, Any]:
     }
 
 
-def resources(variant: Variant, target: str, dtype: str = "bfloat16", width: int = 64) -> Iterator[Resources]:
+def resources(
+    variant: Variant, target: str, dtype: str = "bfloat16", width: int = 64, only: str = ""
+) -> Iterator[Resources]:
     """One row for each kernel, forward kernels first.
 
     Args:
         target: one of `attngen.runtime.cross.TARGETS`.
         dtype: of q, k and v.
         width: channels of keys and values.
+        only: of all kernels, this one alone.
 
     Raises:
         RuntimeError: this process interprets Triton.
     """
     chip = CHIPS[target]
-    binary = compile_for(variant, target, dtype=dtype, width=width)
+    binary = compile_for(variant, target, dtype=dtype, width=width, only=only)
     for kernel, stages in binary.kernels.items():
         tiles = starts(variant, kernel, width, dtype)
         used, shared, code = usage(stages, target), binary.shared[kernel], machine_code(stages)
