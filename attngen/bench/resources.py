@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import TILED, compile_for, starts
+from attngen.runtime.cross import CHUNKS, RECURRENT, TILED, compile_for, starts
 from attngen.runtime.inspect.usage import usage
 from attngen.schedule.configuration import GPU_BACKWARD_SPACE, Configuration
 
@@ -41,19 +41,32 @@ def measured(variant: Variant, target: str, dtype: str, width: int) -> Iterator[
         start = starts(variant, kernel, width, dtype)
         used, shared = usage(binary.kernels[kernel], target), binary.shared[kernel]
         first = Row(variant.name, kernel, dtype, width, start, used.registers, used.spills, shared, used.spills)
-        yield first if used.spills == 0 or kernel not in TILED else _without_spills(variant, target, first)
+        yield first if used.spills == 0 else _without_spills(variant, target, first)
 
 
 def _without_spills(variant: Variant, target: str, first: Row) -> Row:
     """The first configuration that is searched in which a kernel keeps to its registers."""
-    for each in sorted(GPU_BACKWARD_SPACE, key=_size, reverse=True):
-        options = dict(zip(("QUERY_TILE", "KEY_TILE", "num_warps", "num_stages"), _tuple(each), strict=True))
+    for sizes in _searched(first):
+        names = ("CHUNK", "VALUE_TILE") if _is_recurrent(first.kernel) else ("QUERY_TILE", "KEY_TILE")
+        options = dict(zip((*names, "num_warps", "num_stages"), sizes, strict=True))
         binary = compile_for(variant, target, dtype=first.dtype, width=first.width, only=first.kernel, options=options)
         used = usage(binary.kernels[first.kernel], target)
         if used.spills == 0:
-            found = (first.variant, first.kernel, first.dtype, first.width, _tuple(each), used.registers, 0)
+            found = (first.variant, first.kernel, first.dtype, first.width, sizes, used.registers, 0)
             return Row(*found, binary.shared[first.kernel], first.spilled)
     return first
+
+
+def _searched(first: Row) -> list[tuple[int, int, int, int]]:
+    """Sizes that a kernel may have; those of a recurrence have fewer channels of values."""
+    if _is_recurrent(first.kernel):
+        tokens, values, warps, stages = first.tiles
+        return [(tokens, fewer, warps, stages) for fewer in (64, 32, 16) if fewer < values]
+    return [*map(_tuple, sorted(GPU_BACKWARD_SPACE, key=_size, reverse=True))] if first.kernel in TILED else []
+
+
+def _is_recurrent(kernel: str) -> bool:
+    return kernel.removeprefix(CHUNKS) in RECURRENT
 
 
 def _size(configuration: Configuration) -> tuple[int, int]:

@@ -91,9 +91,9 @@ class ChunkDefault:
 
 GPU_CHUNKS = (ChunkDefault(64, 32, 64, 64), ChunkDefault(256, 16, 64, 32))
 """From the narrowest keys on; the last serves wider ones. Those of an H100, where wide keys leave less room."""
-GPU_CHUNKS_BY_TOKEN = (ChunkDefault(64, 16, 64, 64), ChunkDefault(256, 16, 64, 32))
+GPU_CHUNKS_BY_TOKEN = (ChunkDefault(64, 16, 64, 64), ChunkDefault(256, 16, 32, 32))
 """Where tokens are taken one after the other: where they erase, or channels decay each in its own way."""
-GPU_CHUNKS_OF_MATRICES = (ChunkDefault(64, 16, 64, 32), ChunkDefault(256, 16, 64, 32))
+GPU_CHUNKS_OF_MATRICES = (ChunkDefault(64, 16, 64, 32), ChunkDefault(256, 16, 32, 32))
 """Where both are so, or matrices of the call fill the registers."""
 ALL_VALUES = 2**30
 """Channels of values of a program that sums over all of them."""

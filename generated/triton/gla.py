@@ -25,7 +25,7 @@ from torch import Tensor
 TILES = [
     # channels of keys up to which; tokens of a chunk; channels of values of a program, and of one that sums gradients
     (64, 16, 64, 64),
-    (256, 16, 64, 32),
+    (256, 16, 32, 32),
 ]
 SEGMENT = 256  # tokens between states that are kept for gradients
 WARPS = 8
