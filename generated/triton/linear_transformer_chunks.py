@@ -1303,8 +1303,13 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **common,
                 num_warps=WARPS,
             )
-    rows, states = ([None if total is None else total.sum(2) for total in each] for each in (rows, states))
+    rows, states = ([_whole(total) for total in each] for each in (rows, states))
     return _handed_on(rows, [], states, given, wanted)
+
+
+def _whole(total: Tensor | None) -> Tensor | None:
+    """The sum of the parts of a gradient; nothing is copied where there is one."""
+    return total if total is None else total.squeeze(2) if total.shape[2] == 1 else total.sum(2)
 
 
 def _again(kept: list[Tensor], sizes: tuple[int, ...], common: dict[str, Any]) -> list[Tensor]:
