@@ -21,7 +21,10 @@ TARGET = re.compile(r"\.L[\w$]*")
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """Its name with modifiers (`MUFU.EX2`, `v_exp_f32`), what stands behind it, and whether a predicate guards it."""
+    """Its name with modifiers (`MUFU.EX2`, `v_exp_f32`), what stands behind it, and whether a predicate guards it.
+
+    Branches of a whole warp name their predicate as an operand: `BRA.U UP0, label`.
+    """
 
     opcode: str
     operands: str
@@ -142,4 +145,6 @@ def _scanned(text: str) -> Iterator[str | Instruction]:
         if label := LABEL.match(line):
             yield label[1]
         elif found := SASS.search(line) or AMD.match(line):
-            yield Instruction(found[2], found[3].strip(), bool(found[1]))
+            operands = found[3].strip()
+            in_front = found[2].startswith("BRA") and "," in operands
+            yield Instruction(found[2], operands, bool(found[1]) or in_front)

@@ -60,6 +60,20 @@ def test_predicates_are_told_from_names() -> None:
     assert [each.guarded for each in outer.body if each.opcode == "BRA"] == [True, True, False]
 
 
+def test_branches_of_warps_have_their_predicate_as_an_operand() -> None:
+    """What follows them is reached, and so is a loop that ends in one."""
+    text = """
+        /*0000*/                   BRA.U UP1, `(.L_x_1) ;
+.L_x_0:
+        /*0010*/                   UTCHMMA gdesc[UR4], gdesc[UR6], tmem[UR22], tmem[UR18], idesc[UR19], !UPT ;
+        /*0020*/                   BRA.U !UP0, `(.L_x_0) ;
+.L_x_1:
+        /*0030*/                   EXIT ;
+"""
+    (loop,) = loops(text)
+    assert opcodes(loop) == ["UTCHMMA", "BRA.U"]
+
+
 def test_assembly_of_amd() -> None:
     (loop,) = loops(AMD)
     assert loop.label == ".LBB0_1"
