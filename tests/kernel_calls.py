@@ -69,7 +69,7 @@ def calls(draw: st.DrawFn, case: Case, limits: Limits) -> Call:
         *rows,
         parameters=parameters,
         inputs=case.inputs(generator, sizes, parameters),
-        scale=draw(st.one_of(st.none(), st.floats(0.01, 0.5))),
+        scale=draw(st.one_of(st.none(), st.floats(0.01, 0.5), st.sampled_from([-0.2, 0.0]))),
         offset=draw(offsets(batch, queries, keys, case.inside)),
     )
 

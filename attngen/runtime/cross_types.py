@@ -87,7 +87,7 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
     for product in made.products:
         pointers[f"{product.key.name}_ptr"] = element
         pointers[f"{product.query.name}_ptr"] = element if product.bridge is None else "fp32"
-    return Types({**_constants(variant, width), "UPCAST": False, "WIDE": False}, pointers, ints)
+    return Types({**_constants(variant, width), "UPCAST": False, "WIDE": False, "RISING": True}, pointers, ints)
 
 
 def is_int(name: str) -> bool:

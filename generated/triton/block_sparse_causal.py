@@ -77,6 +77,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -127,26 +133,26 @@ def _visit(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     key_div = _floor_div(j, cols)
     pair_layout = tl.cast(
         tl.load(
             layout_ptr
-            + tl.cast(h // layout_share, tl.int64) * layout_stride_0
-            + tl.cast(_inside(query_div, size_qb), tl.int64) * layout_stride_1
-            + tl.cast(_inside(key_div, size_kb), tl.int64) * layout_stride_2,
+            + tl.cast(h // layout_share, tl.int64 if WIDE else tl.int32) * layout_stride_0
+            + tl.cast(_inside(query_div, size_qb), tl.int64 if WIDE else tl.int32) * layout_stride_1
+            + tl.cast(_inside(key_div, size_kb), tl.int64 if WIDE else tl.int32) * layout_stride_2,
             mask=(rows[:, None] < N) & (j < M),
             other=0,
         ),
@@ -159,12 +165,11 @@ def _visit(
         live = (j <= i) & pair_layout & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
-    new_top = tl.maximum(top, tl.max(logit, 1))
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
+    # The products of the other scores fuse with the difference below.
+    highest = tl.max(qk, 1) * scale_log2 if FULL and RISING else tl.max(logit, 1)
+    new_top = tl.maximum(top, highest)
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
@@ -223,6 +228,7 @@ def _forward_kernel(
     E_PADDED: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
 ):
@@ -303,6 +309,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             False,
         )
     for step in range(full_start, full_stop):
@@ -344,6 +351,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             True,
         )
 
@@ -425,26 +433,24 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    q = _loaded(
+        q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
-    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    base = _loaded(stats_head + 2 * rows, rows < N, FULL)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
+    delta = _loaded(delta_head + rows, rows < N, FULL)
     query_div = _floor_div(i, rows_)
     return rows, i, q, dy, base, share, delta, query_div
 
@@ -464,21 +470,19 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, k, v
 
 
@@ -513,9 +517,13 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     live = (rows[:, None] < N) & (j < M)
     if not FULL:
@@ -523,20 +531,24 @@ def _differentiate(
         pair_layout = tl.cast(
             tl.load(
                 layout_ptr
-                + tl.cast(h // layout_share, tl.int64) * layout_stride_0
-                + tl.cast(_inside(query_div, size_qb), tl.int64) * layout_stride_1
-                + tl.cast(_inside(key_div, size_kb), tl.int64) * layout_stride_2,
+                + tl.cast(h // layout_share, tl.int64 if WIDE else tl.int32) * layout_stride_0
+                + tl.cast(_inside(query_div, size_qb), tl.int64 if WIDE else tl.int32) * layout_stride_1
+                + tl.cast(_inside(key_div, size_kb), tl.int64 if WIDE else tl.int32) * layout_stride_2,
                 mask=(rows[:, None] < N) & (j < M),
                 other=0,
             ),
             tl.int1,
         )
         live = live & ((j <= i) & pair_layout)
-    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score - delta[:, None]
     by_score = by_score * weights
-    d_qk = tl.where(live, by_score * scale_, 0.0)
+    d_qk = by_score * scale_
+    if not FULL:
+        d_qk = tl.where(live, d_qk, 0.0)
     return live, weights, d_qk
 
 
@@ -584,7 +596,21 @@ def _add_keys(
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows,
@@ -728,6 +754,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, full_start - start):
@@ -887,6 +915,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows,
@@ -1008,7 +1038,21 @@ def _by_keys(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        False,
     )
     d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
@@ -1299,6 +1343,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                RISING=scale_log2 > 0,
                 **options,
             )
     _no_fault("block_sparse_causal", fault, "reads layout outside of an axis", debug)
@@ -1404,7 +1449,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -1496,9 +1541,11 @@ def _filled(
             q.device, _tile_sizes(D, E, q.element_size()), B, H, N, M, offset, layout, cols, rows, size_kb, size_qb
         )
         _LATEST.append(prepared)
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = reach + H + abs(cols) + abs(rows) >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v), (layout,))
+    long_positions = far or reach + H + abs(cols) + abs(rows) >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, layout, scale_log2, scale_, prepared
 
@@ -1531,7 +1578,8 @@ class LiveTiles:
     @cached_property
     def by_keys(self) -> tuple[Tensor, Tensor]:
         """The same for key tiles: the query tiles that visit each, and where these begin, as in `starts`."""
-        return _by_keys_first(self.tiles, self.starts, -(-self.made_for[3] // self.sizes[1]))
+        N, M = self.made_for[2:4]
+        return _by_keys_first(self.tiles, self.starts, -(-M // self.sizes[1]), N // self.sizes[0])
 
     def __post_init__(self) -> None:
         _LISTS[self.number] = self
@@ -1726,22 +1774,22 @@ def _closer(
     return possible, always
 
 
-def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int) -> tuple[Tensor, Tensor]:
+def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int, whole: int) -> tuple[Tensor, Tensor]:
     """Lists of key tiles for each query tile as lists of query tiles for each key tile, partial ones first.
 
-    Nothing here waits for the device.
+    Only the first query tiles are `whole`, and full only those. Nothing here waits for the device.
     """
     heads, query_tiles = starts.shape[0] * starts.shape[1], starts.shape[2]
     ends = starts.reshape(-1, 3)
     owners = torch.arange(len(ends), device=tiles.device)
     owners = torch.repeat_interleave(owners, ends[:, 2] - ends[:, 0], output_size=len(tiles))
-    full = torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]
+    queries = owners % max(query_tiles, 1)
+    full = (torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]) & (queries < whole)
     places = (owners // max(query_tiles, 1) * key_tiles + tiles) * 2 + full
     places, order = torch.sort(places, stable=True)
     edges = torch.searchsorted(places, torch.arange(2 * heads * key_tiles + 1, device=tiles.device))
     by_keys = torch.stack([edges[0:-1:2], edges[1::2], edges[2::2]], -1)
-    queries = (owners % max(query_tiles, 1))[order]
-    return queries.int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
+    return queries[order].int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
 
 
 def _versions(given: tuple[object, ...]) -> tuple[int, ...]:
@@ -1938,6 +1986,12 @@ def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 def _digest(file: str, *beside: str) -> str:

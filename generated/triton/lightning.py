@@ -83,6 +83,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -115,14 +121,13 @@ def _visit(
 ):
     """One key tile: weights, and what they make of the values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_value = tl.cast(i - j, tl.float32)
     pair_exp = tl.exp(-head_slope * pair_value)
     weights = qk * pair_exp
@@ -130,11 +135,8 @@ def _visit(
         live = (j <= i) & (j < M)
         weights = tl.where(live, weights, 0.0)
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
     if v.dtype == tl.float16:  # a weight may be larger than what half precision holds
         v = v.to(tl.float32)
     acc = _dot(weights.to(v.dtype), v, acc, UPCAST)
@@ -217,7 +219,9 @@ def _forward_kernel(
     stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
     full_start = 0
     full_stop = tl.maximum(_floor_div(tl.minimum(q0 + 1, M), KEY_TILE), 0)
-    head_slope = tl.cast(tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64) * slope_stride_0), tl.float32)
+    head_slope = tl.cast(
+        tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64 if WIDE else tl.int32) * slope_stride_0), tl.float32
+    )
 
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -305,24 +309,22 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    q = _loaded(
+        q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
     return rows, i, q, dy, share
 
 
@@ -341,21 +343,19 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, k, v
 
 
@@ -377,9 +377,13 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_value = tl.cast(i - j, tl.float32)
     pair_exp = tl.exp(-head_slope * pair_value)
     slope_by_slope = -(qk * (pair_exp * pair_value))
@@ -387,11 +391,16 @@ def _differentiate(
     live = (rows[:, None] < N) & (j < M)
     if not FULL:
         live = live & (j <= i)
-    weights = tl.where(live, weights * share[:, None], 0.0)
+    weights = weights * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score * share[:, None]
-    d_qk = tl.where(live, by_score * pair_exp, 0.0)
-    by_slope = tl.where(live, by_score * slope_by_slope, 0.0)
+    d_qk = by_score * pair_exp
+    by_slope = by_score * slope_by_slope
+    if not FULL:
+        d_qk = tl.where(live, d_qk, 0.0)
+        by_slope = tl.where(live, by_slope, 0.0)
     return live, weights, d_qk, by_slope
 
 
@@ -427,7 +436,21 @@ def _add_keys(
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk, by_slope = _differentiate(
         rows, i, q, dy, share, keys, k, v, h, head_slope, N, M, UPCAST, WIDE, FULL
@@ -514,7 +537,9 @@ def _by_queries(
     stop = tl.maximum(_floor_div(live_stop + KEY_TILE - 1, KEY_TILE), 0)
     full_start = 0
     full_stop = tl.maximum(_floor_div(tl.minimum(q0 + 1, M), KEY_TILE), 0)
-    head_slope = tl.cast(tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64) * slope_stride_0), tl.float32)
+    head_slope = tl.cast(
+        tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64 if WIDE else tl.int32) * slope_stride_0), tl.float32
+    )
     rows, i, q, dy, share = _query_tile(
         tile,
         q_head,
@@ -532,6 +557,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     by_slope_sum = tl.zeros([QUERY_TILE], tl.float32)
@@ -656,6 +683,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk, by_slope = _differentiate(
         rows, i, q, dy, share, keys, k, v, h, head_slope, N, M, UPCAST, WIDE, FULL
@@ -734,7 +763,21 @@ def _by_keys(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        False,
     )
     d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
@@ -748,7 +791,9 @@ def _by_keys(
         q_head = q_ptr + b_far * q_stride_b + h_far // q_share * q_stride_h
         dy_head = dy_ptr + b_far * dy_stride_b + h_far * dy_stride_h
         stats_head = stats_ptr + (b_far * H + h_far) * N * 2
-        head_slope = tl.cast(tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64) * slope_stride_0), tl.float32)
+        head_slope = tl.cast(
+            tl.load(slope_ptr + tl.cast(h // slope_share, tl.int64 if WIDE else tl.int32) * slope_stride_0), tl.float32
+        )
         live_start = tl.maximum(offset, k0) - offset
         start = _floor_div(live_start, QUERY_TILE)
         stop = tl.maximum(tl.where(live_start < N, _floor_div(N + QUERY_TILE - 1, QUERY_TILE), 0), start)
@@ -1046,7 +1091,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None or by_slope is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -1142,9 +1187,11 @@ def _filled(
     offset = _offset("lightning", offset, offsets, B, M - N, q.device)
     if not seen_before:
         _data("lightning", "slope", slope, lambda slope: slope >= 0.0, "[0, inf)", None, "lightning.attn:4", debug)
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = 2 * reach + H >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v), (slope,))
+    long_positions = far or 2 * reach + H >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, slope
 
@@ -1297,6 +1344,12 @@ def _data(
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 def _digest(file: str, *beside: str) -> str:

@@ -86,6 +86,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -207,24 +213,24 @@ def _visit(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    near_k = tl.load(
-        near_k_head + tl.cast(keys, tl.int64)[None, :] * near_k_stride_n + tl.cast(c, tl.int64) * near_k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    near_k = _loaded(
+        near_k_head + keys[None, :] * near_k_stride_n + c * near_k_stride_d,
+        (keys < M)[None, :] & (c < D),
+        FULL and D == D_PADDED,
     )
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     near = _dot(near_q, near_k, tl.zeros([near_q.shape[0], KEY_TILE], tl.float32), UPCAST)
     far = _dot(far_q, k, tl.zeros([far_q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_below = i - j < window
     logit = scale_log2 * tl.where(pair_below, near, far)
     if not FULL:
@@ -232,12 +238,11 @@ def _visit(
         live = (j <= i) & (key_below | (i - j < window)) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
-    new_top = tl.maximum(top, tl.max(logit, 1))
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
+    # The products of the other scores fuse with the difference below.
+    highest = tl.max(tl.where(pair_below, near, far), 1) * scale_log2 if FULL and RISING else tl.max(logit, 1)
+    new_top = tl.maximum(top, highest)
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
@@ -288,6 +293,7 @@ def _forward_kernel(
     E_PADDED: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
 ):
@@ -418,6 +424,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             False,
         )
     steps = stop_1 - start_1 - (hole_stop_1_0 - hole_start_1_0) - (hole_stop_1_1 - hole_start_1_1)
@@ -454,6 +461,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             False,
         )
     for key_tile in range(full_start_0, full_stop_0):
@@ -486,6 +494,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             True,
         )
     for key_tile in range(full_start_1, full_stop_1):
@@ -518,6 +527,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             True,
         )
 
@@ -934,31 +944,31 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    near_q = tl.load(
-        near_q_head + tl.cast(rows, tl.int64)[:, None] * near_q_stride_n + tl.cast(c, tl.int64) * near_q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    near_q = _loaded(
+        near_q_head + rows[:, None] * near_q_stride_n + c * near_q_stride_d,
+        (rows < N)[:, None] & (c < D),
+        FULL and D == D_PADDED,
     )
-    far_q = tl.load(
-        far_q_head + tl.cast(rows, tl.int64)[:, None] * far_q_stride_n + tl.cast(c, tl.int64) * far_q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    far_q = _loaded(
+        far_q_head + rows[:, None] * far_q_stride_n + c * far_q_stride_d,
+        (rows < N)[:, None] & (c < D),
+        FULL and D == D_PADDED,
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
-    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    base = _loaded(stats_head + 2 * rows, rows < N, FULL)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
+    delta = _loaded(delta_head + rows, rows < N, FULL)
     return rows, i, near_q, far_q, dy, base, share, delta
 
 
@@ -980,26 +990,24 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    near_k = tl.load(
-        near_k_head + tl.cast(keys, tl.int64)[None, :] * near_k_stride_n + tl.cast(c, tl.int64) * near_k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    near_k = _loaded(
+        near_k_head + keys[None, :] * near_k_stride_n + c * near_k_stride_d,
+        (keys < M)[None, :] & (c < D),
+        FULL and D == D_PADDED,
     )
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, near_k, k, v
 
 
@@ -1027,10 +1035,14 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     near = _dot(near_q, near_k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     far = _dot(far_q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_below = i - j < window
     slope_by_near = tl.where(pair_below, scale_, 0.0)
     slope_by_far_ = tl.where(pair_below, 0.0, scale_)
@@ -1039,12 +1051,17 @@ def _differentiate(
     if not FULL:
         key_below = j < sinks
         live = live & ((j <= i) & (key_below | (i - j < window)))
-    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score - delta[:, None]
     by_score = by_score * weights
-    d_near = tl.where(live, by_score * slope_by_near, 0.0)
-    d_far = tl.where(live, by_score * slope_by_far_, 0.0)
+    d_near = by_score * slope_by_near
+    d_far = by_score * slope_by_far_
+    if not FULL:
+        d_near = tl.where(live, d_near, 0.0)
+        d_far = tl.where(live, d_far, 0.0)
     return live, weights, d_near, d_far
 
 
@@ -1104,6 +1121,8 @@ def _add_keys(
         D_PADDED,
         E_PADDED,
         KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_near, d_far = _differentiate(
         rows,
@@ -1260,6 +1279,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_near_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     d_far_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
@@ -1495,6 +1516,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_near, d_far = _differentiate(
         rows,
@@ -1619,6 +1642,8 @@ def _by_keys(
         D_PADDED,
         E_PADDED,
         KEY_TILE,
+        WIDE,
+        False,
     )
     d_near_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
@@ -1914,6 +1939,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                RISING=scale_log2 > 0,
                 **options,
             )
     return y, lse, stats
@@ -2056,7 +2082,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -2193,9 +2219,11 @@ def _filled(
     scale_ = scale
     count_D = _table((count_D,), torch.float64, q.device)
     window_2 = _table((window_2,), torch.float64, q.device)
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = 2 * reach + D + abs(sinks) + abs(window) >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v))
+    long_positions = far or 2 * reach + D + abs(sinks) + abs(window) >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, count_D, window_2, scale_log2, scale_
 
@@ -2313,6 +2341,12 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 @lru_cache(maxsize=1000)

@@ -83,6 +83,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -114,29 +120,28 @@ def _visit(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     if not FULL:
         live = (start_ <= j) & (j < query_sum) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
-    new_top = tl.maximum(top, tl.max(logit, 1))
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
+    # The products of the other scores fuse with the difference below.
+    highest = tl.max(qk, 1) * scale_log2 if FULL and RISING else tl.max(logit, 1)
+    new_top = tl.maximum(top, highest)
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
@@ -183,6 +188,7 @@ def _forward_kernel(
     E_PADDED: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
 ):
@@ -263,6 +269,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             False,
         )
     for key_tile in range(full_start, full_stop):
@@ -290,6 +297,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             True,
         )
 
@@ -374,26 +382,24 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    q = _loaded(
+        q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
-    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    base = _loaded(stats_head + 2 * rows, rows < N, FULL)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
+    delta = _loaded(delta_head + rows, rows < N, FULL)
     centre = tl.minimum(_floor_div(i, stride) * stride + head_div, M - 1)
     start_ = tl.minimum(tl.maximum(centre - head_div_2, 0), M - window)
     query_sum = start_ + window
@@ -415,21 +421,19 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, k, v
 
 
@@ -454,18 +458,26 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     live = (rows[:, None] < N) & (j < M)
     if not FULL:
         live = live & ((start_ <= j) & (j < query_sum))
-    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score - delta[:, None]
     by_score = by_score * weights
-    d_qk = tl.where(live, by_score * scale_, 0.0)
+    d_qk = by_score * scale_
+    if not FULL:
+        d_qk = tl.where(live, d_qk, 0.0)
     return live, weights, d_qk
 
 
@@ -504,7 +516,21 @@ def _add_keys(
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows, q, dy, base, share, delta, start_, query_sum, keys, k, v, scale_, scale_log2, N, M, UPCAST, WIDE, FULL
@@ -619,6 +645,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -756,6 +784,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows, q, dy, base, share, delta, start_, query_sum, keys, k, v, scale_, scale_log2, N, M, UPCAST, WIDE, FULL
@@ -833,7 +863,21 @@ def _by_keys(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        False,
     )
     d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
@@ -1195,6 +1239,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                RISING=scale_log2 > 0,
                 **options,
             )
     return y, lse, stats
@@ -1282,7 +1327,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -1354,9 +1399,11 @@ def _filled(
     _require(window <= M, "natten1d: `window <= M` does not hold (natten1d.attn:4)")
     scale_log2 = 1.4426950408889634 * scale
     scale_ = scale
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = reach + 2 * abs(stride) + 2 * abs(window) >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v))
+    long_positions = far or reach + 2 * abs(stride) + 2 * abs(window) >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, scale_log2, scale_
 
@@ -1474,6 +1521,12 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 def _digest(file: str, *beside: str) -> str:

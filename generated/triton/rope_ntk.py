@@ -84,6 +84,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -201,29 +207,30 @@ def _visit(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One key tile: scores in base two, running maximum (top), sum (total) and weighted values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k_turned = tl.load(
-        k_turned_head + tl.cast(keys, tl.int64)[None, :] * k_turned_stride_n + tl.cast(c, tl.int64) * k_turned_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k_turned = _loaded(
+        k_turned_head + keys[None, :] * k_turned_stride_n + c * k_turned_stride_d,
+        (keys < M)[None, :] & (c < D),
+        FULL and D == D_PADDED,
     )
     qk = _dot(q_turned, k_turned, tl.zeros([q_turned.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     if not FULL:
         live = (j <= i) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
-    new_top = tl.maximum(top, tl.max(logit, 1))
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
+    # The products of the other scores fuse with the difference below.
+    highest = tl.max(qk, 1) * scale_log2 if FULL and RISING else tl.max(logit, 1)
+    new_top = tl.maximum(top, highest)
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
@@ -272,6 +279,7 @@ def _forward_kernel(
     E_PADDED: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    RISING: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
 ):
@@ -360,6 +368,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             False,
         )
     for key_tile in range(full_start, full_stop):
@@ -386,6 +395,7 @@ def _forward_kernel(
             KEY_TILE,
             UPCAST,
             WIDE,
+            RISING,
             True,
         )
 
@@ -662,26 +672,26 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    q_turned = tl.load(
-        q_turned_head + tl.cast(rows, tl.int64)[:, None] * q_turned_stride_n + tl.cast(c, tl.int64) * q_turned_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    q_turned = _loaded(
+        q_turned_head + rows[:, None] * q_turned_stride_n + c * q_turned_stride_d,
+        (rows < N)[:, None] & (c < D),
+        FULL and D == D_PADDED,
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
-    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    base = _loaded(stats_head + 2 * rows, rows < N, FULL)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
+    delta = _loaded(delta_head + rows, rows < N, FULL)
     return rows, i, q_turned, dy, base, share, delta
 
 
@@ -700,21 +710,21 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k_turned = tl.load(
-        k_turned_head + tl.cast(keys, tl.int64)[None, :] * k_turned_stride_n + tl.cast(c, tl.int64) * k_turned_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k_turned = _loaded(
+        k_turned_head + keys[None, :] * k_turned_stride_n + c * k_turned_stride_d,
+        (keys < M)[None, :] & (c < D),
+        FULL and D == D_PADDED,
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, k_turned, v
 
 
@@ -738,18 +748,26 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     qk = _dot(q_turned, k_turned, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     logit = scale_log2 * qk
     live = (rows[:, None] < N) & (j < M)
     if not FULL:
         live = live & (j <= i)
-    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score - delta[:, None]
     by_score = by_score * weights
-    d_qk = tl.where(live, by_score * scale_, 0.0)
+    d_qk = by_score * scale_
+    if not FULL:
+        d_qk = tl.where(live, d_qk, 0.0)
     return live, weights, d_qk
 
 
@@ -799,6 +817,8 @@ def _add_keys(
         D_PADDED,
         E_PADDED,
         KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows, i, q_turned, dy, base, share, delta, keys, k_turned, v, scale_, scale_log2, N, M, UPCAST, WIDE, FULL
@@ -906,6 +926,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_q_turned = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -1031,6 +1053,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(
         rows, i, q_turned, dy, base, share, delta, keys, k_turned, v, scale_, scale_log2, N, M, UPCAST, WIDE, FULL
@@ -1125,6 +1149,8 @@ def _by_keys(
         D_PADDED,
         E_PADDED,
         KEY_TILE,
+        WIDE,
+        False,
     )
     d_k_turned = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
@@ -1392,6 +1418,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                RISING=scale_log2 > 0,
                 **options,
             )
     return y, lse, stats
@@ -1511,7 +1538,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -1627,9 +1654,11 @@ def _filled(
     scale_ = scale
     constant = _table((constant,), torch.float64, q.device)
     count_D = _table((count_D,), torch.float64, q.device)
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = reach + D >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v))
+    long_positions = far or reach + D >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, constant, count_D, scale_log2, scale_
 
@@ -1747,6 +1776,12 @@ def _within(name: str, label: str, value: object, holds: bool, wanted: str, plac
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 @lru_cache(maxsize=1000)

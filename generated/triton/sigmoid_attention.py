@@ -81,6 +81,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y
@@ -113,25 +119,21 @@ def _visit(
 ):
     """One key tile: weights, and what they make of the values (acc)."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_sigmoid = tl.sigmoid(scale_ * qk + bias)
     weights = pair_sigmoid
     if not FULL:
         live = j < M
         weights = tl.where(live, weights, 0.0)
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
     if v.dtype == tl.float16:  # a weight may be larger than what half precision holds
         v = v.to(tl.float32)
     acc = _dot(weights.to(v.dtype), v, acc, UPCAST)
@@ -298,24 +300,22 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
-    q = tl.load(
-        q_head + tl.cast(rows, tl.int64)[:, None] * q_stride_n + tl.cast(c, tl.int64) * q_stride_d,
-        mask=(rows < N)[:, None] & (c < D),
-        other=0.0,
+    q = _loaded(
+        q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
     return rows, i, q, dy, share
 
 
@@ -334,21 +334,19 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
-    k = tl.load(
-        k_head + tl.cast(keys, tl.int64)[None, :] * k_stride_n + tl.cast(c, tl.int64) * k_stride_d,
-        mask=(keys < M)[None, :] & (c < D),
-        other=0.0,
+    k = _loaded(
+        k_head + keys[None, :] * k_stride_n + c * k_stride_d, (keys < M)[None, :] & (c < D), FULL and D == D_PADDED
     )
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return keys, k, v
 
 
@@ -369,19 +367,27 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     pair_sigmoid = tl.sigmoid(scale_ * qk + bias)
     slope_by_qk = pair_sigmoid * (1.0 - pair_sigmoid) * scale_
     weights = pair_sigmoid
     live = (rows[:, None] < N) & (j < M)
     if not FULL:
         pass
-    weights = tl.where(live, weights * share[:, None], 0.0)
+    weights = weights * share[:, None]
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     by_score = by_score * share[:, None]
-    d_qk = tl.where(live, by_score * slope_by_qk, 0.0)
+    d_qk = by_score * slope_by_qk
+    if not FULL:
+        d_qk = tl.where(live, d_qk, 0.0)
     return live, weights, d_qk
 
 
@@ -416,7 +422,21 @@ def _add_keys(
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(rows, q, dy, share, keys, k, v, bias, scale_, N, M, UPCAST, WIDE, FULL)
     if dy.dtype == tl.float16:  # gradients may be larger than what half precision holds
@@ -512,6 +532,8 @@ def _by_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        False,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -631,6 +653,8 @@ def _add_queries(
         D_PADDED,
         E_PADDED,
         QUERY_TILE,
+        WIDE,
+        FULL,
     )
     live, weights, d_qk = _differentiate(rows, q, dy, share, keys, k, v, bias, scale_, N, M, UPCAST, WIDE, FULL)
     if dy.dtype == tl.float16:  # gradients may be larger than what half precision holds
@@ -706,7 +730,21 @@ def _by_keys(
     k_head = k_ptr + b_far * k_stride_b + h_far // k_share * k_stride_h
     v_head = v_ptr + b_far * v_stride_b + h_far // v_share * v_stride_h
     keys, k, v = _key_tile(
-        key_tile, k_head, k_stride_n, k_stride_d, v_head, v_stride_n, v_stride_e, M, D, E, D_PADDED, E_PADDED, KEY_TILE
+        key_tile,
+        k_head,
+        k_stride_n,
+        k_stride_d,
+        v_head,
+        v_stride_n,
+        v_stride_e,
+        M,
+        D,
+        E,
+        D_PADDED,
+        E_PADDED,
+        KEY_TILE,
+        WIDE,
+        False,
     )
     d_k = tl.zeros([KEY_TILE, D_PADDED], tl.float32)
     dv = tl.zeros([KEY_TILE, E_PADDED], tl.float32)
@@ -1008,7 +1046,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "D_PADDED": max(16, triton.next_power_of_2(D)),
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
-            "WIDE": long_positions,
+            "WIDE": long_positions or _far(0, (dy,)),
         }
         if B * H * N > 0 and (dq is not None):
             by_queries = _tuned_by_queries if tune else _by_queries
@@ -1077,9 +1115,11 @@ def _filled(
     scale = 1 / math.sqrt(D) if scale is None else scale
     offset = _offset("sigmoid_attention", offset, offsets, B, M - N, q.device)
     scale_ = scale
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = reach >= 2**30
+    far = _far(max(N, M) * max(D, E, 2), (q, k, v))
+    long_positions = far or reach >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, scale_, bias
 
@@ -1191,6 +1231,12 @@ def _number(name: str, label: str, value: int | float | bool, kind: type, place:
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Where kernels are launched."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
 
 
 def _digest(file: str, *beside: str) -> str:

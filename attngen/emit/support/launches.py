@@ -16,6 +16,12 @@ def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
+def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) -> bool:
+    """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
+    axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
+    return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
+
+
 @lru_cache(maxsize=1000)
 def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Numbers of the host as a tensor; it is kept, for copying it to a GPU waits for the device."""

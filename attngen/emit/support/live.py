@@ -127,22 +127,22 @@ def _closer(
     return possible, always
 
 
-def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int) -> tuple[Tensor, Tensor]:
+def _by_keys_first(tiles: Tensor, starts: Tensor, key_tiles: int, whole: int) -> tuple[Tensor, Tensor]:
     """Lists of key tiles for each query tile as lists of query tiles for each key tile, partial ones first.
 
-    Nothing here waits for the device.
+    Only the first query tiles are `whole`, and full only those. Nothing here waits for the device.
     """
     heads, query_tiles = starts.shape[0] * starts.shape[1], starts.shape[2]
     ends = starts.reshape(-1, 3)
     owners = torch.arange(len(ends), device=tiles.device)
     owners = torch.repeat_interleave(owners, ends[:, 2] - ends[:, 0], output_size=len(tiles))
-    full = torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]
+    queries = owners % max(query_tiles, 1)
+    full = (torch.arange(len(tiles), device=tiles.device) >= ends[owners, 1]) & (queries < whole)
     places = (owners // max(query_tiles, 1) * key_tiles + tiles) * 2 + full
     places, order = torch.sort(places, stable=True)
     edges = torch.searchsorted(places, torch.arange(2 * heads * key_tiles + 1, device=tiles.device))
     by_keys = torch.stack([edges[0:-1:2], edges[1::2], edges[2::2]], -1)
-    queries = (owners % max(query_tiles, 1))[order]
-    return queries.int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
+    return queries[order].int(), by_keys.view(*starts.shape[:2], key_tiles, 3)
 
 
 def _versions(given: tuple[object, ...]) -> tuple[int, ...]:

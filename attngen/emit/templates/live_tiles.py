@@ -33,7 +33,8 @@ class LiveTiles:
     @cached_property
     def by_keys(self) -> tuple[Tensor, Tensor]:
         """The same for key tiles: the query tiles that visit each, and where these begin, as in `starts`."""
-        return _by_keys_first(self.tiles, self.starts, -(-self.made_for[3] // self.sizes[1]))
+        N, M = self.made_for[2:4]
+        return _by_keys_first(self.tiles, self.starts, -(-M // self.sizes[1]), N // self.sizes[0])
 
     # % endif
     def __post_init__(self) -> None:

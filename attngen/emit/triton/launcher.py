@@ -43,14 +43,14 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         "seen_text": "; its data are looked at once" if made.data else "",
         "host_lines": laid_out(host_lines(plan.host), 4),
         "table_lines": laid_out(args.table_lines(plan), 4),
-        "wide": wide_test(plan),
+        "wide": laid_out(_wide(plan, inputs), 4),
         "panel_heads": _panel_heads(plan),
         "centred": plan.centred,
         "made": laid_out(rooms(plan), 4),
         **launches(plan),
     }
     text = "\n".join(line for lines in shown.values() if isinstance(lines, list) for line in map(str, lines))
-    called = ["_on", *(name for name in SUPPORT if f"{name}(" in text)]
+    called = ["_on", "_far", *(name for name in SUPPORT if f"{name}(" in text)]
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
 
@@ -66,6 +66,13 @@ def imports(plan: Plan, shown: Mapping[str, object]) -> tuple[str, ...]:
     found = {"_table(": "from functools import lru_cache", "itertools.": "import itertools"}
     more = [line for word, line in found.items() if word in text]
     return (*IMPORTS, *more, *(LIST_IMPORTS if plan.listed is not None else ()))
+
+
+def _wide(plan: Plan, inputs: list[str]) -> list[str]:
+    """Whether kernels need 64 bits."""
+    given = f", ({', '.join(inputs)}{',' if len(inputs) == 1 else ''})" if inputs else ""
+    far = f"far = _far(max(N, M) * max(D, E, 2), (q, k, v){given})"
+    return [far, f"long_positions = far or {wide_test(plan)}"]
 
 
 def _panel_heads(plan: Plan) -> str:

@@ -13,7 +13,7 @@ from attngen.emit.triton.pair_lines import score_lines
 from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.triton.walks import Loops
 from attngen.ir import nodes
-from attngen.ir.expr import Expr
+from attngen.ir.expr import Apply, Expr, Variable
 from attngen.schedule.configuration import (
     GPU_BACKWARD_SPACE,
     GPU_BY_KEYS,
@@ -80,10 +80,23 @@ def _values(plan: Plan) -> dict[str, object]:
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
         **_searched(plan),
-        "walk_lines": _loops(plan, {**of_rows, **normalization}, visit).lines(),
+        "walk_lines": _loops(plan, {**of_rows, **normalization, **_rising(plan)}, visit).lines(),
         "device_check": launcher.device_check(plan.variant.name),
+        **_rising(plan),
         "fault": fault_text(plan) if plan.checked else "",
     }
+
+
+def _rising(plan: Plan) -> dict[str, object]:
+    """Where scores are a number of the call times something of pairs: the names of both, and how calls tell its sign.
+
+    If that is positive, the largest score of a tile is the one of the largest such value.
+    """
+    factors = {value.name for value in plan.host if not args.in_memory(value)}
+    match plan.score.result:
+        case Apply(function="*", arguments=(Variable(name=factor), risen)) if plan.softmax and factor in factors:
+            return {"rising": True, "factor": factor, "risen": _text(plan, risen, False)}
+    return {"rising": False, "factor": "", "risen": ""}
 
 
 def _text(plan: Plan, expr: Expr, exact: bool, outer: int = 0) -> str:
@@ -186,7 +199,8 @@ def _loops(plan: Plan, shown: dict[str, object], visit: list[str]) -> Loops:
     carried = _strings(shown["carried"])
     given = [*carried, *_strings(shown["queries"]), "key_tile", *(["key_order"] if plan.ordered else []), *keys]
     given += ["v_head", "v_stride_n", "v_stride_e", *visit, "N", "M", "D", "E", "D_PADDED", "E_PADDED"]
-    call = f"{', '.join(carried)} = _visit({', '.join([*given, 'KEY_TILE', 'UPCAST', 'WIDE'])}, {{}})"
+    given += ["KEY_TILE", "UPCAST", "WIDE", *(["RISING"] if shown["rising"] else [])]
+    call = f"{', '.join(carried)} = _visit({', '.join(given)}, {{}})"
     return Loops(plan.walk, call.format, tuple(_line(plan, statement) for statement in plan.per_period))
 
 
@@ -201,7 +215,7 @@ def _jit_support(plan: Plan, values: dict[str, object], kernels: str) -> str:
     listed = [line for lines in values.values() if isinstance(lines, list) for line in map(str, lines)]
     shown = "\n".join([*listed, *of_keys, kernels, str(values["result"])])
     used = [name for name in SUPPORT if f"{name}(" in shown]
-    return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", *used]), *of_keys])
+    return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", "_loaded", *used]), *of_keys])
 
 
 TABLES = (("FORWARD", GPU_DEFAULTS), ("BY_QUERIES", GPU_BY_QUERIES), ("BY_KEYS", GPU_BY_KEYS))

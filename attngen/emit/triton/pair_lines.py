@@ -8,7 +8,7 @@ from attngen.emit.layout import laid_out
 from attngen.emit.triton import rows
 from attngen.emit.triton.pairs import Pairs, multiplied
 from attngen.emit.triton.reads import KernelPrinter
-from attngen.ir.expr import TRUE, mentions
+from attngen.ir.expr import TRUE, Expr, mentions
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
 from attngen.schedule.products import Product, RowPlan, key_rows, query_rows
@@ -69,6 +69,7 @@ class PairLines:
             "gradient_mask_lines": laid_out(self._mask_lines(), 8),
             "score_weight": "weights" if self.plan.logit else "share[:, None]",
             "gradient_lines": laid_out(self._gradient_lines(), 4),
+            "masked_gradients": [f"{name} = tl.where(live, {name}, 0.0)" for name, _ in self._gradients()],
             "differentials": ", ".join(self.pairs.differentials),
             **self._calls(),
         }
@@ -76,14 +77,16 @@ class PairLines:
     def _calls(self) -> dict[str, object]:
         """How functions of pairs are called from others."""
         of = self.pairs
-        queries = ["tile", *of.query_tile_taken, *TILE_SIZES, "QUERY_TILE"]
-        keys = ["key_tile", *of.key_tile_taken, *TILE_SIZES, "KEY_TILE"]
+        queries = ["tile", *of.query_tile_taken, *TILE_SIZES, "QUERY_TILE", "WIDE"]
+        keys = ["key_tile", *of.key_tile_taken, *TILE_SIZES, "KEY_TILE", "WIDE"]
         bridge = [*of.bridged_taken, "D", "D_PADDED", "QUERY_TILE", "KEY_TILE"]
         pairs = [*of.differentiate_taken, "UPCAST", "WIDE", "FULL"]
         bridged = [_call(of.bridged_values, "_bridged", bridge)] if of.bridged_values else []
         return {
-            "query_tile_call": laid_out([_call(of.query_values, "_query_tile", queries)], 4),
-            "key_tile_call": laid_out([_call(of.key_values, "_key_tile", keys)], 4),
+            "query_tile_call": laid_out([_call(of.query_values, "_query_tile", [*queries, "FULL"])], 4),
+            "outer_query_tile_call": laid_out([_call(of.query_values, "_query_tile", [*queries, "False"])], 4),
+            "key_tile_call": laid_out([_call(of.key_values, "_key_tile", [*keys, "FULL"])], 4),
+            "outer_key_tile_call": laid_out([_call(of.key_values, "_key_tile", [*keys, "False"])], 4),
             "bridged_call": laid_out([*bridged, *self._rounded()], 4),
             "differentiate_call": laid_out([_call(of.differentials, "_differentiate", pairs)], 4),
         }
@@ -118,14 +121,17 @@ class PairLines:
         lines = [self.pairs.line(statement) for statement in mask.at(Level.KEY, Level.PAIR)]
         return [*lines, f"live = live & {self.pairs.text(mask.result, 9, exact=True)}"]
 
-    def _gradient_lines(self) -> list[str]:
-        """What a masked pair has no part in, whatever the slope of its score."""
+    def _gradients(self) -> list[tuple[str, Expr]]:
+        """The gradients of pairs with their slopes; masked pairs have no part in them, whatever their slopes are."""
         found = [(f"d_{slope.name}", slope.value) for slope in self.plan.slopes if slope.of_product]
-        found += [(each.name, each.value) for each in self.pairs.landings]
+        return [*found, *((each.name, each.value) for each in self.pairs.landings)]
+
+    def _gradient_lines(self) -> list[str]:
+        """The gradients, and which elements they belong to."""
         lines = []
-        for name, value in found:
+        for name, value in self._gradients():
             slope = self.pairs.text(value, 11)
-            lines.append(f"{name} = tl.where(live, by_score{'' if slope == '1.0' else f' * {slope}'}, 0.0)")
+            lines.append(f"{name} = by_score{'' if slope == '1.0' else f' * {slope}'}")
         for each in self.pairs.of_pairs:
             texts = KernelPrinter(self.plan, exact=True).places(replace(each.read, indices=each.place))
             lines += [f"{each.name}_at_{k} = {text}" for k, text in enumerate(texts)]

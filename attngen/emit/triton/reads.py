@@ -70,6 +70,11 @@ class KernelPrinter(ReadingPrinter):
     def mask(self, expr: Expr) -> str | None:
         return PAIR_MASKS.get(_level(expr, self.plan))
 
+    def term(self, expr: Read, k: int, axis: str) -> str:
+        """As for all reads; launchers see to it that places fit into the ints of kernels."""
+        place = f"tl.cast({self.index(expr, k, axis)}, tl.int64 if WIDE else tl.int32)"
+        return f"{place} * {kernel_name(expr.input)}_stride_{k}"
+
     def index(self, expr: Read, k: int, axis: str) -> str:
         index = self.text(expr.indices[k])
         match axis:
@@ -100,6 +105,9 @@ class RowPrinter(KernelPrinter):
 
     def mask(self, expr: Expr) -> str | None:
         return self.masks.get(level(expr, self.levels, self.axes))
+
+    def term(self, expr: Read, k: int, axis: str) -> str:
+        return ReadingPrinter.term(self, expr, k, axis)
 
     def part(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, Row):

@@ -79,16 +79,18 @@ def bridge_lines(plan: Plan, bridge: RowPlan) -> list[str]:
 
 def load_keys(name: str) -> str:
     """A tile of the rows of keys, transposed."""
-    row = f"{name}_head + tl.cast(keys, tl.int64)[None, :] * {name}_stride_n"
-    channel = f"tl.cast(c, tl.int64) * {name}_stride_d"
-    return f"{name} = tl.load({row} + {channel}, mask=(keys < M)[None, :] & (c < D), other=0.0)"
+    return _load(name, "keys[None, :]", "(keys < M)[None, :]")
 
 
 def load_queries(name: str) -> str:
     """A tile of the rows of queries."""
-    row = f"{name}_head + tl.cast(rows, tl.int64)[:, None] * {name}_stride_n"
-    channel = f"tl.cast(c, tl.int64) * {name}_stride_d"
-    return f"{name} = tl.load({row} + {channel}, mask=(rows < N)[:, None] & (c < D), other=0.0)"
+    return _load(name, "rows[:, None]", "(rows < N)[:, None]")
+
+
+def _load(name: str, tokens: str, inside: str) -> str:
+    """Launchers see to it that places in a head fit into the ints of tokens."""
+    places = f"{name}_head + {tokens} * {name}_stride_n + c * {name}_stride_d"
+    return f"{name} = _loaded({places}, {inside} & (c < D), FULL and D == D_PADDED)"
 
 
 def head_lines(rows: RowPlan, count: str) -> list[str]:

@@ -15,6 +15,12 @@ def _dot(a, b, acc, UPCAST: tl.constexpr):
 
 
 @triton.jit
+def _loaded(places, inside, ALL: tl.constexpr):
+    """What lies at `places`, and 0 where that is not `inside`; nothing is compared where ALL of them are."""
+    return tl.load(places) if ALL else tl.load(places, mask=inside, other=0.0)
+
+
+@triton.jit
 def _floor_div(x, y):
     """x / y rounded down; Triton's own integer division rounds towards zero."""
     remainder = x % y

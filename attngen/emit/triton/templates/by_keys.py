@@ -43,7 +43,7 @@ def _by_keys(
     # % for line in gradient_batch_lines
     __line__
     # % endfor
-    # % for line in key_heads + key_tile_call
+    # % for line in key_heads + outer_key_tile_call
     __line__
     # % endfor
     # % for sum, shape in key_sum_shapes

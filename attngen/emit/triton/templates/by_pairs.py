@@ -67,6 +67,6 @@ def _pairs___landing__(
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     # % endif
-    # % for line in key_walk_lines + query_tile_call + add_pairs_loops
+    # % for line in key_walk_lines + outer_query_tile_call + add_pairs_loops
     __line__
     # % endfor

@@ -50,7 +50,7 @@ def _by_queries(
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     # % endif
-    # % for line in key_walk_lines + query_tile_call
+    # % for line in key_walk_lines + outer_query_tile_call
     __line__
     # % endfor
     # % for sum, shape in query_sum_shapes

@@ -8,31 +8,31 @@ def _query_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     QUERY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """What pairs need of a tile of queries, each value once for a row."""
+    """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
     # % if ordered
     if query_order is not None:
         rows = tl.where(rows < N, tl.load(query_order + rows, mask=rows < N, other=0), N)
     # % endif
+    rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
     i = (rows + offset)[:, None]
     c = tl.arange(0, D_PADDED)[None, :]
     # % for line in query_loads
     __line__
     # % endfor
     e = tl.arange(0, E_PADDED)[None, :]
-    dy = tl.load(
-        dy_head + tl.cast(rows, tl.int64)[:, None] * dy_stride_n + tl.cast(e, tl.int64) * dy_stride_e,
-        mask=(rows < N)[:, None] & (e < E),
-        other=0.0,
-    )
+    dy_places = dy_head + rows[:, None] * dy_stride_n + e * dy_stride_e
+    dy = _loaded(dy_places, (rows < N)[:, None] & (e < E), FULL and E == E_PADDED)
     # What the scores of a row are relative to, and what its weights are multiplied by; rows beyond N weigh nothing.
     # % if softmax
-    base = tl.load(stats_head + 2 * tl.cast(rows, tl.int64), mask=rows < N, other=0.0)
+    base = _loaded(stats_head + 2 * rows, rows < N, FULL)
     # % endif
-    share = tl.load(stats_head + 2 * tl.cast(rows, tl.int64) + 1, mask=rows < N, other=0.0)
+    share = _loaded(stats_head + 2 * rows + 1, rows < N, FULL)
     # % if centred
-    delta = tl.load(delta_head + rows, mask=rows < N, other=0.0)
+    delta = _loaded(delta_head + rows, rows < N, FULL)
     # % endif
     # % for line in gradient_query_lines
     __line__
@@ -50,23 +50,23 @@ def _key_tile(
     D_PADDED: tl.constexpr,
     E_PADDED: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    WIDE: tl.constexpr,
+    FULL: tl.constexpr,
 ):
-    """Keys and values of a tile, across: a column for each key."""
+    """Keys and values of a tile, across: a column for each key; FULL: none of them is beyond M."""
     keys = key_tile * KEY_TILE + tl.arange(0, KEY_TILE)
     # % if ordered
     if key_order is not None:
         keys = tl.where(keys < M, tl.load(key_order + keys, mask=keys < M, other=0), M)
     # % endif
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     c = tl.arange(0, D_PADDED)[:, None]
     # % for line in key_loads
     __line__
     # % endfor
     e = tl.arange(0, E_PADDED)[:, None]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[None, :] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[None, :] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[None, :] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[None, :] & (e < E), FULL and E == E_PADDED)
     return __key_values__
 
 
@@ -101,11 +101,15 @@ def _differentiate(
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
 ):
-    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of."""
+    """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
+
+    FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
+    tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
+    """
     # % for product, query, key in products
     __product__ = _dot(__query__, __key__, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     # % endfor
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     # % for line in gradient_score_lines
     __line__
     # % endfor
@@ -115,10 +119,12 @@ def _differentiate(
         __line__
         # % endfor
     # % if softmax
-    weights = tl.where(live, tl.exp2(logit - base[:, None]) * share[:, None], 0.0)
+    weights = tl.exp2(logit - base[:, None]) * share[:, None]
     # % else
-    weights = tl.where(live, weights * share[:, None], 0.0)
+    weights = weights * share[:, None]
     # % endif
+    if not FULL:
+        weights = tl.where(live, weights, 0.0)
     by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
     # % if centred
     by_score = by_score - delta[:, None]
@@ -127,4 +133,10 @@ def _differentiate(
     # % for line in gradient_lines
     __line__
     # % endfor
+    # % if masked_gradients
+    if not FULL:
+        # % for line in masked_gradients
+        __line__
+        # % endfor
+    # % endif
     return __differentials__

@@ -30,6 +30,9 @@ def _visit(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    # % if rising
+    RISING: tl.constexpr,
+    # % endif
     FULL: tl.constexpr,
 ):
     """One key tile: __visit_summary__."""
@@ -38,6 +41,7 @@ def _visit(
     if key_order is not None:
         keys = tl.where(keys < M, tl.load(key_order + keys, mask=keys < M, other=0), M)
     # % endif
+    keys = tl.cast(keys, tl.int64 if WIDE else tl.int32)
     # % if bridge_lines
     # Rows that grow with the position are relative to an anchor, so that none overflows.
     c = tl.arange(0, D_PADDED)[None, :]
@@ -58,7 +62,7 @@ def _visit(
     # % for product, query, key in products
     __product__ = _dot(__query__, __key__, tl.zeros([__query__.shape[0], KEY_TILE], tl.float32), UPCAST)
     # % endfor
-    j = tl.cast(keys, tl.int64 if WIDE else tl.int32)[None, :]
+    j = keys[None, :]
     # % for line in score_lines
     __line__
     # % endfor
@@ -67,13 +71,16 @@ def _visit(
         __line__
         # % endfor
     e = tl.arange(0, E_PADDED)[None, :]
-    v = tl.load(
-        v_head + tl.cast(keys, tl.int64)[:, None] * v_stride_n + tl.cast(e, tl.int64) * v_stride_e,
-        mask=(keys < M)[:, None] & (e < E),
-        other=0.0,
-    )
+    v_places = v_head + keys[:, None] * v_stride_n + e * v_stride_e
+    v = _loaded(v_places, (keys < M)[:, None] & (e < E), FULL and E == E_PADDED)
     # % if softmax
+    # % if rising
+    # The products of the other scores fuse with the difference below.
+    highest = tl.max(__risen__, 1) * __factor__ if FULL and RISING else tl.max(logit, 1)
+    new_top = tl.maximum(top, highest)
+    # % else
     new_top = tl.maximum(top, tl.max(logit, 1))
+    # % endif
     base = tl.where(new_top == float("-inf"), 0.0, new_top)
     weights = tl.exp2(logit - base[:, None])
     rescale = tl.exp2(top - base)
@@ -143,6 +150,9 @@ def _forward_kernel(
     E_PADDED: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    # % if rising
+    RISING: tl.constexpr,
+    # % endif
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
 ):

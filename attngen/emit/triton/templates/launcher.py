@@ -212,6 +212,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                # % if rising
+                RISING=__factor__ > 0,
+                # % endif
                 **options,
             )
     # % if fault
@@ -361,9 +364,12 @@ def _filled(
     # % for line in table_lines
     __line__
     # % endfor
-    # The largest position decides whether kernels need 64 bits; offsets on a GPU are not looked at.
+    # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
+    # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    long_positions = __wide__
+    # % for line in wide
+    __line__
+    # % endfor
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return __filled_values__
 
