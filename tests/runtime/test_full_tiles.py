@@ -25,7 +25,7 @@ VARIANTS = {
     if isinstance(variant.body, Pairwise)
 }
 WALKS = {name: plan(variant).by_keys for name, variant in VARIANTS.items()}
-LISTED = ("sparse_strided", "dilated_window", "s2attn_wrap")
+LISTED = ("sparse_strided", "sparse_fixed", "s2attn_wrap")
 
 
 def poisoned(rows: Tensor) -> Tensor:
