@@ -17,6 +17,7 @@ from attngen.cli.options import fail, print_diagnostics
 from attngen.cli.run import run
 from attngen.cli.show import show
 from attngen.cli.specs import check, fmt
+from attngen.cli.tune import tune
 from attngen.errors import SpecError
 from attngen.version import __version__
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A compiler for attention variants: from the paper's equation to a readable, tiled kernel.",
 )
-for command in (check, fmt, show, run, doctor):
+for command in (check, fmt, show, run, tune, doctor):
     app.command()(command)
 app.command(name="compile")(compile_)
 app.add_typer(bench, name="bench")

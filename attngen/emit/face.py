@@ -147,7 +147,15 @@ def _made(variant: nodes.Variant, rules: list[str], order: list[str], called: li
 
 def content_hash(variant: nodes.Variant) -> str:
     """Twelve hexadecimal digits of everything that decides what is generated."""
-    facts = [variant.name, *equation(variant), repr(variant.parameters), repr(variant.inputs), __version__]
+    return _hash([spec_hash(variant), __version__])
+
+
+def spec_hash(variant: nodes.Variant) -> str:
+    """Twelve hexadecimal digits of what a spec says, whichever version reads it."""
+    return _hash([variant.name, *equation(variant), repr(variant.parameters), repr(variant.inputs)])
+
+
+def _hash(facts: list[str]) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 

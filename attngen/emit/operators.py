@@ -21,8 +21,7 @@ IMPORTS = (
 )
 """What a launcher imports for it."""
 TAKEN = frozenset(
-    "q k v y lse dy dlse stats offset offsets position positions scale list_number debug tune trained wanted "
-    "self".split()
+    "q k v y lse dy dlse stats offset offsets position positions scale list_number debug trained wanted self".split()
 )
 """What schemas call their own."""
 SUPPORT = ("_digest", "_operator", "_autocast", "_is_differentiated", "_shaped_like")

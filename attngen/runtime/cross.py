@@ -5,18 +5,21 @@ Triton's interpreter and its compiler don't live in one process: this module ref
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from attngen.analysis.separable import NotSeparable
 from attngen.emit.backends import generate
 from attngen.ir.nodes import Recurrent, Variant
-from attngen.runtime.cross_types import Types, is_int, types
+from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.module import import_files
+from attngen.schedule.configuration import GPUS, WIDTHS
 from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
@@ -33,7 +36,8 @@ SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 class Binary:
     """A variant compiled for a target: for each of its kernels, `forward` first, texts and binaries by stage.
 
-    Stages are `ttir`, `ptx`, `cubin`, `amdgcn` and so on. `shared` are the bytes of shared memory of each kernel.
+    Stages are `ttir`, `ptx`, `cubin`, `amdgcn` and so on. `shared` are the bytes of shared memory of each kernel,
+    `digests` what tells it from others: its text with all that it calls, its types and constants.
     """
 
     variant: str
@@ -41,6 +45,7 @@ class Binary:
     dtype: str
     kernels: dict[str, dict[str, str | bytes]]
     shared: dict[str, int]
+    digests: dict[str, str]
 
 
 def compile_for(
@@ -71,16 +76,39 @@ def compile_for(
         raise RuntimeError("Triton can't compile in a process with TRITON_INTERPRET=1")
     stages: dict[str, dict[str, str | bytes]] = {}
     shared: dict[str, int] = {}
+    digests: dict[str, str] = {}
     for before, each in _with_chunks(variant).items():
         module = import_files(generate(each, "triton"), each.name)
         given = types(each, ELEMENTS[dtype], width, offsets)
         for name, label in _kernels(module):
             if only not in ("", before + label):
                 continue
-            chosen = _options(module, label, width, SIZES[dtype], options)
+            chosen = {**_options(module, label, width, dtype, target), **(options or {})}
             compiled = _compiled(getattr(module, name), given, target, chosen)
             stages[before + label], shared[before + label] = dict(compiled.asm), compiled.metadata.shared
-    return Binary(variant.name, target, dtype, stages, shared)
+            digests[before + label] = _digest(module, name, given, chosen)
+    return Binary(variant.name, target, dtype, stages, shared, digests)
+
+
+def digests_for(variant: Variant, target: str, *, dtype: str = "bfloat16", width: int = 64) -> dict[str, str]:
+    """The digests that the kernels of a variant would have, without compiling them."""
+    found: dict[str, str] = {}
+    for before, each in _with_chunks(variant).items():
+        module = import_files(generate(each, "triton"), each.name)
+        given = types(each, ELEMENTS[dtype], width, False)
+        for name, label in _kernels(module):
+            chosen = _options(module, label, width, dtype, target)
+            found[before + label] = _digest(module, name, given, chosen)
+    return found
+
+
+def _digest(module: ModuleType, name: str, given: Types, chosen: Mapping[str, int]) -> str:
+    """Of all that a kernel is compiled from: the functions of its file that are, types, constants and sizes."""
+    signature = _signature(given, getattr(module, name).arg_names, chosen)
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    device = [part for part in text.split("\n\n\n") if part.startswith("@triton.jit")]
+    facts = ["\n".join(device), name, str(signature), str(sorted(chosen.items()))]
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
 
 
 def _with_chunks(variant: Variant) -> dict[str, Variant]:
@@ -103,8 +131,8 @@ def _compiled(kernel: Any, given: Types, target: str, chosen: Mapping[str, int])
         for k, argument in enumerate(kernel.arg_names)
         if argument.endswith(("_ptr", "_stride_b", "_stride_h", "_stride_n")) and (k,) not in constants
     }
-    options = {"num_warps": chosen["num_warps"], "num_stages": chosen["num_stages"], "enable_fp_fusion": True}
     source = ASTSource(kernel, signature, constants, attributes)
+    options = {"num_warps": chosen["num_warps"], "num_stages": chosen["num_stages"], "enable_fp_fusion": True}
     return triton.compile(source, target=GPUTarget(*TARGETS[target]), options=options)
 
 
@@ -113,8 +141,8 @@ RECURRENT = ("give", "carry", "leave", "follow", "carry_back", "follow_back", "r
 """The kernels of a recurrence."""
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
-TILED = {"forward": "FORWARD", "by_queries": "BY_QUERIES", "by_keys": "BY_KEYS"}
-"""Where the sizes stand that kernels start with; those that walk pair by pair have those of `by_queries`."""
+TILED = ("forward", "by_queries", "by_keys")
+"""Those that have sizes of their own to start with; those that walk pair by pair have those of `by_queries`."""
 SMALL = {"QUERY_TILE": 32, "KEY_TILE": 32, "num_warps": 4, "num_stages": 3}
 OF_ROWS = {**SMALL, "num_warps": 8}
 """Those of kernels of diagonals, and of rows."""
@@ -128,33 +156,29 @@ def _kernels(module: ModuleType) -> list[tuple[str, str]]:
     return [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
 
 
-def starts(variant: Variant, kernel: str, width: int, dtype: str) -> tuple[int, int, int, int]:
+def starts(variant: Variant, kernel: str, width: int, dtype: str, target: str) -> tuple[int, int, int, int]:
     """Queries, keys, warps and stages that a kernel starts with; that of a recurrence has tokens and values."""
     each = _with_chunks(variant)[CHUNKS if kernel.startswith(CHUNKS) else ""]
     module = import_files(generate(each, "triton"), each.name)
-    found = _options(module, kernel.removeprefix(CHUNKS), width, SIZES[dtype], None)
+    found = _options(module, kernel.removeprefix(CHUNKS), width, dtype, target)
     tile = [found[name] for name in ("QUERY_TILE", "CHUNK", "KEY_TILE", "VALUE_TILE") if name in found]
     return tile[0], tile[1], found["num_warps"], found["num_stages"]
 
 
-def _options(module: ModuleType, label: str, width: int, size: int, given: Mapping[str, int] | None) -> dict[str, int]:
-    """Sizes of tiles, warps and stages, as launchers choose them."""
+def _options(module: ModuleType, label: str, width: int, dtype: str, target: str) -> dict[str, int]:
+    """Sizes of tiles, warps and stages, as launchers choose them on such a GPU."""
+    column = GPUS.index(target)
     if label in RECURRENT:
-        chunk, values, values_back = module._tiling(width, width)
-        return {
-            "CHUNK": chunk,
-            "VALUE_TILE": values if label in RECURRENT[:4] else values_back,
-            "num_warps": module.WARPS,
-            "num_stages": 3,
-            **(given or {}),
-        }
-    table = TILED.get("by_queries" if label.startswith("pairs_") else label)
-    if table is None:
+        found = next((row for most, row in module.DEFAULTS.items() if most >= width), None)
+        chunk, *values, warps = (found or [*module.DEFAULTS.values()][-1])[column]
+        tile = min(values[label not in RECURRENT[:4]], padded_size(width))
+        return {"CHUNK": chunk, "VALUE_TILE": tile, "num_warps": warps, "num_stages": 3}
+    kernel = "by_queries" if label.startswith("pairs_") else label
+    if kernel not in TILED:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
-    found: dict[str, int] = module._default(getattr(module, table), width, width, size)
-    if hasattr(module, "_tile_sizes"):  # a list is the same for all kernels
-        found["QUERY_TILE"], found["KEY_TILE"] = module._tile_sizes(width, width, size)
-    return {**found, **(given or {})}
+    cell = (min((each for each in WIDTHS if each >= width), default=WIDTHS[-1]), SIZES[dtype])
+    queries, keys, warps, stages = module.DEFAULTS[kernel][cell][column]
+    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
 
 
 def _signature(

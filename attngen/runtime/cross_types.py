@@ -92,7 +92,7 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
 
 def is_int(name: str) -> bool:
     """Strides, shares, sizes and positions; what is left are the host's floats."""
-    whole = ("offset", "B", "H", "N", "M", "heads", "bucket", "panel_heads", "head_step", "first_b", "first_h")
+    whole = ("offset", "B", "H", "N", "M", "heads", "panel_heads", "head_step", "first_b", "first_h")
     if name in (*whole, "first_row", "tiles", "pieces", "of_piece"):
         return True
     return "_stride_" in name or name.endswith("_share") or name.startswith("size_")

@@ -56,7 +56,8 @@ KERNEL_NAMES = frozenset(
     "totals rounds copied of_elements by_sink results last sums sine cosine part_acc part_sums int32_t ELEMENT INDEX "
     "k0 k1 tests test by_keys groups_now at_once round blocks turned before halves apart first_head first_b first_h "
     "fixed of_queries of_keys heads head head_step pair values elements query_tiles key_tiles query_starts "
-    "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug tune "
+    "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug "
+    "DEFAULTS TUNED RISING highest ALL places v_places dy_places "
     # kernels of recurrences
     "terms sum_of_terms as_floats at room token_at order CHUNK SLACK Decays Head since between by_token by_channel "
     "turn weigh_by_token weigh_by_channel weigh_in_block weigh_block put_sums sums_of folded read_state write_state "
@@ -72,7 +73,7 @@ KERNEL_NAMES = frozenset(
     # what launching a Triton kernel takes by name
     "self grid warmup num_warps num_stages num_ctas maxnreg args kwargs "
     # what launchers and kernels use
-    "tl triton torch math ctypes contextlib kernel options library tensors integers reals bucket threads std "
+    "tl triton torch math ctypes contextlib kernel options library tensors integers reals threads std "
     "panel_heads long_positions i_minus_j".split()
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""

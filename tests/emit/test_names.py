@@ -95,7 +95,7 @@ def test_attentions(name: str, backend: str) -> None:
         agrees(f"attention {name} {{ mask causal }}", backend)
 
 
-@pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "tune", "debug", "return_lse", "_x"])
+@pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "debug", "return_lse", "_x"])
 def test_arguments_that_would_hide_a_name(name: str) -> None:
     for text in (
         f"attention a({name}: int = 1) {{ mask j <= i + {name} }}",
@@ -106,7 +106,7 @@ def test_arguments_that_would_hide_a_name(name: str) -> None:
         assert caught.value.diagnostics[0].span.text == name
 
 
-@pytest.mark.parametrize("name", ["math", "triton", "_forward", "SPACE", "max", "tuple"])
+@pytest.mark.parametrize("name", ["math", "triton", "_forward", "TUNED", "max", "tuple"])
 def test_attentions_that_would_hide_a_name(name: str) -> None:
     with pytest.raises(
         attngen.SpecError, match=rf"E0202.*`{name}` can't be the name of a generated function"
@@ -147,7 +147,7 @@ def _module_names(tree: ast.Module) -> set[str]:
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names - {"_tuned"}
+    return names
 
 
 def test_kernels_bind_no_name_that_a_value_could_have() -> None:

@@ -42,7 +42,7 @@ def without_kernels(name: str) -> tuple[ModuleType, Launches]:
     files = {file: f"{text}# without kernels\n" for file, text in attngen.compile(SPECS[name], "triton").items()}
     module, launches = import_files(files, name), Launches()
     for label, value in vars(module).items():
-        if hasattr(value, "arg_names") or label.startswith("_tuned"):
+        if hasattr(value, "arg_names"):
             setattr(module, label, launches)
     module._on = lambda _: contextlib.nullcontext()  # type: ignore[attr-defined]
     module._no_fault = lambda *_: None  # type: ignore[attr-defined]  # an assertion on the device
@@ -68,7 +68,7 @@ def arguments(module: ModuleType, rows: tuple[Tensor, ...], known: dict[str, Any
     """What the operators of a module take."""
     schema = getattr(torch.ops.attngen, module._NAME).default._schema
     names = [argument.name for argument in schema.arguments]
-    given = {**dict(zip("qkv", rows, strict=True)), **known, "debug": False, "tune": False}
+    given = {**dict(zip("qkv", rows, strict=True)), **known, "debug": False}
     return [given.get(each, given.get(each.rstrip("_"))) for each in names]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -20,6 +20,22 @@ def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) 
     """Whether places need 64 bits: `reach`, or those in a head of `rows`, or those of elements of inputs."""
     axes = [*((x.shape[2:], x.stride()[2:]) for x in rows), *((x.shape, x.stride()) for x in inputs)]
     return max(reach, *(sum((n - 1) * step for n, step in zip(*each, strict=True)) for each in axes)) >= 2**31
+
+
+def _power_of_two(size: int) -> int:
+    """The next one: kernels are tuned for sizes up to it."""
+    return 1 << max(size - 1, 15).bit_length()
+
+
+@cache
+def _gpu(device: torch.device) -> int:
+    """Which column of a table of sizes is for a device; kernels that are interpreted have those of an H100."""
+    if device.type != "cuda":
+        return 1
+    if torch.version.hip is not None:
+        return 3
+    # GPUs of other makes than those of data centres have the shared memory of neither: theirs fits what an A100 gets.
+    return {9: 1, 10: 2}.get(torch.cuda.get_device_capability(device)[0], 0)
 
 
 @lru_cache(maxsize=1000)

@@ -81,4 +81,4 @@ def _arguments(plan: Plan) -> list[str]:
     computed = [row for row in (*query_rows(plan.products), *key_rows(plan.products)) if not row.plain]
     found += [f"{row.name}_{end}" for row in computed for end in ("ptr", "share")]
     found += [name for name, _ in args.gradient_arguments(plan)]
-    return [*found, "offset", "B", "H", "N", "M", "bucket"]
+    return [*found, "offset", "B", "H", "N", "M"]

@@ -21,6 +21,8 @@ IMPORTS = ("import contextlib", "import math", *OF_OPERATORS)
 LIST_IMPORTS = ("from collections import deque", "from collections.abc import Iterable")
 """What a launcher imports of the standard library; and where live tiles are listed."""
 SUPPORT = ("_table", "_gathered")
+TILED = ("forward", "by_queries", "by_keys")
+"""The kernels that walk along tiles."""
 
 
 def row_kernels(plan: Plan) -> list[str]:
@@ -46,11 +48,12 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         "wide": laid_out(_wide(plan, inputs), 4),
         "panel_heads": _panel_heads(plan),
         "centred": plan.centred,
+        **_choices(plan),
         "made": laid_out(rooms(plan), 4),
         **launches(plan),
     }
     text = "\n".join(line for lines in shown.values() if isinstance(lines, list) for line in map(str, lines))
-    called = ["_on", "_far", *(name for name in SUPPORT if f"{name}(" in text)]
+    called = ["_on", "_far", "_power_of_two", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
 
@@ -63,8 +66,8 @@ def device_check(name: str) -> list[str]:
 def imports(plan: Plan, shown: Mapping[str, object]) -> tuple[str, ...]:
     """What a launcher imports; `shown` is what its template shows."""
     text = f"{shown['table_lines']} {shown['element_launches']}"
-    found = {"_table(": "from functools import lru_cache", "itertools.": "import itertools"}
-    more = [line for word, line in found.items() if word in text]
+    more = [f"from functools import cache{', lru_cache' if '_table(' in text else ''}"]
+    more += ["import itertools"] if "itertools." in text else []
     return (*IMPORTS, *more, *(LIST_IMPORTS if plan.listed is not None else ()))
 
 
@@ -73,6 +76,17 @@ def _wide(plan: Plan, inputs: list[str]) -> list[str]:
     given = f", ({', '.join(inputs)}{',' if len(inputs) == 1 else ''})" if inputs else ""
     far = f"far = _far(max(N, M) * max(D, E, 2), (q, k, v){given})"
     return [far, f"long_positions = far or {wide_test(plan)}"]
+
+
+def _choices(plan: Plan) -> dict[str, object]:
+    """How launches choose their sizes; those of a list are the same for all."""
+    listed = plan.listed is not None
+    given = "q, E, max(N, M), prepared.sizes" if listed else "q, E, max(N, M)"
+    return {
+        **{f"chosen_{kernel}": f'_chosen("{kernel}", {given})' for kernel in TILED},
+        "listed_text": "; a list has `tiles` of its own" if listed else "",
+        "tiles": "tiles or found[:2]" if listed else "found[:2]",
+    }
 
 
 def _panel_heads(plan: Plan) -> str:

@@ -72,7 +72,6 @@ def launches(plan: Plan) -> dict[str, object]:
     by_keys = [each for each in plan.landings if each.home is Home.KEY and not each.of_sink]
     dq, dk = (["dq"], ["dk"]) if plan.products else ([], [])
     return {
-        "tuned_kernels": [*(["by_queries"] if dq or by_queries else []), "by_keys"],
         "gradient_row_launches": [line for each in _made_ahead(plan) for line in each],
         "gradient_passed": _passed(plan),
         "query_asked": " or ".join(map(_is_made, [*dq, *(landing.name for landing in by_queries)])),
@@ -112,7 +111,6 @@ def _passed(plan: Plan) -> list[str]:
     found += rows.passed(rows.QUERIES, computed_queries(plan)) + rows.passed(rows.KEYS, computed_keys(plan))
     found += args.gradient_arguments(plan)
     found += [(name, name) for name in ("offset", "B", "H", "N", "M")]
-    found.append(("bucket", "triton.next_power_of_2(max(N, M, 1))"))
     found += [(kernel_name(name),) * 2 for name in args.constants(plan, args.gradient_exprs(plan))]
     found += [("D", "D"), ("E", "E")]
     found += [(f"{width}_PADDED", f"max(16, triton.next_power_of_2({width}))") for width in "DE"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.analysis.lists import List
 from attngen.emit import landings, live, operators
-from attngen.emit.face import face, fault_text
+from attngen.emit.face import face, fault_text, spec_hash
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions, render
 from attngen.emit.triton import arguments as args
@@ -14,15 +14,7 @@ from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.triton.walks import Loops
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Variable
-from attngen.schedule.configuration import (
-    GPU_BACKWARD_SPACE,
-    GPU_BY_KEYS,
-    GPU_BY_QUERIES,
-    GPU_DEFAULTS,
-    GPU_SPACE,
-    Configuration,
-    Default,
-)
+from attngen.schedule.defaults import pairwise
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan, forward
@@ -46,14 +38,14 @@ def generate(plan: Plan) -> str:
     """The generated file for a plan that holds slopes."""
     plan = gradients.without_moved_bands(plan)
     short, made = forward(plan), face(plan, debug=True)
-    options = (*(["debug"] if made.debugged else []), "tune")
+    options = ("debug",) if made.debugged else ()
     kernels = "\n\n\n".join([*launcher.row_kernels(plan), *gradients.kernels(plan)])
     of_launcher = {**operators.values(plan, options), **launcher.values(plan, made, options)}
     values = {**_values(short), **of_launcher, "digested": "__file__", "devices": '["CPU", "CUDA"]'}
     values |= {"gradient_kernels": kernels, "jit_support": _jit_support(short, values, kernels)}
     calls = [*landings.calls(plan), *(["_made_before"] if plan.listed is not None else [])]
     imports = launcher.imports(plan, values)
-    values |= {**made.values(), **live.values(plan, made, "_tile_sizes(D, E, q.element_size())", imports, calls, True)}
+    values |= {**made.values(), **live.values(plan, made, "_tile_sizes(q, E, max(N, M))", imports, calls, True)}
     values["forward_kernel"] = render("attngen.emit.triton", "forward.py", values).rstrip()
     return render("attngen.emit.triton", "launcher.py", {**values, **operators.parts(values)})
 
@@ -66,7 +58,8 @@ def _values(plan: Plan) -> dict[str, object]:
     arguments = args.kernel_arguments(plan)
     of_rows, normalization = rows.values(plan), _normalization(plan)
     return {
-        "tables": [(name, [_entry(default) for default in table]) for name, table in TABLES],
+        "tables": [(kernel, _table(plan, kernel)) for kernel in launcher.TILED],
+        "tile_ends_text": "" if isinstance(plan.walk, List) else ": this tile holds the queries q0 to q1",
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "arguments": [name for name, _ in arguments],
         "passed": [value for _, value in arguments],
@@ -79,7 +72,6 @@ def _values(plan: Plan) -> dict[str, object]:
         "score_lines": laid_out([*score_lines(plan, "[acc.shape[0], KEY_TILE]"), *_fault_lines(plan)], 4),
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
-        **_searched(plan),
         "walk_lines": _loops(plan, {**of_rows, **normalization, **_rising(plan)}, visit).lines(),
         "device_check": launcher.device_check(plan.variant.name),
         **_rising(plan),
@@ -178,21 +170,6 @@ def _initial(name: str, sink: str | None) -> list[str]:
     return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
 
 
-def _searched(plan: Plan) -> dict[str, object]:
-    """What `tune=True` searches."""
-    if isinstance(plan.walk, List):
-        spaces = [
-            list(dict.fromkeys(f"({{}}, {c.warps}, {c.stages})" for c in s)) for s in (GPU_SPACE, GPU_BACKWARD_SPACE)
-        ]
-        key, sizes = '"bucket", "D", "E", "WIDE", "QUERY_TILE", "KEY_TILE"', "numbers of warps and stages"
-    else:
-        spaces = [[_choice(each) for each in space] for space in (GPU_SPACE, GPU_BACKWARD_SPACE)]
-        key, sizes = '"bucket", "D", "E", "WIDE"', "tile sizes"
-    text = "" if isinstance(plan.walk, List) else ": this tile holds the queries q0 to q1"
-    shown = {"space": spaces[0], "backward_space": spaces[1], "tile_ends_text": text}
-    return {**shown, "tuning_key": key, "tuned_sizes": sizes}
-
-
 def _loops(plan: Plan, shown: dict[str, object], visit: list[str]) -> Loops:
     """The walk of the forward kernel; `shown` is what templates show of rows."""
     keys = [f"{row}{end}" for row in _strings(shown["keys"]) for end in ("_head", "_stride_n", "_stride_d")]
@@ -218,17 +195,8 @@ def _jit_support(plan: Plan, values: dict[str, object], kernels: str) -> str:
     return "\n\n\n".join([functions("attngen.emit.triton", "support.py", ["_dot", "_loaded", *used]), *of_keys])
 
 
-TABLES = (("FORWARD", GPU_DEFAULTS), ("BY_QUERIES", GPU_BY_QUERIES), ("BY_KEYS", GPU_BY_KEYS))
-
-
-def _entry(default: Default) -> str:
-    """Where to start, for heads and elements up to a size."""
-    start = default.configuration
-    sizes = f"({start.query_tile}, {start.key_tile}, {start.warps}, {start.stages})"
-    return f"({default.width}, {default.bytes}, {sizes})"
-
-
-def _choice(configuration: Configuration) -> str:
-    """What the tuner may choose: tile sizes, warps and stages."""
-    tiles = f'{{"QUERY_TILE": {configuration.query_tile}, "KEY_TILE": {configuration.key_tile}}}'
-    return f"({tiles}, {configuration.warps}, {configuration.stages})"
+def _table(plan: Plan, kernel: str) -> list[str]:
+    """The sizes that a kernel starts with, by cell: for each GPU a column."""
+    skeleton = f"listed_{kernel}" if isinstance(plan.walk, List) else kernel
+    found = pairwise(skeleton, spec_hash(plan.variant))
+    return [f"{cell}: ({', '.join(str(tuple(each)) for each in columns)})" for cell, columns in found.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attngen.emit import operators, recurrences
-from attngen.emit.face import recurrent_face
+from attngen.emit.face import recurrent_face, spec_hash
 from attngen.emit.layout import laid_out
 from attngen.emit.live import sorted_imports
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
@@ -22,10 +22,10 @@ from attngen.emit.triton.recurrent_arguments import CHOSEN, given
 from attngen.emit.triton.token_lines import own_axes, sums_values
 from attngen.emit.triton.token_returns import in_parts
 from attngen.schedule.chunks import ChunkPlan
-from attngen.schedule.configuration import ALL_VALUES, GPU_CHUNKS, GPU_CHUNKS_BY_TOKEN, GPU_CHUNKS_OF_MATRICES
+from attngen.schedule.configuration import ALL_VALUES
+from attngen.schedule.defaults import recurrent
 
 IMPORTS = ("import contextlib", "import math", "from collections.abc import Mapping", *OF_OPERATORS)
-WARPS = 8
 SEGMENT = 256
 """Tokens between states that are kept for gradients, which start from there."""
 
@@ -39,10 +39,9 @@ def generate(plan: ChunkPlan) -> str:
     tables = laid_out(args.table_lines(plan), 4)
     left = [each for each in map(Passing, Chunks(plan).states) if each.is_left]
     shown |= {
-        "imports": sorted_imports(IMPORTS, ("from functools import lru_cache",) if tables else ()),
-        "tiles": tiles(plan),
+        "imports": sorted_imports(IMPORTS, (f"from functools import cache{', lru_cache' if tables else ''}",)),
+        "tiles": _tiles(plan),
         "segment": SEGMENT,
-        "warps": WARPS,
         "kernels": kernels,
         "jit_support": _jit_support(kernels),
         "device_check": [
@@ -69,7 +68,9 @@ def generate(plan: ChunkPlan) -> str:
         "to_inputs": recurrences.to_inputs(plan, of_head="chunk", before=("tile",)),
         "table_lines": tables,
         "passed": [f'"{each.name}": {each.value}' for each in given(plan) if each not in CHOSEN],
-        "launching": functions("attngen.emit.support", "launches.py", ["_on", *(["_table"] if tables else [])]),
+        "launching": functions(
+            "attngen.emit.support", "launches.py", ["_on", "_power_of_two", "_gpu", *(["_table"] if tables else [])]
+        ),
         "digested": "__file__",
         "devices": '["CPU", "CUDA"]',
     }
@@ -81,14 +82,22 @@ def _tuple(texts: Iterable[str]) -> str:
     return f"({', '.join(found)}{',' * (len(found) == 1)})"
 
 
-def tiles(plan: ChunkPlan) -> list[tuple[int, ...]]:
-    """The table of tiles: all values in one where they are summed."""
+def skeleton(plan: ChunkPlan) -> str:
+    """Which defaults a recurrence has: those where tokens are taken one after the other take more registers."""
     by_channel = any(state.by_channel for state in plan.states)
     erases = any(state.erases is not None for state in plan.states)
     several = (by_channel and erases) or any(row.matrix is not None for row in plan.rows)
-    table = GPU_CHUNKS_OF_MATRICES if several else GPU_CHUNKS_BY_TOKEN if by_channel or erases else GPU_CHUNKS
+    return "of_matrices" if several else "by_token" if by_channel or erases else "plain"
+
+
+def _tiles(plan: ChunkPlan) -> list[str]:
+    """The sizes that kernels start with, by width: for each GPU a column; all values in one where they are summed."""
     most = ALL_VALUES if sums_values(plan) else 0
-    return [(each.width, each.tokens, max(each.values, most), max(each.values_back, most)) for each in table]
+    lines = []
+    for width, columns in recurrent(skeleton(plan), spec_hash(plan.variant)).items():
+        found = [(each.tokens, max(each.values, most), max(each.values_back, most), each.warps) for each in columns]
+        lines.append(f"{width}: ({', '.join(map(str, found))})")
+    return lines
 
 
 def _parts(state: CarryingBack) -> str:

@@ -27,17 +27,17 @@ RESERVED = VALUES | {"inf", "n"}
 FUNCTION_NAMES = CALLABLE | {"size"}
 MODULE_NAMES = frozenset(
     "annotations torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess "
-    "sys tempfile suppress FORWARD BY_QUERIES BY_KEYS SPACE BACKWARD_SPACE FLAGS SPEC ImportError MemoryError bytes "
+    "sys tempfile suppress DEFAULTS TUNED FLAGS SPEC ImportError MemoryError bytes "
     "lru_cache cached_property hasattr "
     "abs all any bool dict enumerate filter float int isinstance len list max min next "
     "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable Mapping NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field "
     "itertools getattr staticmethod WeakValueDictionary Sequence Iterable deque "
-    "STATES BY_STATES SEGMENT SHORTEST TILES WARPS".split()
+    "STATES BY_STATES SEGMENT SHORTEST".split()
 )
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(
-    "offset return_lse tune debug prepared list_number seen_before tile_starts query_order key_order sizes y lse "
+    "offset return_lse debug prepared list_number seen_before tile_starts query_order key_order sizes y lse "
     "self return_state position positions state states order carried pieces STATES dict "
     "kernel options reach runs meta offsets tensors integers reals fault panel_heads long_positions "
     "torch math Tensor contextlib triton tl ctypes cache Path hashlib os platform shlex shutil subprocess sys tempfile "

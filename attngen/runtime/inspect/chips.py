@@ -14,7 +14,9 @@ class Chip:
 
     `lanes`: threads of which it takes an instruction each cycle, for each pipe. `products`: floating-point operations
     of half precision that its matrix units do each cycle. `registers`: 32-bit ones; `granule` of them are given at once
-    to a warp, as many for each thread as a multiple of `step`. `shared`: bytes, of which a program can have `most`.
+    to a warp, as many for each thread as a multiple of `step`. `shared`: bytes, of which a program can have `most`, and
+    of which `offered` are asked for, so that other GPUs of the same kind have them too. `cached`: bytes that come from
+    the second-level cache each cycle, as microbenchmarks find, about.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Chip:
     step: int
     shared: int
     most: int
+    offered: int
+    cached: int
     products: int
     lanes: Mapping[Pipe, int]
 
@@ -45,22 +49,22 @@ KIB = 1024
 CHIPS: Mapping[str, Chip] = {
     # NVIDIA A100 whitepaper; CUDA C++ Programming Guide, compute capabilities, throughput of instructions
     "cuda:80": Chip(
-        *("A100", 108, 32, 64, 32, 65536, 255, 8, 164 * KIB, 163 * KIB, 2048),
+        *("A100", 108, 32, 64, 32, 65536, 255, 8, 164 * KIB, 163 * KIB, 99 * KIB, 32, 2048),
         {Pipe.EXP: 16, Pipe.FLOAT: 64, Pipe.INTEGER: 64, Pipe.LOAD: 32, Pipe.OTHER: 64},
     ),
     # NVIDIA H100 whitepaper: 989 TFLOP/s of bfloat16 by 132 processors at 1.83 GHz
     "cuda:90": Chip(
-        *("H100", 132, 32, 64, 32, 65536, 255, 8, 228 * KIB, 227 * KIB, 4096),
+        *("H100", 132, 32, 64, 32, 65536, 255, 8, 228 * KIB, 227 * KIB, 227 * KIB, 26, 4096),
         {Pipe.EXP: 16, Pipe.FLOAT: 128, Pipe.INTEGER: 64, Pipe.LOAD: 32, Pipe.OTHER: 64},
     ),
     # NVIDIA Blackwell architecture brief: 2.25 PFLOP/s by 148 processors
     "cuda:100": Chip(
-        *("B200", 148, 32, 64, 32, 65536, 255, 8, 228 * KIB, 227 * KIB, 8192),
+        *("B200", 148, 32, 64, 32, 65536, 255, 8, 228 * KIB, 227 * KIB, 227 * KIB, 30, 8192),
         {Pipe.EXP: 16, Pipe.FLOAT: 128, Pipe.INTEGER: 64, Pipe.LOAD: 32, Pipe.OTHER: 64},
     ),
     # AMD CDNA 3 whitepaper and instruction set: 1307 TFLOP/s by 304 compute units at 2.1 GHz
     "hip:gfx942": Chip(
-        *("MI300X", 304, 64, 32, 32, 131072, 512, 8, 64 * KIB, 64 * KIB, 2048),
+        *("MI300X", 304, 64, 32, 32, 131072, 512, 8, 64 * KIB, 64 * KIB, 64 * KIB, 54, 2048),
         {Pipe.EXP: 16, Pipe.FLOAT: 64, Pipe.INTEGER: 64, Pipe.LOAD: 32, Pipe.OTHER: 64},
     ),
 }

@@ -1,4 +1,4 @@
-"""The resources of each kernel of a variant, compiled for a GPU that is not here with the sizes that it starts with."""
+"""The resources of each kernel of a variant, compiled for a GPU that is not here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import compile_for, starts
+from attngen.runtime.cross import RECURRENT, SIZES, TILED, Binary, compile_for, starts
+from attngen.runtime.cross_types import padded_size
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.loops import loops
 from attngen.runtime.inspect.usage import machine_code, usage
 from attngen.runtime.inspect.work import Work, innermost, work
+from attngen.schedule.configuration import Chunking, Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Resources:
 
     `registers` of a thread, bytes of them that it `spills`, bytes of `shared` memory of a program, and how many
     programs are `resident` on a processor: 0 where one does not fit. `inner`: the loop that makes most products, `None`
-    where there is no loop.
+    where there is no loop. `digest`: of what was compiled, by the compiler's own hash.
     """
 
     variant: str
@@ -34,13 +36,27 @@ class Resources:
     shared: int
     resident: int
     inner: Work | None
+    digest: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether it runs, and keeps to its registers."""
+        return self.resident > 0 and self.spills == 0
+
+    @property
+    def price(self) -> float:
+        """Predicted cycles of a processor for 1024 pairs, those that tiles of 4096 tokens have too many included."""
+        queries, keys, _, _ = self.tiles
+        if self.inner is None or not self.resident:
+            return float("inf")
+        return self.inner.cycles / (queries * keys) * 1024 * (1 + (queries + keys) / 4096)
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         queries, keys, warps, stages = self.tiles
         found = {name: getattr(self, name) for name in ("variant", "kernel", "target", "dtype", "width")}
         found |= {"tile": [queries, keys], "warps": warps, "stages": stages, "registers": self.registers}
-        found |= {"spills": self.spills, "shared": self.shared, "resident": self.resident}
+        found |= {"spills": self.spills, "shared": self.shared, "resident": self.resident, "digest": self.digest}
         return {**found, "inner": None if self.inner is None else _of_loop(self.inner)}
 
 
@@ -59,7 +75,7 @@ def _of_loop(inner: Work) -> dict[str, Any]:
 def resources(
     variant: Variant, target: str, dtype: str = "bfloat16", width: int = 64, only: str = ""
 ) -> Iterator[Resources]:
-    """One row for each kernel, forward kernels first.
+    """One row for each kernel, forward kernels first, with the sizes that each starts with.
 
     Args:
         target: one of `attngen.runtime.cross.TARGETS`.
@@ -70,13 +86,32 @@ def resources(
     Raises:
         RuntimeError: this process interprets Triton.
     """
-    chip = CHIPS[target]
     binary = compile_for(variant, target, dtype=dtype, width=width, only=only)
-    for kernel, stages in binary.kernels.items():
-        tiles = starts(variant, kernel, width, dtype)
-        used, shared, code = usage(stages, target), binary.shared[kernel], machine_code(stages)
-        resident = chip.resident(tiles[2], used.registers, shared)
-        inner = innermost(loops(code))
-        found = None if inner is None else work(inner, chip, tiles[2], resident, code)
-        given = (variant.name, kernel, target, dtype, width, tiles)
-        yield Resources(*given, used.registers, used.spills, shared, resident, found)
+    for kernel in binary.kernels:
+        yield _row(binary, kernel, width, starts(variant, kernel, width, dtype, target))
+
+
+def configured(variant: Variant, kernel: str, target: str, dtype: str, width: int, tiles: Configuration) -> Resources:
+    """A kernel of pairs with other sizes than those that it starts with."""
+    sizes = dict(zip(("QUERY_TILE", "KEY_TILE", "num_warps", "num_stages"), tiles, strict=True))
+    binary = compile_for(variant, target, dtype=dtype, width=width, only=kernel, options=sizes)
+    return _row(binary, kernel, width, tiles)
+
+
+def chunked(variant: Variant, kernel: str, target: str, width: int, chunks: Chunking) -> Resources:
+    """A kernel of a recurrence, in bfloat16, with other chunks than those that it starts with."""
+    values = min(chunks.values if kernel in RECURRENT[:4] else chunks.values_back, padded_size(width))
+    sizes = {"CHUNK": chunks.tokens, "VALUE_TILE": values, "num_warps": chunks.warps}
+    binary = compile_for(variant, target, width=width, only=kernel, options=sizes)
+    return _row(binary, kernel, width, (chunks.tokens, values, chunks.warps, 3))
+
+
+def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int]) -> Resources:
+    stages, chip, warps = binary.kernels[kernel], CHIPS[binary.target], tiles[2]
+    used, shared, code = usage(stages, binary.target), binary.shared[kernel], machine_code(stages)
+    resident = chip.resident(warps, used.registers, shared)
+    inner = innermost(loops(code))
+    moved = (tiles[0] if kernel == "by_keys" else tiles[1]) * 2 * width * SIZES[binary.dtype] if kernel in TILED else 0
+    found = None if inner is None else work(inner, chip, warps, resident, code, moved)
+    given = (binary.variant, kernel, binary.target, binary.dtype, width, (tiles[0], tiles[1], tiles[2], tiles[3]))
+    return Resources(*given, used.registers, used.spills, shared, resident, found, binary.digests[kernel])

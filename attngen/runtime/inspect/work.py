@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from attngen.runtime.inspect.chips import Chip
 from attngen.runtime.inspect.loops import Instruction, Loop
-from attngen.runtime.inspect.pipes import TCGEN05, Pipe, described, pipe_of, products_of
+from attngen.runtime.inspect.pipes import MATRIX, TCGEN05, Pipe, described, pipe_of, products_of
 
 SCHEDULERS = 4
 """Parts of a processor that issue one instruction of a warp each cycle."""
@@ -20,8 +20,9 @@ class Work:
     """One round of a loop, of one program.
 
     `counts`: instructions of a warp for each pipe. `matrix`: the kind of products, and `products` their floating-point
-    operations. `busy`: cycles for which each pipe, and the issue of instructions, are taken. `cycles`: what a round
-    takes where so many programs are `resident`: as long as its busiest part, and what other parts could not do beside.
+    operations. `busy`: cycles for which each pipe, the issue of instructions and the second-level cache are taken.
+    `cycles`: what a round takes where so many programs are resident: as long as its busiest part, and what other parts
+    could not do beside.
     """
 
     counts: Mapping[str, int]
@@ -36,8 +37,14 @@ class Work:
         return self.busy["matrix"] / self.cycles if self.cycles else 0.0
 
 
-def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "") -> Work:
-    """What one round of a loop comes to; `code` is the whole kernel, where descriptors of products stand."""
+def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "", moved: int = 0) -> Work:
+    """What one round of a loop comes to.
+
+    Args:
+        warps: of a program, of which so many are `resident`.
+        code: the whole kernel, where descriptors of products stand.
+        moved: bytes that a round loads.
+    """
     counts = {pipe.value: 0 for pipe in Pipe}
     for each in loop.body:
         counts[pipe_of(each.opcode).value] += 1
@@ -45,10 +52,13 @@ def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "") -> W
     products = sum(products_of(each.opcode) * warps or _by_descriptor(each, code) for each in kinds)
     busy = {pipe.value: counts[pipe.value] * warps * chip.warp / lanes for pipe, lanes in chip.lanes.items()}
     busy["issue"] = len(loop.body) * warps / SCHEDULERS
+    busy["cache"] = moved / chip.cached
     rest = max(busy.values())
     busy["matrix"] = products / chip.products
     most = max(rest, busy["matrix"])
-    cycles = most + (min(rest, busy["matrix"]) / resident if resident else 0.0)
+    # Warps of a scheduler take turns: the more there are, the less of one part waits for the other.
+    turns = resident * warps / SCHEDULERS
+    cycles = most + min(rest, busy["matrix"]) / turns if resident else 0.0
     return Work(counts, kinds[0].opcode if kinds else "", products, busy, cycles)
 
 
@@ -63,11 +73,13 @@ def _by_descriptor(product: Instruction, code: str) -> float:
 
 
 def innermost(loops: list[Loop]) -> Loop | None:
-    """The loop that makes most products, and of those the shortest: full tiles, whose pairs are not tested."""
-    made = [loop for loop in loops if any(pipe_of(each.opcode) is Pipe.MATRIX for each in loop.body)]
-    most = max((_products(loop) for loop in made), default=0)
-    return min((loop for loop in made if _products(loop) == most), key=lambda loop: len(loop.body), default=None)
+    """The loop that makes most products, and of those the shortest: full tiles, whose pairs are not tested.
 
-
-def _products(loop: Loop) -> int:
-    return sum(pipe_of(each.opcode) is Pipe.MATRIX for each in loop.body)
+    In float32 products are multiplications and additions of numbers.
+    """
+    for pattern in (MATRIX, r"FFMA|v_(pk_)?fma\w*"):
+        counts = [(loop.count(rf"({pattern})(\.|_|$)"), loop) for loop in loops]
+        most = max((count for count, _ in counts), default=0)
+        if most:
+            return min((loop for count, loop in counts if count == most), key=lambda loop: len(loop.body))
+    return None

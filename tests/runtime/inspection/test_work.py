@@ -70,8 +70,10 @@ def test_a_round_takes_as_long_as_its_busiest_part() -> None:
     assert (found.matrix, found.products) == ("HGMMA.64x64x16.F32.BF16", 16 * 2 * 64 * 64 * 16)
     assert found.busy["matrix"] == 512 and found.busy["exp"] == 512 and found.busy["float"] == 20
     assert found.busy["issue"] == 100
-    assert found.cycles == 512 + 512 / 2  # one other program fills half of what waits
+    assert found.cycles == 512 + 512 / 2  # two warps of a scheduler: one fills half of what the other waits for
     assert found.of_peak == 512 / 768
+    assert work(loop(*body), H100, 8, 1).cycles == 1024 + 1024 / 2
+    assert work(loop(*body), H100, 4, 2, moved=26 * 700).cycles == 700 + 512 / 2
 
 
 def test_products_of_whole_programs() -> None:
@@ -86,3 +88,8 @@ def test_full_tiles_are_the_inner_loop() -> None:
     full = loop("HMMA.16816.F32.BF16", label="full")
     assert innermost([partial, loop("FADD"), full]) is full
     assert innermost([loop("FADD")]) is None
+
+
+def test_products_of_numbers_are_the_inner_loop_in_float32() -> None:
+    partial, full = loop("FFMA", "FFMA.FTZ", "FSEL", "FSEL"), loop("FFMA", "FFMA", "FSEL")
+    assert innermost([partial, loop("FADD"), full]) is full

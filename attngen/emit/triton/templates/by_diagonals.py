@@ -27,7 +27,7 @@ def _add_diagonals(
     return __diagonal_sums__
 
 
-@triton.jit(do_not_specialize=["bucket"])
+@triton.jit
 def _by_diagonals(
     # % for argument in gradient_arguments
     __argument__,

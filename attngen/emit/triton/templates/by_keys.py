@@ -20,7 +20,7 @@ def _add_queries(
     return __key_sums__
 
 
-@triton.jit(do_not_specialize=["bucket"])
+@triton.jit
 def _by_keys(
     # % for argument in gradient_arguments
     __argument__,

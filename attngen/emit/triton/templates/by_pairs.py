@@ -30,7 +30,7 @@ def _add___landing__(
     # % endif
 
 
-@triton.jit(do_not_specialize=["bucket"])
+@triton.jit
 def _pairs___landing__(
     # % for argument in gradient_arguments
     __argument__,

@@ -22,7 +22,7 @@ def _add_keys(
 
 
 # % endif
-@triton.jit(do_not_specialize=["bucket"])
+@triton.jit
 def _by_queries(
     # % for argument in gradient_arguments
     __argument__,

@@ -103,7 +103,7 @@ def _visit(
     # % endif
 
 
-@triton.jit(do_not_specialize=["bucket"])
+@triton.jit
 def _forward_kernel(
     q_ptr,
     k_ptr,
@@ -140,7 +140,6 @@ def _forward_kernel(
     H,
     N,
     M,
-    bucket,
     # % for constant in constants
     __constant__: tl.constexpr,
     # % endfor

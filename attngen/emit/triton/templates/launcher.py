@@ -22,26 +22,18 @@ from torch import Tensor
 # % for line in schema
 __line__
 # % endfor
-# Where to start, by head width and bytes per element; the last of its element size serves wider heads. Gradients have
-# kernels of their own for queries and for keys.
-# % for table_name, entries in tables
-__table_name__ = [
-    # % for entry in entries
-    __entry__,
+# Queries and keys of a tile, warps and stages, by head width and bytes of an element: on an A100, H100, B200, MI300X.
+DEFAULTS = {
+    # % for kernel, entries in tables
+    "__kernel__": {
+        # % for entry in entries
+        __entry__,
+        # % endfor
+    },
     # % endfor
-]
-# % endfor
-# What tune=True chooses from, once for each power of two of the lengths.
-SPACE = [
-    # % for entry in space
-    __entry__,
-    # % endfor
-]
-BACKWARD_SPACE = [
-    # % for entry in backward_space
-    __entry__,
-    # % endfor
-]
+}
+TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, int, int, int]] = {}
+"""The same for calls that were tuned for: by kernel, dtype, and the powers of two of head width and lengths."""
 
 
 __jit_support__
@@ -50,21 +42,7 @@ __jit_support__
 __forward_kernel__
 
 
-_tuned = triton.autotune(
-    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in SPACE],
-    key=[__tuning_key__],
-)(_forward_kernel)
-
-
 __gradient_kernels__
-
-
-# % for kernel in tuned_kernels
-_tuned___kernel__ = triton.autotune(
-    configs=[triton.Config(tiles, num_warps=warps, num_stages=stages) for tiles, warps, stages in BACKWARD_SPACE],
-    key=[__tuning_key__],
-)(___kernel__)
-# % endfor
 
 
 def __variant__(
@@ -86,7 +64,6 @@ def __variant__(
     # % if debugged
     debug: bool = False,
     # % endif
-    tune: bool = False,
 ) -> __returned__:
     """__summary__
 
@@ -110,7 +87,6 @@ def __variant__(
         # % if debugged
         debug: look at data on a GPU too, which waits for the device; on a CPU they always are.
         # % endif
-        tune: search for the fastest __tuned_sizes__ at the first call with lengths of this size.
 
     Returns:
         y: [B, H, N, E] in the dtype of q__also_lse__. Gradients go to q, k, v__trained_text__.
@@ -164,18 +140,14 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     query_order = None if prepared.query_order is None else prepared.query_order.expand(B, H, -1)
     key_order = None if prepared.key_order is None else prepared.key_order.expand(B, H, -1)
     # % endif
-    options = {} if tune else _default(FORWARD, D, E, q.element_size())
-    options["QUERY_TILE"], options["KEY_TILE"] = prepared.sizes
-    kernel = _tuned if tune else _forward_kernel
-    # % else
-    kernel, options = (_tuned, {}) if tune else (_forward_kernel, _default(FORWARD, D, E, q.element_size()))
     # % endif
+    options = __chosen_forward__
     with _on(q.device):
         if B * H * N > 0:
             # % for line in row_launches
             __line__
             # % endfor
-            kernel[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+            _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
                 q,
                 k,
                 v,
@@ -202,7 +174,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 H,
                 N,
                 M,
-                triton.next_power_of_2(max(N, M, 1)),
                 # % for argument in constants_passed
                 __argument__,
                 # % endfor
@@ -244,12 +215,8 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # % for line in made
     __line__
     # % endfor
-    # % if listed
-    fixed = {"QUERY_TILE": prepared.sizes[0], "KEY_TILE": prepared.sizes[1]}
-    # % else
-    fixed: dict[str, int] = {}
-    # % endif
-    of_queries, of_keys = ({**_default(table, D, E, q.element_size()), **fixed} for table in (BY_QUERIES, BY_KEYS))
+    of_queries = __chosen_by_queries__
+    of_keys = __chosen_by_keys__
     with _on(q.device):
         # % for line in gradient_row_launches
         __line__
@@ -279,24 +246,22 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
         }
         # % if query_asked
         if B * H * N > 0 and (__query_asked__):
-            by_queries = _tuned_by_queries if tune else _by_queries
-            by_queries[lambda meta: (triton.cdiv(N, meta["QUERY_TILE"]) * B * H,)](
+            _by_queries[(triton.cdiv(N, of_queries["QUERY_TILE"]) * B * H,)](
                 **common,
                 # % for output, given in query_passed
                 __output___ptr=__given__,
                 # % endfor
-                **(fixed if tune else of_queries),
+                **of_queries,
             )
         # % endif
         if B * M > 0 and (__key_asked__):
-            by_keys = _tuned_by_keys if tune else _by_keys
-            by_keys[lambda meta: (triton.cdiv(M, meta["KEY_TILE"]) * B * groups,)](
+            _by_keys[(triton.cdiv(M, of_keys["KEY_TILE"]) * B * groups,)](
                 **common,
                 panel_heads=panel_heads,
                 # % for output, given in key_outputs_passed
                 __output___ptr=__given__,
                 # % endfor
-                **(fixed if tune else of_keys),
+                **of_keys,
             )
         # % for line in element_launches + return_launches
         __line__
@@ -381,25 +346,39 @@ _LATEST: deque[LiveTiles] = deque(maxlen=4)
 __live_tiles__
 
 
-def _tile_sizes(D: int, E: int, size: int) -> tuple[int, int]:
-    """Queries and keys of a tile, for all kernels: those of a list."""
-    default = _default(BY_QUERIES, D, E, size)
-    return default["QUERY_TILE"], default["KEY_TILE"]
-
-
 # % endif
 # % if tensor_support
 __tensor_support__
 
 
 # % endif
-def _default(table: list[tuple[int, int, tuple[int, int, int, int]]], D: int, E: int, size: int) -> dict[str, int]:
-    """The tile sizes to start from: those of the narrowest listed head that is not narrower."""
-    listed = [entry for entry in table if entry[1] == size]
-    _, _, (queries, keys, warps, stages) = next((e for e in listed if e[0] >= max(D, E)), listed[-1])
-    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+def _chosen(
+    kernel: str,
+    q: Tensor,
+    E: int,
+    tokens: int,
+    # % if listed
+    tiles: tuple[int, int] | None = None,
+    # % endif
+) -> dict[str, int]:
+    """Tiles, warps and stages of a launch__listed_text__."""
+    width, size = max(q.shape[3], E), q.element_size()
+    found = TUNED.get((kernel, q.dtype, _power_of_two(width), _power_of_two(tokens)))
+    if found is None:
+        cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
+        found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
+    queries, keys = __tiles__
+    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": found[2], "num_stages": found[3]}
 
 
+# % if listed
+def _tile_sizes(q: Tensor, E: int, tokens: int) -> tuple[int, int]:
+    """Queries and keys of a tile, for all kernels: those of a list."""
+    chosen = _chosen("by_queries", q, E, tokens)
+    return chosen["QUERY_TILE"], chosen["KEY_TILE"]
+
+
+# % endif
 __support__
 
 

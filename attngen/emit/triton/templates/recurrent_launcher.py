@@ -19,14 +19,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-TILES = [
-    # channels of keys up to which; tokens of a chunk; channels of values of a program, and of one that sums gradients
+# Tokens of a chunk, channels of values of a program and of one that sums gradients, and warps, by channels of keys: on
+# an A100, H100, B200 and MI300X.
+DEFAULTS = {
     # % for entry in tiles
     __entry__,
     # % endfor
-]
+}
+TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, int, int, int]] = {}
+"""The same for calls that were tuned for: of `chunks`, by dtype, and the powers of two of channels and tokens."""
 SEGMENT = __segment__  # tokens between states that are kept for gradients
-WARPS = __warps__
 SHORTEST = 8  # chunks of a piece, where several programs share a head
 # % for line in schema
 __line__
@@ -50,15 +52,16 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     *given, trained = arguments
     sizes, common = _packed(*given)
     B, H, N, _, D, E__unpacked_sizes__ = sizes
-    chunk, value_tile, _ = _tiling(__key_width__, E)
-    q, chunks, shapes = given[0], triton.cdiv(N, chunk), _state_shapes(*sizes)
+    q = given[0]
+    chunk, value_tile, _, warps = _chosen(q, __key_width__, E, N)
+    chunks, shapes = triton.cdiv(N, chunk), _state_shapes(*sizes)
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     before = [None if state is None else state.float().contiguous() for state in given[__states_in__]]
     carried = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in shapes]
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
     tiles = triton.cdiv(E, value_tile) * B * H
     pieces, of_piece = _pieces(tiles, chunks, q.device)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece}
+    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece, "num_warps": warps}
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
@@ -72,7 +75,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=None,
                 # % endfor
                 **common,
-                num_warps=WARPS,
             )
             _follow[(tiles,)](
                 pieces=pieces,
@@ -86,7 +88,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___left_ptr=left[__number__],
                 # % endfor
                 **common,
-                num_warps=WARPS,
             )
             before = front
         if tiles > 0:
@@ -97,7 +98,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=kept[__number__],
                 # % endfor
                 **common,
-                num_warps=WARPS,
             )
         if tiles * N > 0:
             _give[(tiles * chunks,)](
@@ -106,7 +106,6 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
                 __called___kept_ptr=kept[__number__],
                 # % endfor
                 **common,
-                num_warps=WARPS,
             )
     return y, *carried, *(_of_segments(state, chunks, SEGMENT // chunk if trained else 0) for state in kept)
 
@@ -121,8 +120,9 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # % endfor
     sizes, common = _packed(*given__seen_argument__)
     B, H, N, _, D, E__unpacked_sizes__ = sizes
-    chunk, forward_tile, value_tile = _tiling(__key_width__, E)
-    q, chunks, tiles = given[0], triton.cdiv(N, chunk), triton.cdiv(E, value_tile)
+    q = given[0]
+    chunk, forward_tile, value_tile, warps = _chosen(q, __key_width__, E, N)
+    chunks, tiles = triton.cdiv(N, chunk), triton.cdiv(E, value_tile)
     dy = torch.zeros((B, H, N, E), dtype=q.dtype, device=q.device) if dy is None else dy
 
     def zeros(asked: bool, *shape: int) -> Tensor | None:
@@ -143,7 +143,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     # The gradients by what tokens found where they erased.
     by_found = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in __erased_sizes__]
     # % endif
-    common |= {"CHUNK": chunk}
+    common |= {"CHUNK": chunk, "num_warps": warps}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         kept = _again(kept, sizes, common | {"VALUE_TILE": forward_tile, "of_piece": SEGMENT // chunk})
@@ -160,7 +160,6 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 # % endfor
                 **of_dy,
                 **common,
-                num_warps=WARPS,
             )
     rows, states = ([_whole(total) for total in each] for each in (rows, states))
     return _handed_on(rows, __inputs_passed__, states, given, wanted)
@@ -183,7 +182,6 @@ def _again(kept: list[Tensor], sizes: tuple[int, ...], common: dict[str, Any]) -
             __called___kept_ptr=found[__number__],
             # % endfor
             **common,
-            num_warps=WARPS,
         )
     return found
 
@@ -227,7 +225,6 @@ def _carried_back(
             # % endfor
             **of_dy,
             **common,
-            num_warps=WARPS,
         )
         _follow_back[(programs,)](
             pieces=pieces,
@@ -242,7 +239,6 @@ def _carried_back(
             # % endfor
             **of_dy,
             **common,
-            num_warps=WARPS,
         )
         behind = front
     if programs > 0:
@@ -258,7 +254,6 @@ def _carried_back(
             # % endfor
             **of_dy,
             **common,
-            num_warps=WARPS,
         )
     return back
 
@@ -283,7 +278,6 @@ def _left_by_pieces(sizes: tuple[int, ...], pieces: int, common: dict[str, Any],
         __called___left_ptr=left[__number__],
         # % endfor
         **common,
-        num_warps=WARPS,
     )
     return left
 
@@ -313,11 +307,13 @@ def _packed(
     return (B, H, N, M, D, E__unpacked_sizes__), common
 
 
-def _tiling(width: int, E: int) -> tuple[int, int, int]:
-    """Tokens of a chunk, channels of values of a program, and of one that sums gradients, for keys of some width."""
-    _, chunk, *tiles = next((entry for entry in TILES if entry[0] >= width), TILES[-1])
-    values, values_back = (min(most, _padded(E)) for most in tiles)
-    return chunk, values, values_back
+def _chosen(q: Tensor, width: int, E: int, tokens: int) -> tuple[int, int, int, int]:
+    """Tokens of a chunk, channels of values of a program and of one that sums gradients, and warps."""
+    found = TUNED.get(("chunks", q.dtype, _power_of_two(width), _power_of_two(tokens)))
+    if found is None:
+        found = DEFAULTS[next((each for each in DEFAULTS if each >= width), max(DEFAULTS))][_gpu(q.device)]
+    chunk, values, values_back, warps = found
+    return chunk, min(values, _padded(E)), min(values_back, _padded(E)), warps
 
 
 def _of_segments(state: Tensor, chunks: int, step: int) -> Tensor:

@@ -1,0 +1,69 @@
+"""Finding the sizes that kernels start with, without a GPU: what fits, spills nothing and is predicted to be fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from attngen.ir.nodes import Variant
+from attngen.runtime.cross import SIZES
+from attngen.runtime.inspect.chips import CHIPS
+from attngen.runtime.inspect.resources import Resources, configured
+from attngen.schedule.configuration import Configuration
+from attngen.schedule.space import configurations, deeper
+
+ENOUGH = 6
+"""Configurations that fit, after which a search ends: the largest tiles come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What there is one default for: a kernel of pairs on a target, by dtype and head width."""
+
+    kernel: str
+    target: str
+    dtype: str
+    width: int
+
+
+def priced(variant: Variant, cell: Cell, tried: Iterable[Configuration]) -> Iterator[Resources]:
+    """Those of some configurations that fit and spill nothing, until there are enough."""
+    found = 0
+    for each in tried:
+        row = configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, each)
+        if row.fits and row.shared <= CHIPS[cell.target].offered:
+            yield row
+            found += 1
+        if found == ENOUGH:
+            return
+
+
+def candidates(cell: Cell) -> Iterator[Configuration]:
+    """The configurations of a cell, before anything is compiled."""
+    chip = CHIPS[cell.target]
+    return configurations(cell.kernel, cell.width, SIZES[cell.dtype], chip.offered, chip.warp)
+
+
+def best(variant: Variant, cell: Cell) -> tuple[Resources, ...]:
+    """Those that fit, the one first that is predicted to be fastest, with as deep a pipeline as costs no program."""
+    found = sorted(priced(variant, cell, candidates(cell)), key=lambda row: row.price)
+    if not found:
+        return ()
+    first, *others = found
+    deep = deeper(Configuration(*first.tiles))
+    row = configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, deep)
+    fine = row.fits and row.shared <= CHIPS[cell.target].offered and row.resident >= first.resident
+    return (row if fine else first, *others)
+
+
+def alike(found: dict[str, tuple[Resources, ...]]) -> dict[str, Configuration]:
+    """Configurations of kernels that have the same tile sizes: those that are predicted to be fastest together."""
+    prices: dict[tuple[int, int], dict[str, Resources]] = {}
+    for kernel, rows in found.items():
+        for row in rows:
+            at = prices.setdefault((row.tiles[0], row.tiles[1]), {})
+            if kernel not in at or row.price < at[kernel].price:
+                at[kernel] = row
+    whole = [at for at in prices.values() if len(at) == len(found)]
+    cheapest = min(whole, key=lambda at: sum(row.price for row in at.values()), default={})
+    return {kernel: Configuration(*row.tiles) for kernel, row in cheapest.items()}
