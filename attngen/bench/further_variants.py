@@ -98,13 +98,19 @@ def _image(given: Given) -> Subject:
     return given.subject("natten2d", mask, parameters={"width": width, "window": window})
 
 
-def _layout(given: Given) -> Subject:
+def _with_own_blocks(given: Given) -> Tensor:
+    """A fifth of all blocks, and those of queries with their own keys."""
     layout = given.drawn("layout", rows=64, cols=64)
+    return layout | torch.eye(layout.shape[1], dtype=torch.bool, device=given.device)
+
+
+def _layout(given: Given) -> Subject:
+    layout = _with_own_blocks(given)
     return given.subject("block_sparse", lambda b, h, i, j: layout[h, i // 64, j // 64], inputs={"layout": layout})
 
 
 def _causal_layout(given: Given) -> Subject:
-    layout = given.drawn("layout", rows=64, cols=64)
+    layout = _with_own_blocks(given)
     return given.subject(
         "block_sparse_causal",
         lambda b, h, i, j: (j <= i) & layout[h, i // 64, j // 64],
