@@ -52,6 +52,10 @@ class Asked:
     until: float
     output: Path | None
 
+    def until_part(self, part: float) -> float:
+        """When a part of the time is over."""
+        return self.started + part * (self.until - self.started)
+
 
 def gpu(
     specs: Annotated[Path, typer.Argument(help="The folder of the specs.")] = Path("specs"),
@@ -157,7 +161,7 @@ def _measured(asked: Asked, quiet: bool) -> Found:
 
 
 def _check(asked: Asked, found: Found, progress: Progress) -> None:
-    """Small calls of every spec, in one dtype after the other; they may take half of the time."""
+    """Small calls of every spec, in one dtype after the other; they may take a third of the time."""
     from attngen.bench.gpu.correctness import checked
     from attngen.bench.gpu.processes import in_processes
 
@@ -165,9 +169,8 @@ def _check(asked: Asked, found: Found, progress: Progress) -> None:
     size = (asked.jobs[0].sizes.width, long, asked.clock.device)
     tasks = [(path, variant.name, dtype, *size) for dtype in dtypes for path, variant in asked.chosen]
     found.checks_asked = len(tasks)
-    until = (asked.started + asked.until) / 2
     stage = progress.add_task("checked", total=len(tasks))
-    for outcomes in in_processes(checked, tasks, asked.workers, until):
+    for outcomes in in_processes(checked, tasks, asked.workers, asked.until_part(1 / 3)):
         found.outcomes += outcomes
         found.checks_done += 1
         progress.advance(stage)
@@ -175,13 +178,13 @@ def _check(asked: Asked, found: Found, progress: Progress) -> None:
 
 
 def _compile(asked: Asked, progress: Progress) -> None:
-    """Fill Triton's cache for the first rows, which compiles many kernels at a time."""
+    """Fill caches for the first rows, many at a time: a budget would go by with compiling one after the other."""
     from attngen.bench.gpu.processes import in_processes
     from attngen.bench.gpu.rows import warmed
 
     tasks = [(job, asked.clock.device, asked.backward) for job in asked.jobs[: len(asked.chosen)]]
     stage = progress.add_task("compiled", total=len(tasks))
-    for _ in in_processes(warmed, tasks, asked.workers, (time.monotonic() + asked.until) / 2):
+    for _ in in_processes(warmed, tasks, asked.workers, asked.until_part(0.6)):
         progress.advance(stage)
 
 

@@ -17,6 +17,8 @@ SMALL: dict[str, int] = {"window": 40, "block": 32, "group": 64, "rows": 32, "co
 """Sizes that show a mask's structure in few tokens, by the names of parameters."""
 OWN: dict[str, dict[str, int]] = {"natten1d": {"window": 13, "stride": 3}, "natten2d": {"window": 3}}
 """What single specs need instead."""
+NORMAL = ("omega",)
+"""Inputs that are normal numbers: of features that are all alike, gradients would be differences of large numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,11 @@ def parameters_of(variant: Variant) -> dict[str, Any]:
 
 
 def drawn(variant: Variant, case: Case, dtype: str, width: int, device: str) -> Call:
-    """Seeded random arguments, as `attngen run` draws them."""
+    """Seeded random arguments, most of them as `attngen run` draws them."""
     torch.manual_seed(0)
     shape = [2, case.heads, case.key_heads, case.queries, case.keys, width, width]
     q, k, v, inputs = tensors(variant, shape, dtype_of(dtype), device, parameters_of(variant))
+    inputs |= {name: torch.randn_like(x) for name, x in inputs.items() if name in NORMAL}
     if case.strided:
         q = q.transpose(1, 2).contiguous().transpose(1, 2)
         k = _sliced(k)

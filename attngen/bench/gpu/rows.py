@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -125,12 +126,19 @@ def measured(job: Job, clock: Clock, interpreted: bool, backward: bool) -> Row:
 
 
 def warmed(job: Job, device: str, backward: bool) -> None:
-    """Compile a row's kernel, which stays in Triton's cache; errors are those of the row itself."""
+    """Compile all that a row needs, which stays in the caches of Triton and of PyTorch's compiler.
+
+    Errors are found again, and noted, by the row itself.
+    """
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # many rows are compiled at a time
     with suppress(Exception):
-        own = _own(subject(job, device))
-        y = own.forward()
-        if backward:
-            own.trained(torch.randn_like(y))()
+        given = subject(job, device)
+        own = _own(given)
+        dy = torch.randn_like(own.forward())
+        every = [own, *_peers(Row(job), given, own, interpreted=False).values()]
+        for each in every if backward else []:
+            with suppress(Exception):
+                each.trained(dy)()
 
 
 def _own(given: Subject) -> Contestant:
