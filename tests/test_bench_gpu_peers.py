@@ -182,6 +182,15 @@ def test_older_functions_are_asked_for_what_they_take(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_function_behind_a_wrapper_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["fla.ops.gla"], "chunk_gla", lambda *rows, **named: chunk_gla(*rows, **named))
+    each = given("gla")
+    contestant = offered("fla", each)
+    assert isinstance(contestant, Contestant)
+    close(contestant.comparable([contestant.forward()])[0], each.kernel.reference(*each.rows, **each.inputs))
+
+
+@pytest.mark.usefixtures("installed")
 def test_what_is_not_there_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered("mamba", given("gla")) == "has no kernel for this recurrence"
     monkeypatch.setattr(sys.modules["fla.ops.gla"], "chunk_gla", lambda q, k: q)  # noqa: ARG005

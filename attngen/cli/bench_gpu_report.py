@@ -172,7 +172,10 @@ def _numbers(rows: list[Row]) -> list[list[str]]:
 
 
 def _chart(found: Found) -> Scene:
-    """The rows of the first size: TFLOP/s of each contestant, or where kernels are interpreted, calls a second."""
+    """The rows of the first length: TFLOP/s of each contestant, or where kernels are interpreted, calls a second.
+
+    Beside a name stand channels, and heads of keys where these are shared.
+    """
     from attngen.view.bars import bars
 
     names = _contestants()
@@ -183,7 +186,8 @@ def _chart(found: Found) -> Scene:
         if found.interpreted:
             speeds = [1 / row.forward[name].median if name in row.forward else None for name in names]
         scale = 1 if found.interpreted else 1e12
-        label = f"{row.job.name}, {row.job.sizes.width}"
+        sizes = row.job.sizes
+        label = ", ".join([row.job.name, str(sizes.width), *([str(sizes.key_heads)] if sizes.grouped else [])])
         groups.append((label, [None if speed is None else speed / scale for speed in speeds]))
     unit = "calls a second in an interpreter, no speed of kernels" if found.interpreted else "TFLOP/s of live work"
     return bars(f"{unit}; longer is faster", groups, names)

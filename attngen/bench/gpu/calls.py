@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from attngen.bench.gpu.subjects import is_carried
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.draws import dtype_of, tensors
 
-SMALL: dict[str, int] = {"window": 40, "block": 32, "group": 64, "rows": 32, "cols": 32, "stride": 16, "width": 16}
+SMALL: dict[str, int] = {"window": 40, "block": 32, "group": 64, "rows": 32, "cols": 32, "stride": 16}
 """Sizes that show a mask's structure in few tokens, by the names of parameters."""
-OWN: dict[str, dict[str, int]] = {"natten1d": {"window": 13, "stride": 3}, "natten2d": {"window": 3}}
+OWN: dict[str, dict[str, int]] = {"natten1d": {"window": 13, "stride": 3}, "natten2d": {"width": 10, "window": 3}}
 """What single specs need instead."""
 NORMAL = ("omega",)
 """Inputs that are normal numbers: of features that are all alike, gradients would be differences of large numbers."""
@@ -28,7 +27,6 @@ class Case:
     Attributes:
         offset: `None` where the call gives none; a pair of numbers is one for each batch row.
         strided: whether rows lie apart in memory, each in another way.
-        pairs: whether it is asked of attention over pairs alone, since queries are not the keys' tokens.
     """
 
     name: str
@@ -41,6 +39,7 @@ class Case:
 
     @property
     def pairs(self) -> bool:
+        """Whether it is asked of attention over pairs alone, since queries are not the keys' tokens."""
         return self.queries != self.keys or self.offset is not None
 
 
@@ -102,8 +101,3 @@ def _sliced(rows: Tensor) -> Tensor:
 def asked_of(variant: Variant, case: Case) -> bool:
     """Whether a spec takes such calls at all."""
     return not (case.pairs and isinstance(variant.body, Recurrent))
-
-
-def rounds_inputs(variant: Variant) -> bool:
-    """Whether kernels may round inputs to the dtype of rows, as chunks of a recurrence do."""
-    return is_carried(variant)

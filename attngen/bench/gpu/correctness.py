@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 import attngen
-from attngen.bench.gpu.calls import Call, Case, asked_of, cases, drawn, parameters_of, rounds_inputs
+from attngen.bench.gpu.calls import Call, Case, asked_of, cases, drawn, parameters_of
 from attngen.bench.gpu.contestants import reason
+from attngen.bench.gpu.subjects import is_carried
 from attngen.ir.load import load_all
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.reference import attention, recurrence
@@ -76,15 +77,11 @@ def _outcome(kernel: Kernel, case: Case, dtype: str, width: int, device: str) ->
     outcome = partial(Outcome, variant.name, case.name, dtype)
     try:
         call = drawn(variant, case, dtype, width, device)
-        given: dict[str, Any] = {"offset": call.offset, "inputs": call.inputs, "parameters": kernel.parameters}
-        check_call(variant, call.q, call.k, call.v, scale=None, **given)
-        shape = (call.q.shape[0], call.q.shape[1], call.q.shape[2], call.v.shape[3])
-        by_y = torch.randn(shape, device=call.q.device).to(call.q.dtype)
+        if (refused := _refusal(kernel, call)) is not None:
+            return outcome("refused", refused)
+        by_y = torch.randn((*call.q.shape[:3], call.v.shape[3]), device=device).to(call.q.dtype)
         exact = _expected(variant, kernel, _moved(call, 0, variant), by_y)
         others = [_expected(variant, kernel, _moved(call, UNITS[call.q.dtype], variant), by_y) for _ in range(DRAWS)]
-    except ValueError as error:  # as CallError is: what a call is refused with
-        return outcome("refused", reason(error))
-    try:
         found = _computed(kernel, call, by_y)
     except Exception as error:  # whatever a compiler or a launch raises
         return outcome("failed", reason(error))
@@ -94,6 +91,18 @@ def _outcome(kernel: Kernel, case: Case, dtype: str, width: int, device: str) ->
     }
     worst = max(parts, key=parts.__getitem__)
     return outcome("right" if parts[worst] <= 1 else "wrong", worst, parts[worst])
+
+
+def _refusal(kernel: Kernel, call: Call) -> str | None:
+    """Why a spec does not take a call; what a kernel says itself is not asked, for that may be a fault."""
+    given: dict[str, Any] = {"offset": call.offset, "inputs": call.inputs, "parameters": kernel.parameters}
+    try:
+        check_call(kernel.variant, call.q, call.k, call.v, scale=None, **given)
+        if not isinstance(kernel.variant.body, Recurrent):
+            attention(kernel.variant, call.q, call.k, call.v, **given)
+    except ValueError as error:
+        return reason(error)
+    return None
 
 
 def _computed(kernel: Kernel, call: Call, by_y: Tensor) -> dict[str, Tensor]:
@@ -135,7 +144,7 @@ def _trained(q: Tensor, k: Tensor, v: Tensor, inputs: dict[str, Tensor]) -> dict
 
 
 def _moved(call: Call, unit: float, variant: Variant) -> Call:
-    """The call in float64, its numbers off by up to half a unit; inputs by one of float32, unless they are rounded."""
+    """The call in float64, its numbers off by up to half a unit; inputs by one of float32, unless chunks round them."""
 
     def off(x: Tensor, unit: float) -> Tensor:
         if not x.is_floating_point():
@@ -144,7 +153,7 @@ def _moved(call: Call, unit: float, variant: Variant) -> Call:
         return x * (1 + unit / 2 * (2 * torch.rand(x.shape, dtype=x.dtype, device=x.device) - 1))
 
     q, k, v = (off(x, unit) for x in (call.q, call.k, call.v))
-    of_inputs = unit if rounds_inputs(variant) else min(unit, UNITS[torch.float32])
+    of_inputs = unit if is_carried(variant) else min(unit, UNITS[torch.float32])
     return Call(q, k, v, {name: off(x, of_inputs) for name, x in call.inputs.items()}, call.offset)
 
 

@@ -83,8 +83,10 @@ def _called(
 
 
 def _missing(function: Callable[..., Any], count: int, named: Mapping[str, Any]) -> list[str]:
-    """Arguments that it does not take."""
+    """Arguments that it does not take; none, where a wrapper hides what it takes."""
     known = signature(function).parameters
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in known.values()):
+        return []
     places = [
         each for each in known.values() if each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     ]
