@@ -2,4 +2,5 @@
 
 from attngen.cli import main
 
-main()
+if __name__ == "__main__":  # processes that check kernels import this file again
+    main()

@@ -17,6 +17,7 @@ from torch import Tensor
 import attngen
 from attngen.ir import nodes
 from attngen.reference import attention
+from attngen.reference.gradients import gradients_of
 
 SIGNS = 8
 """Random signs by which the terms of a gradient are summed: how large a sum of their rounding errors is."""
@@ -108,11 +109,11 @@ def _together(down: tuple[Tensor, ...], of_values: Tensor) -> tuple[Tensor, ...]
 
 def _handed_down(forward: _Forward, by_score: Tensor, by_sink: Tensor) -> tuple[Tensor, ...]:
     """From gradients by scores and sinks to those by the leaves."""
-    down = _gradients(forward.score, forward.leaves, by_score.to(forward.score.dtype))
+    down = gradients_of(forward.score, forward.leaves, by_score.to(forward.score.dtype))
     if forward.sink is None:
         return down
     by_head = by_sink.to(forward.sink.dtype).sum_to_size(forward.sink.shape)
-    more = _gradients(forward.sink, forward.leaves, by_head)
+    more = gradients_of(forward.sink, forward.leaves, by_head)
     return tuple(a + b for a, b in zip(down, more, strict=True))
 
 
@@ -126,7 +127,7 @@ def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     total = (result.y * dy.double()).sum()
     if dlse is not None and result.lse is not None:
         total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
-    exact = _gradients(total, (q, k, v, *trained))
+    exact = gradients_of(total, (q, k, v, *trained))
     fixed = None if extra is None else extra.detach()
     weights, y, lse = _forward(variant.pairwise, score.detach(), fixed, values.detach(), result.live)
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
@@ -193,7 +194,7 @@ def _rough(
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
     by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype)
     down = _handed_down(rough, torch.where(otherwise, 0.0, by_score), by_sink)
-    rest = _gradients(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
+    rest = gradients_of(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
     down = tuple(a.double() + b for a, b in zip(down, rest, strict=True))
     return _together(down, _of_values(call, rough.weights, dy))
 
@@ -209,7 +210,7 @@ def _by_scores(
 ) -> tuple[Tensor, Tensor]:
     """The gradients by scores and by the sink of each row."""
     if not isinstance(body.normalization, nodes.Softmax):
-        (by_score,) = _gradients((y * dy.float()).sum(), (free,))
+        (by_score,) = gradients_of((y * dy.float()).sum(), (free,))
         return by_score, by_score.new_zeros(*by_score.shape[:-1], 1)
     dp = dy.float() @ rough.values.mT
     delta = (dy.float() * rough.y.to(dtype).float()).sum(-1, keepdim=True)
@@ -227,21 +228,6 @@ def of_heads(gradient: Tensor, heads: int) -> Tensor:
     """The sums over the heads that read the same row."""
     B, groups, tokens, width = gradient.shape
     return gradient.view(B, heads, groups // heads, tokens, width).sum(2)
-
-
-def _gradients(value: Tensor, leaves: tuple[Tensor, ...], by_value: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Autograd's, where a pair that is masked hands nothing down, whatever the slope of its score."""
-    if not value.requires_grad:  # nothing is summed
-        return tuple(torch.zeros_like(leaf) for leaf in leaves)
-    waiting, seen = [value.grad_fn], set()
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            node.register_hook(lambda below, _: tuple(g if g is None else g.nan_to_num(nan=0.0) for g in below))
-            waiting += [following for following, _ in node.next_functions]
-    found = torch.autograd.grad(value, leaves, by_value, allow_unused=True, retain_graph=True)
-    return tuple(torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True))
 
 
 def by_result(variant: nodes.Variant, call: Call, seed: int) -> tuple[Tensor, Tensor | None]:

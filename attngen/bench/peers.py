@@ -18,11 +18,17 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """[1, heads, tokens, width], queries and keys alike."""
+    """[1, heads, tokens, width], queries and keys alike; keys and values may have fewer heads."""
 
     heads: int
     tokens: int
     width: int
+    key_heads: int | None = None
+
+    @property
+    def grouped(self) -> bool:
+        """Whether several heads share keys."""
+        return self.key_heads not in (None, self.heads)
 
 
 def rows(sizes: Sizes, dtype: torch.dtype, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -93,13 +93,13 @@ def ratio(times: Mapping[str, Timing], peer: str) -> float:
     return times[peer].median / times["attngen"].median
 
 
-def flops(subject: Subject, sizes: Sizes) -> float:
+def flops(erases: bool, sizes: Sizes) -> float:
     """Of the recurrence as it is written, token by token: a product of D by E to write and one to read.
 
     The delta rule reads once more, what the state holds at the key. Products count 2 D E; decays count nothing, and so
     does what is computed more in chunks.
     """
-    return (6 if subject.erases else 4) * sizes.heads * sizes.tokens * sizes.width**2
+    return (6 if erases else 4) * sizes.heads * sizes.tokens * sizes.width**2
 
 
 def measured(folder: Path, subject: Subject, sizes: Sizes, dtype: torch.dtype, rounds: int) -> Row:
@@ -125,7 +125,7 @@ def measured(folder: Path, subject: Subject, sizes: Sizes, dtype: torch.dtype, r
         if not trained:
             calls["sdpa"] = _results(partial(F.scaled_dot_product_attention, q, k, v, is_causal=True), leaves)
         found.append(alternating(calls, rounds))
-    work = flops(subject, sizes)
+    work = flops(subject.erases, sizes)
     return Row(
         subject.name, name_of(dtype), sizes.width, sizes.tokens, work, found[0], found[1], (chunks[0], chunks[1])
     )

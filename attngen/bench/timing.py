@@ -51,10 +51,11 @@ def alternating(calls: Mapping[str, Callable[[], object]], rounds: int, patience
                 started = time.perf_counter()
                 call()
                 spent[name].append(time.perf_counter() - started)
-    return {name: _timing(times) for name, times in spent.items()}
+    return {name: timing_of(times) for name, times in spent.items()}
 
 
-def _timing(times: list[float]) -> Timing:
+def timing_of(times: list[float]) -> Timing:
+    """Of the seconds of several calls."""
     if len(times) < 2:
         return Timing(times[0], times[0], times[0])
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,23 @@ class Subject:
         return self.name in ("full", "causal")
 
 
-def subjects(folder: Path, tokens: int, heads: int) -> Iterator[Subject]:
-    """Full and causal attention, then twelve masked or scored variants, over seeded data."""
-    yield Subject("full", folder / "full.attn")
-    yield Subject("causal", folder / "causal.attn", _causal)
-    yield from (make(folder, tokens, heads) for make in (_windows, _sinks, _prefix, _gemma, _documents, _shifted))
-    yield from (make(folder, tokens, heads) for make in (_global, _dilated, _bigbird, _alibi, _softcap, _t5))
+def subjects(folder: Path, tokens: int, heads: int, device: str = "cpu") -> list[Subject]:
+    """Full and causal attention, then twelve masked or scored variants, over seeded data, which lies on the device."""
+    plain = [Subject("full", folder / "full.attn"), Subject("causal", folder / "causal.attn", causal)]
+    masked = [_windows, _sinks, _prefix, _gemma, _documents, _shifted, _global, _dilated, _bigbird]
+    with torch.device(device):
+        return plain + [make(folder, tokens, heads) for make in (*masked, _alibi, _softcap, _t5)]
+
+
+def _uniform(*shape: int) -> Tensor:
+    """The same numbers on every device."""
+    return torch.rand(shape, generator=Generator().manual_seed(0), device="cpu").to(torch.get_default_device())
 
 
 WINDOW = 512
 
 
-def _causal(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
+def causal(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
     return j <= i
 
 
@@ -86,7 +92,7 @@ def _gemma(folder: Path, tokens: int, heads: int) -> Subject:
 
 
 def _documents(folder: Path, tokens: int, heads: int) -> Subject:
-    doc = (torch.rand(1, tokens, generator=Generator().manual_seed(0)) < 1 / 700).long().cumsum(-1)
+    doc = (_uniform(1, tokens) < 1 / 700).long().cumsum(-1)
     return Subject(
         "packed_documents",
         folder / "packed_documents.attn",
@@ -129,7 +135,7 @@ def _dilated(folder: Path, tokens: int, heads: int) -> Subject:
 
 def _bigbird(folder: Path, tokens: int, heads: int) -> Subject:
     blocks = -(-tokens // 64)
-    random = torch.rand(heads, blocks, blocks, generator=Generator().manual_seed(0)) < 3 / blocks
+    random = _uniform(heads, blocks, blocks) < 3 / blocks
 
     def mask(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         rows, columns, last = i // 64, j // 64, blocks - 1
@@ -144,7 +150,7 @@ def _alibi(folder: Path, tokens: int, heads: int) -> Subject:
     return Subject(
         "alibi",
         folder / "alibi.attn",
-        _causal,
+        causal,
         lambda s, b, h, i, j: s - slope[h] * (i - j),
         lambda b, h, i, j: -slope[h] * (i - j),
         inputs={"slope": slope},
@@ -152,21 +158,21 @@ def _alibi(folder: Path, tokens: int, heads: int) -> Subject:
 
 
 def _softcap(folder: Path, tokens: int, heads: int) -> Subject:
-    return Subject("softcap", folder / "softcap.attn", _causal, _capped)
+    return Subject("softcap", folder / "softcap.attn", causal, _capped)
 
 
 def _t5(folder: Path, tokens: int, heads: int) -> Subject:
-    table = torch.randn(32, heads, generator=Generator().manual_seed(0))
+    table = torch.randn(32, heads, generator=Generator().manual_seed(0), device="cpu").to(torch.get_default_device())
 
     def bias(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         far = (i - j).clamp(min=0)
-        rough = 16 + (torch.log(far.clamp(min=16) / 16) / torch.log(torch.tensor(8.0)) * 16).long()
+        rough = 16 + (torch.log(far.clamp(min=16) / 16) / math.log(8) * 16).long()
         return table[torch.where(far < 16, far, rough.clamp(max=31)), h]
 
     return Subject(
         "t5_bias",
         folder / "t5_bias.attn",
-        _causal,
+        causal,
         lambda s, b, h, i, j: s + bias(b, h, i, j),
         bias,
         scale=1.0,

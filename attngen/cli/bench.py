@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attngen.cli.bench_cpu import cpu
+from attngen.cli.bench_gpu import gpu
 from attngen.cli.bench_resources import resources
 from attngen.cli.options import AsJson
 
@@ -26,6 +27,7 @@ def _bench() -> None:
 
 
 bench.command()(cpu)
+bench.command()(gpu)
 bench.command()(resources)
 
 

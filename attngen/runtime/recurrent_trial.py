@@ -100,19 +100,23 @@ def recurrent_trial(
         dtype,
         "x".join(map(str, shape)),
         tokens,
-        _compared(kernel, q[:, :, :tokens], k[:, :, :tokens], v[:, :, :tokens], _first(variant, inputs, tokens)),
+        differences(
+            kernel, q[:, :, :tokens], k[:, :, :tokens], v[:, :, :tokens], first_tokens(variant, inputs, tokens)
+        ),
         first,
         seconds(kernel, q, k, v, inputs),
     )
 
 
-def _first(variant: nodes.Variant, inputs: Mapping[str, Tensor], tokens: int) -> dict[str, Tensor]:
+def first_tokens(variant: nodes.Variant, inputs: Mapping[str, Tensor], tokens: int) -> dict[str, Tensor]:
     """What belongs to the first tokens."""
     axes = {name: variant.input(name).axes for name in inputs}
     return {name: x.narrow(axes[name].index("t"), 0, tokens) if "t" in axes[name] else x for name, x in inputs.items()}
 
 
-def _compared(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Difference, ...]:
+def differences(
+    kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Tensor]
+) -> tuple[Difference, ...]:
     """A call with all these tokens: y, and the states that something is read from. Nothing, where there are none."""
     y, after = kernel(q, k, v, return_state=True, **inputs)
     if not y.numel():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,39 +82,45 @@ def trial(
     started = time.perf_counter()
     y, lse = kernel(q, k, v, return_lse=True, **inputs) if kernel.has_lse else (kernel(q, k, v, **inputs), None)
     first = time.perf_counter() - started
-    rows, live, error, tolerance, lse_error = _compared(kernel, q, k, v, inputs, y, lse)
     return Trial(
         variant.name,
         backend_of(backend, q),
         dtype,
         "x".join(map(str, shape)),
-        rows,
-        live,
-        error,
-        tolerance,
-        lse_error,
-        _lse_tolerance(kernel, kind),
+        *compared(kernel, q, k, v, inputs, y, lse),
         first,
         seconds(kernel, q, k, v, inputs),
     )
 
 
-def _compared(
+class Compared(NamedTuple):
+    """How many of the last query rows were compared, the live fraction of their pairs, errors and what they may be."""
+
+    rows: int
+    live: float
+    error: float
+    tolerance: float
+    lse_error: float
+    lse_tolerance: float
+
+
+def compared(
     kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, inputs: Mapping[str, Any], y: Tensor, lse: Tensor | None
-) -> tuple[int, float, float, float, float]:
-    """How many of the last query rows were compared, the live fraction, the errors of y and lse, what y's may be."""
+) -> Compared:
+    """What a call gave, against the interpreter."""
     batch, heads, queries, keys = *q.shape[:3], k.shape[2]
     rows = max(1, min(queries, COMPARED_PAIRS // max(1, batch * heads * keys)))
     tail = {name: _last(tensor, kernel.variant.input(name), rows) for name, tensor in inputs.items()}
     first = queries - rows
     given: dict[str, Any] = {"parameters": kernel.parameters, "inputs": tail, "offset": keys - rows}
     expected = attention(kernel.variant, q[:, :, first:], k, v, **given)
-    return (
+    return Compared(
         rows,
         expected.live.double().mean().item() if expected.live.numel() else 0.0,
         _difference(y[:, :, first:], expected.y),
         _tolerance(y.dtype, attention(_of_magnitudes(kernel.variant), q[:, :, first:], k, v.abs(), **given).y),
         0.0 if lse is None or expected.lse is None else _difference(lse[:, :, first:], expected.lse),
+        _lse_tolerance(kernel, q.dtype),
     )
 
 

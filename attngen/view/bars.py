@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from attngen.view.scene import Box, Fill, Label, Scene
 
-COLOURS = ("#2b5c8a", "#d1862c", "#8c8c8c", "#b9b9b9")
+COLOURS = ("#2b5c8a", "#d1862c", "#8c8c8c", "#b9b9b9", "#5f9e6e", "#a3668f")
 LINE, GAP, NAMES, WIDTH, NUMBERS = 14, 8, 190, 420, 60
 
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[float | None]]], series: Sequence[str]) -> Scene:
     """Horizontal bars, one group per name, one bar per series; `None` leaves a bar out. Lengths are relative to 0."""
-    largest = max(value for _, values in groups for value in values if value is not None)
+    largest = max((value for _, values in groups for value in values if value is not None), default=1.0)
     boxes: list[list[Box]] = [[] for _ in series]
     labels = [Label(8, 18, title)]
     top = 30

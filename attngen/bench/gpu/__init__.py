@@ -1,0 +1,1 @@
+"""What `attngen bench gpu` measures."""
