@@ -1,78 +1,90 @@
-"""What Triton kernels take of a GPU that is not here: registers, spilled bytes and shared memory, as ptxas reports."""
+"""What every kernel of every spec takes of GPUs that are not here, each row with the digest of what was compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import CHUNKS, RECURRENT, TILED, compile_for, starts
-from attngen.runtime.inspect.usage import usage
-from attngen.schedule.configuration import GPU_BACKWARD_SPACE, Configuration
+from attngen.runtime.cross import digests_for
+from attngen.runtime.inspect.resources import resources
+
+Row = Mapping[str, Any]
+"""A row as `attngen show --resources --json` gives it."""
+Place = tuple[str, str, str, int]
+"""A variant, a target, a dtype and a width: what is compiled at once."""
+OF_PLACE = ("variant", "target", "dtype", "width")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One kernel. `tiles` are queries, keys, warps and stages; `spilled` the bytes of registers that go to memory.
-
-    If the kernel spills with the sizes that it starts with, those of a configuration in which it doesn't are shown, if
-    there is one, and `at_first` tells how many bytes it spills at first.
-    """
-
-    variant: str
-    kernel: str
-    dtype: str
-    width: int
-    tiles: tuple[int, int, int, int]
-    registers: int
-    spilled: int
-    shared: int
-    at_first: int
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+def measured(variant: Variant, target: str, dtype: str, width: int) -> list[Row]:
+    """The rows of a variant, compiled."""
+    return [row.as_json() for row in resources(variant, target, dtype, width)]
 
 
-def measured(variant: Variant, target: str, dtype: str, width: int) -> Iterator[Row]:
-    """All kernels of the backward pass, and of recurrences those of the forward pass as well."""
-    binary = compile_for(variant, target, dtype=dtype, width=width)
-    for kernel in [name for name in binary.kernels if name != "forward"]:
-        start = starts(variant, kernel, width, dtype)
-        used, shared = usage(binary.kernels[kernel], target), binary.shared[kernel]
-        first = Row(variant.name, kernel, dtype, width, start, used.registers, used.spills, shared, used.spills)
-        yield first if used.spills == 0 else _without_spills(variant, target, first)
+def known(path: Path) -> dict[Place, list[Row]]:
+    """The rows that a file holds; none where there is no such file, or another compiler has made it."""
+    import triton
+
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    places: dict[Place, list[Row]] = {}
+    for row in found["kernels"] if found["triton"] == triton.__version__ else ():
+        variant, target, dtype, width = (row[name] for name in OF_PLACE)
+        places.setdefault((variant, target, dtype, width), []).append(row)
+    return places
 
 
-def _without_spills(variant: Variant, target: str, first: Row) -> Row:
-    """The first configuration that is searched in which a kernel keeps to its registers."""
-    for sizes in _searched(first):
-        names = ("CHUNK", "VALUE_TILE") if _is_recurrent(first.kernel) else ("QUERY_TILE", "KEY_TILE")
-        options = dict(zip((*names, "num_warps", "num_stages"), sizes, strict=True))
-        binary = compile_for(variant, target, dtype=first.dtype, width=first.width, only=first.kernel, options=options)
-        used = usage(binary.kernels[first.kernel], target)
-        if used.spills == 0:
-            found = (first.variant, first.kernel, first.dtype, first.width, sizes, used.registers, 0)
-            return Row(*found, binary.shared[first.kernel], first.spilled)
-    return first
+def is_stale(variant: Variant, place: Place, rows: Iterable[Row]) -> bool:
+    """Whether a variant's kernels are others than those of some rows."""
+    _, target, dtype, width = place
+    return {row["kernel"]: row["digest"] for row in rows} != digests_for(variant, target, dtype=dtype, width=width)
 
 
-def _searched(first: Row) -> list[tuple[int, int, int, int]]:
-    """Sizes that a kernel may have; those of a recurrence have fewer channels of values."""
-    if _is_recurrent(first.kernel):
-        tokens, values, warps, stages = first.tiles
-        return [(tokens, fewer, warps, stages) for fewer in (64, 32, 16) if fewer < values]
-    return [*map(_tuple, sorted(GPU_BACKWARD_SPACE, key=_size, reverse=True))] if first.kernel in TILED else []
+def as_json(rows: Iterable[Row]) -> str:
+    """A line for each row, so that changes are seen."""
+    import triton
+
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    return f'{{\n "triton": "{triton.__version__}",\n "kernels": [\n{lines}\n ]\n}}\n'
 
 
-def _is_recurrent(kernel: str) -> bool:
-    return kernel.removeprefix(CHUNKS) in RECURRENT
+def as_markdown(rows: list[Row]) -> str:
+    """A table with a line for each kernel and a column for each target, and what it comes to."""
+    import triton
+
+    targets = list(dict.fromkeys(row["target"] for row in rows))
+    lines: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("variant", "kernel", "dtype", "width"))
+        lines.setdefault(key, {})[row["target"]] = _cell(row)
+    heads = ["variant", "kernel", "dtype", "D", *targets]
+    table = [heads, ["---"] * len(heads)]
+    table += [[*map(str, key), *(cells.get(target, "") for target in targets)] for key, cells in lines.items()]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    notes = "\n".join(f"* {_summary(target, [row for row in rows if row['target'] == target])}" for target in targets)
+    legend = (
+        "Each cell: tile (queries and keys, or tokens and channels of values), warps, stages; registers of a thread;"
+        " bytes of shared memory of a program; resident programs; what part of the peak of products the inner loop is"
+        " predicted to reach, by its instructions alone"
+    )
+    return f"{text}\n\n{legend}. Compiled by triton {triton.__version__}.\n\n{notes}\n"
 
 
-def _size(configuration: Configuration) -> tuple[int, int]:
-    """Larger tiles first; of one size, those that fewer warps share."""
-    return configuration.query_tile * configuration.key_tile, -configuration.warps
+def _cell(row: Row) -> str:
+    queries, keys = row["tile"]
+    inner = row["inner"]
+    peak = f", {inner['of_peak']:.0%}" if inner is not None and inner["products"] else ""
+    spills = f", **{row['spills']} spilled**" if row["spills"] else ""
+    fits = f"{row['resident']} x" if row["resident"] else "**does not fit**"
+    sizes = f"{queries}x{keys}, {row['warps']}, {row['stages']}"
+    return f"{sizes}; {row['registers']}; {row['shared'] / 1024:.0f} K; {fits}{spills}{peak}"
 
 
-def _tuple(configuration: Configuration) -> tuple[int, int, int, int]:
-    return configuration.query_tile, configuration.key_tile, configuration.warps, configuration.stages
+def _summary(target: str, rows: list[Row]) -> str:
+    spilling = [f"{row['kernel']} of {row['variant']} ({row['spills']})" for row in rows if row["spills"]]
+    large = [f"{row['kernel']} of {row['variant']}" for row in rows if not row["resident"]]
+    found = [f"{len(rows)} kernels", f"{len(spilling)} spill{': ' + ', '.join(spilling) if spilling else ''}"]
+    return f"{target}: {'; '.join([*found, f'{len(large)} do not fit{": " + ", ".join(large) if large else ""}'])}"

@@ -1,94 +1,82 @@
-"""`attngen bench resources`: what the kernels of the backward pass take of a GPU."""
+"""`attngen bench resources`: what every kernel takes of GPUs that are not here."""
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attngen.cli.options import AsJson
+from attngen.cli.options import AsJson, fail
 
 if TYPE_CHECKING:
-    from attngen.bench.resources import Row
+    from attngen.bench.resources import Place, Row
+    from attngen.ir.nodes import Variant
 
-HEADS = [
-    "variant",
-    "kernel",
-    "dtype",
-    "D",
-    "tile, warps, stages",
-    "registers",
-    "spilled",
-    "shared",
-    "at first",
+Targets = Annotated[
+    list[str], typer.Option("--target", help="cuda:80, cuda:90, cuda:100, hip:gfx942; may be repeated.")
 ]
 Widths = Annotated[list[int], typer.Option("--width", help="Channels of a head; may be repeated.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="float32, bfloat16 or float16; may be repeated.")]
 Only = Annotated[list[str], typer.Option(help="Only variants whose name holds this; may be repeated.")]
+Every = Annotated[bool, typer.Option("--all", help="Compile also what OUTPUT.json has from the same kernels.")]
+PROCESSES = os.cpu_count() or 1
+Workers = Annotated[int, typer.Option(help="Processes that compile.")]
 
 
 def resources(
     specs: Annotated[Path, typer.Argument(help="The folder of the specs.")] = Path("specs"),
-    target: Annotated[str, typer.Option(help="cuda:80, cuda:90 or cuda:100.")] = "cuda:90",
+    target: Targets = ["cuda:80", "cuda:90", "cuda:100", "hip:gfx942"],  # noqa: B006
     width: Widths = [64],  # noqa: B006
     dtype: Dtypes = ["bfloat16"],  # noqa: B006
     only: Only = [],  # noqa: B006
+    every: Every = False,
+    workers: Workers = PROCESSES,
     output: Annotated[Path | None, typer.Option("-o", help="Write OUTPUT.json and .md.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Registers, spilled bytes and shared memory of kernels of backward passes, and of recurrences; no GPU is needed.
+    """Registers, spilled bytes, shared memory and inner loops of all kernels with the sizes they start with.
 
-    A kernel that spills with the sizes that it starts with is compiled for the others that are searched. Tiles are
-    queries and keys, or tokens and channels of values.
+    No GPU is needed. What OUTPUT.json has is kept where the digest says that it came from the same kernels.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from attngen.bench.resources import measured
+    from attngen.bench.resources import as_json as for_programs
+    from attngen.bench.resources import as_markdown, known
     from attngen.ir.load import load_all
-    from attngen.runtime.inspect.usage import ARCHITECTURES
+    from attngen.runtime.cross import TARGETS
 
-    if target not in ARCHITECTURES:
-        raise typer.BadParameter(f"choose one of {', '.join(ARCHITECTURES)}", param_hint="--target")
+    if unknown := [each for each in target if each not in TARGETS]:
+        raise typer.BadParameter(f"choose one of {', '.join(TARGETS)}, not {unknown[0]}", param_hint="--target")
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
     variants = [variant for path in sorted(specs.glob("*.attn")) for variant in load_all(path)]
     chosen = [variant for variant in variants if not only or any(word in variant.name for word in only)]
-    jobs = [(variant, kind, size) for size in width for kind in dtype for variant in chosen]
-    stages = track(jobs, description="kernels", console=Console(stderr=True), disable=as_json)
-    rows = [row for variant, kind, size in stages for row in measured(variant, target, kind, size)]
-    text = _text(rows, target)
+    places = {
+        (variant.name, each, kind, size): variant
+        for size in width
+        for kind in dtype
+        for variant in chosen
+        for each in target
+    }
+    before = known(output.with_suffix(".json")) if output is not None and not every else {}
+    rows = _rows(places, before, workers)
     if output is not None:
-        output.with_suffix(".md").write_text(f"{text}\n", encoding="utf-8")
-        output.with_suffix(".json").write_text(_json(rows, target) + "\n", encoding="utf-8")
-    print(_json(rows, target) if as_json else text)
+        output.with_suffix(".md").write_text(as_markdown(rows), encoding="utf-8")
+        output.with_suffix(".json").write_text(for_programs(rows), encoding="utf-8")
+    print(for_programs(rows) if as_json else as_markdown(rows))
 
 
-def _json(rows: list[Row], target: str) -> str:
-    return json.dumps({"target": target, "kernels": [row.as_json() for row in rows]}, indent=2)
+def _rows(places: dict[Place, Variant], before: dict[Place, list[Row]], workers: int) -> list[Row]:
+    """Those that are known of the same kernels, and others compiled."""
+    from rich.console import Console
+    from rich.progress import Progress
 
+    from attngen.bench.resources import is_stale, measured
+    from attngen.cli.jobs import in_processes
 
-def _text(rows: list[Row], target: str) -> str:
-    """A table in Markdown, and what it comes to."""
-    import triton
-
-    lines = [f"| {' | '.join(cells)} |" for cells in (HEADS, ["---"] * len(HEADS), *map(_cells, rows))]
-    spilling = [row for row in rows if row.spilled]
-    names = ", ".join(f"{row.kernel} of {row.variant}" for row in spilling)
-    found = f"{len(spilling)} spill in all configurations{': ' + names if names else ''}"
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"* {target}, triton {triton.__version__}; bytes of a thread that spill, and of shared memory of a program",
-            "* where a kernel spills with the sizes it starts with, sizes with which it doesn't are shown, and what it"
-            " spills at first",
-            f"* {len(rows)} kernels, of which {found}",
-        ]
-    )
-
-
-def _cells(row: Row) -> list[str]:
-    tiles = ", ".join(map(str, row.tiles))
-    numbers = [row.registers, row.spilled, row.shared, row.at_first or "-"]
-    return [row.variant, row.kernel, row.dtype, str(row.width), tiles, *map(str, numbers)]
+    with Progress(console=Console(stderr=True)) as progress:
+        looked = progress.track(places.items(), description="what has changed")
+        stale = [place for place, variant in looked if is_stale(variant, place, before.get(place, ()))]
+        jobs = ((measured, (places[place], *place[1:])) for place in stale)
+        found = dict(zip(stale, in_processes(workers, progress, "kernels", jobs), strict=True))
+    return [row for place in places for row in (found[place] if place in found else before[place])]

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from attngen.emit.backends import BACKENDS, Files
+from attngen.emit.face import spec_hash
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
 from attngen.runtime.kept import Findings, findings
 from attngen.runtime.module import import_function
+from attngen.runtime.tuned import install
 
 CHOICES = ("auto", *BACKENDS, "reference")
 ELSEWHERE = {
@@ -72,6 +74,11 @@ class Kernel:
         return False
 
     @property
+    def spec(self) -> str:
+        """The hash of what the spec says, by which tuned sizes are kept."""
+        return spec_hash(self._found.plan.variant)
+
+    @property
     def files(self) -> Files:
         """The generated files by name, for the backend (`auto`: C++)."""
         return self._found.files("triton" if self.backend == "triton" else "cpp")
@@ -88,7 +95,9 @@ class Kernel:
         return self._functions[backend]
 
     def _imported(self, backend: str) -> Callable[..., Any]:
-        return import_function(self._found.files(backend), self.variant.name)
+        function = import_function(self._found.files(backend), self.variant.name)
+        install(self.spec, function.__globals__)
+        return function
 
     def _backend_for(self, q: Tensor) -> str:
         if self.backend == "auto":

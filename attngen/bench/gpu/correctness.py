@@ -68,29 +68,29 @@ def checked(
     except Exception as error:  # what can't be built is a finding, too
         return [Outcome(name, "build", dtype, "failed", reason(error))]
     asked = [case for case in cases(long) if asked_of(variant, case)]
-    return [_outcome(kernel, case, dtype, width, device) for case in asked]
+    return [outcome(kernel, case, dtype, width, device) for case in asked]
 
 
-def _outcome(kernel: Kernel, case: Case, dtype: str, width: int, device: str) -> Outcome:
+def outcome(kernel: Kernel, case: Case, dtype: str, width: int, device: str) -> Outcome:
     """Compare one call."""
     variant = kernel.variant
-    outcome = partial(Outcome, variant.name, case.name, dtype)
+    result = partial(Outcome, variant.name, case.name, dtype)
     try:
         call = drawn(variant, case, dtype, width, device)
         if (refused := _refusal(kernel, call)) is not None:
-            return outcome("refused", refused)
+            return result("refused", refused)
         by_y = torch.randn((*call.q.shape[:3], call.v.shape[3]), device=device).to(call.q.dtype)
         exact = _expected(variant, kernel, _moved(call, 0, variant), by_y)
         others = [_expected(variant, kernel, _moved(call, UNITS[call.q.dtype], variant), by_y) for _ in range(DRAWS)]
         found = _computed(kernel, call, by_y)
     except Exception as error:  # whatever a compiler or a launch raises
-        return outcome("failed", reason(error))
+        return result("failed", reason(error))
     parts = {
         label: _part(x, exact[label], [each[label] for each in others], TIMES[call.q.dtype])
         for label, x in found.items()
     }
     worst = max(parts, key=parts.__getitem__)
-    return outcome("right" if parts[worst] <= 1 else "wrong", worst, parts[worst])
+    return result("right" if parts[worst] <= 1 else "wrong", worst, parts[worst])
 
 
 def _refusal(kernel: Kernel, call: Call) -> str | None:

@@ -20,7 +20,7 @@ from attngen.schedule.configuration import Chunking, Configuration
 class Resources:
     """One kernel. `tiles`: queries and keys, or tokens and channels of values; warps; stages.
 
-    `registers` of a thread, bytes of them that it `spills`, bytes of `shared` memory of a program, and how many
+    `registers` of a thread, bytes of memory that it has for what it `spills`, bytes of `shared` memory of a program, and how many
     programs are `resident` on a processor: 0 where one does not fit. `inner`: the loop that makes most products, `None`
     where there is no loop. `digest`: of what was compiled, by the compiler's own hash.
     """
@@ -88,7 +88,7 @@ def resources(
     """
     binary = compile_for(variant, target, dtype=dtype, width=width, only=only)
     for kernel in binary.kernels:
-        yield _row(binary, kernel, width, starts(variant, kernel, width, dtype, target))
+        yield _row(binary, kernel, width, starts(variant, kernel, width, dtype, target), given=True)
 
 
 def configured(variant: Variant, kernel: str, target: str, dtype: str, width: int, tiles: Configuration) -> Resources:
@@ -106,10 +106,13 @@ def chunked(variant: Variant, kernel: str, target: str, width: int, chunks: Chun
     return _row(binary, kernel, width, (chunks.tokens, values, chunks.warps, 3))
 
 
-def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int]) -> Resources:
+def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int], given: bool = False) -> Resources:
+    """Machine code is read where it can run, or where sizes are `given` and not searched."""
     stages, chip, warps = binary.kernels[kernel], CHIPS[binary.target], tiles[2]
-    used, shared, code = usage(stages, binary.target), binary.shared[kernel], machine_code(stages)
+    used, shared = usage(stages), binary.shared[kernel]
     resident = chip.resident(warps, used.registers, shared)
+    fits = resident and not used.spills
+    code = machine_code(stages) if fits or given else ""
     inner = innermost(loops(code))
     moved = (tiles[0] if kernel == "by_keys" else tiles[1]) * 2 * width * SIZES[binary.dtype] if kernel in TILED else 0
     found = None if inner is None else work(inner, chip, warps, resident, code, moved)

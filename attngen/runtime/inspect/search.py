@@ -1,4 +1,4 @@
-"""Finding the sizes that kernels start with, without a GPU: what fits, spills nothing and is predicted to be fastest."""
+"""Searching sizes without a GPU: those that fit and spill nothing, by what their inner loop is predicted to take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attngen.runtime.inspect.resources import Resources, configured
 from attngen.schedule.configuration import Configuration
 from attngen.schedule.space import configurations, deeper
 
-ENOUGH = 6
+ENOUGH = 4
 """Configurations that fit, after which a search ends: the largest tiles come first."""
 
 

@@ -28,7 +28,7 @@ from attngen.schedule.linear_time import linear_time
 from attngen.schedule.space import chunkings
 
 DTYPES = {2: "bfloat16", 4: "float32"}
-CHECKED = tuple((gpu, 64) for gpu in GPUS) + (("cuda:90", 128),)
+CHECKED = (*((gpu, 64) for gpu in GPUS), ("cuda:90", 128))
 """GPUs and widths for which every spec is compiled, in bfloat16."""
 MOST_TRIED = 12
 """Chunks that are tried for a recurrence: each compiles up to seven kernels."""
@@ -48,7 +48,9 @@ class Table:
 
     def put(self, skeleton: str, gpu: str, cell: str, found: Iterable[int], spec: Variant | None = None) -> None:
         """A configuration, for all kernels of a skeleton or for those of a spec."""
-        own = self.specs.setdefault(spec_hash(spec), {"name": spec.name}) if spec is not None else self.skeletons
+        own = self.skeletons
+        if spec is not None:
+            own = self.specs.setdefault(spec_hash(decide(spec).variant), {"name": spec.name})
         own.setdefault(skeleton, {}).setdefault(gpu, {})[cell] = [*found]
 
 
@@ -74,11 +76,11 @@ def fitted(variants: list[Variant], found: dict[Cell, Rows], done: Done, table: 
     jobs = [(variant, gpu, width) for variant in pairs for gpu, width in CHECKED]
     left = []
     for job, own in zip(jobs, done((_own_sizes, (*job, found)) for job in jobs), strict=True):
-        for skeleton, tiles in own.items():
+        for kernel, tiles in own.items():
             if tiles is None:
-                left.append(f"{skeleton} of {job[0].name} on {job[1]}, D = {job[2]}")
+                left.append(f"{kernel} of {job[0].name} on {job[1]}, D = {job[2]}")
             else:
-                table.put(skeleton, job[1], f"{job[2]}, 2", tiles, job[0])
+                table.put(kernel, job[1], f"{job[2]}, 2", tiles, job[0])
     return left
 
 
