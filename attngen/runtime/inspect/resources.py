@@ -88,7 +88,7 @@ def resources(
     """
     binary = compile_for(variant, target, dtype=dtype, width=width, only=only)
     for kernel in binary.kernels:
-        yield _row(binary, kernel, width, starts(variant, kernel, width, dtype, target), given=True)
+        yield _row(binary, kernel, width, starts(variant, kernel, width, dtype, target), asked=True)
 
 
 def configured(variant: Variant, kernel: str, target: str, dtype: str, width: int, tiles: Configuration) -> Resources:
@@ -106,13 +106,13 @@ def chunked(variant: Variant, kernel: str, target: str, width: int, chunks: Chun
     return _row(binary, kernel, width, (chunks.tokens, values, chunks.warps, 3))
 
 
-def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int], given: bool = False) -> Resources:
-    """Machine code is read where it can run, or where sizes are `given` and not searched."""
+def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int], asked: bool = False) -> Resources:
+    """Machine code is read where it can run, or where a row is `asked` for."""
     stages, chip, warps = binary.kernels[kernel], CHIPS[binary.target], tiles[2]
     used, shared = usage(stages), binary.shared[kernel]
     resident = chip.resident(warps, used.registers, shared)
     fits = resident and not used.spills
-    code = machine_code(stages) if fits or given else ""
+    code = machine_code(stages) if fits or asked else ""
     inner = innermost(loops(code))
     moved = (tiles[0] if kernel == "by_keys" else tiles[1]) * 2 * width * SIZES[binary.dtype] if kernel in TILED else 0
     found = None if inner is None else work(inner, chip, warps, resident, code, moved)
