@@ -60,7 +60,7 @@ def keep(found: Iterable[Tuned]) -> None:
 def known(device: str, spec: str = "") -> Iterator[Tuned]:
     """What the cache holds for a device, of one spec or of all; files that can't be read count as none."""
     for path in sorted(folder_of(device).glob(f"{spec}*.json")):
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             yield read(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -68,7 +68,8 @@ def read(given: dict[str, Any]) -> Tuned:
     """From JSON.
 
     Raises:
-        TypeError: a part is missing, or unknown. ValueError: the sizes are no four numbers.
+        KeyError, TypeError: a part is missing, or unknown.
+        ValueError: the sizes are no four numbers.
     """
     first, second, warps, stages = map(int, given["tiles"])
     return Tuned(**{**given, "tiles": (first, second, warps, stages)})

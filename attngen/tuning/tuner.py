@@ -110,6 +110,7 @@ class Tuner:
 
     def candidates(self, kernel: str, order: Sequence[Tiles]) -> Iterator[Candidate]:
         """What comes of some, the sizes that the kernel starts with first; ends where nothing gets better."""
+        _ = self.expected  # with the first sizes, before others are tried
         best, idle = self._timed(kernel), 0
         yield best
         for tiles in order:

@@ -1,0 +1,64 @@
+"""The committed table of resources: a row for every kernel of every spec on four GPUs, of the kernels of today."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attngen.bench.resources import is_stale, known
+from attngen.ir.load import load_all
+from attngen.schedule.configuration import GPUS
+
+ROOT = Path(__file__).parent.parent.parent.parent
+TABLE = ROOT / "benchmarks" / "resources.json"
+VARIANTS = {v.name: v for path in sorted((ROOT / "specs").glob("*.attn")) for v in load_all(path)}
+ROWS: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["kernels"]
+SAMPLE = (("causal", "cuda:90"), ("mqa", "cuda:100"), ("retention_recurrent", "cuda:80"), ("alibi", "hip:gfx942"))
+FIRST = ("bfloat16", 64)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_rows_are_those_of_todays_kernels(name: str) -> None:
+    """Else `attngen bench resources -o benchmarks/resources` compiles what has changed."""
+    places = known(TABLE)
+    for gpu in GPUS:
+        rows = places.get((name, gpu, *FIRST), [])
+        assert not is_stale(VARIANTS[name], (name, gpu, *FIRST), rows)
+
+
+def test_kernels_fit_an_h100_and_spill_nothing() -> None:
+    rows = [row for row in ROWS if row["target"] == "cuda:90"]
+    assert len(rows) > 200
+    assert not [row for row in rows if row["spills"] or not row["resident"]]
+
+
+def compiled(name: str, target: str) -> list[dict[str, Any]]:
+    """The rows of a spec, made anew."""
+    command = [sys.executable, "-m", "attngen", "bench", "resources", "--target", target, "--only", name, "--json"]
+    kept = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=kept, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return [row for row in json.loads(done.stdout)["kernels"] if row["variant"] == name]
+
+
+def committed(name: str, target: str) -> list[dict[str, Any]]:
+    return [row for row in ROWS if (row["variant"], row["target"]) == (name, target)]
+
+
+@pytest.mark.parametrize(("name", "target"), SAMPLE)
+def test_rows_are_what_compiling_gives(name: str, target: str) -> None:
+    assert compiled(name, target) == committed(name, target)
+
+
+@pytest.mark.deep
+@pytest.mark.skipif(os.environ.get("ATTNGEN_PROFILE") != "deep", reason="compiles for an hour")
+@pytest.mark.parametrize("target", GPUS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_all_rows_are_what_compiling_gives(name: str, target: str) -> None:
+    assert compiled(name, target) == committed(name, target)
