@@ -12,10 +12,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -64,15 +65,15 @@ def checks(kind: str) -> Iterator[Check]:
     if kind == "cross":
         yield _timed("cross-compiled", f"window for {CROSS}", partial(_cross_compiled, variants()["window"]))
         return
-    calls = [
-        (f"{variant.name}, {dtype}", partial(_compared, variant, kind, dtype))
-        for dtype in _dtypes(kind)
-        for variant in variants().values()
-    ]
-    # Compilers are processes of their own, so that several C++ files are compiled at once; Triton is not to be shared.
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1) if kind == "cpp" else 1) as pool:
-        for done in as_completed([pool.submit(_timed, kind, name, call) for name, call in calls]):
-            yield done.result()
+    calls = [_Call.drawn(variant, kind, dtype) for dtype in _dtypes(kind) for variant in variants().values()]
+    # Compilers are processes of their own, so that several C++ files are compiled at once; what is compared comes from
+    # one thread, so that its numbers are the same every time.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        ahead = [pool.submit(call.gradients) for call in calls if kind == "cpp"]
+        for call, compiled in zip_longest(calls, ahead):
+            if compiled is not None:
+                compiled.exception()  # it comes again, and is reported then
+            yield _timed(kind, f"{call.variant.name}, {call.dtype}", call.compared)
 
 
 def _dtypes(kind: str) -> list[str]:
@@ -95,34 +96,50 @@ def _timed(backend: str, attention: str, call: Callable[[], tuple[bool, str]]) -
     return Check(backend, attention, passed, text, time.perf_counter() - started)
 
 
-def _compared(variant: Variant, backend: str, dtype: str) -> tuple[bool, str]:
-    """Results and gradients against the interpreter."""
-    parameters = {each.name: each.default for each in variant.parameters if each.default is not None}
-    forward = trial(variant, _shape(backend), dtype, backend, 0, parameters)
-    share = _gradients_off(variant, backend, dtype)
-    right = share <= GRADIENTS[dtype]  # not so if it is NaN
-    said = forward.text().splitlines()[1:-1]
-    words = [line.strip() for line in said] if not forward.passed else ["results agree"]
-    words.append(f"gradients {'agree' if right else 'are WRONG'}: {share:.0e} of the largest off")
-    return forward.passed and right, "; ".join(words)
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of an attention with random numbers, and by what its result is multiplied for the gradients."""
+
+    variant: Variant
+    backend: str
+    dtype: str
+    rows: tuple[Tensor, Tensor, Tensor]
+    inputs: dict[str, Tensor]
+    by_y: Tensor
+
+    @classmethod
+    def drawn(cls, variant: Variant, backend: str, dtype: str) -> _Call:
+        torch.manual_seed(0)
+        device = device_for(backend)
+        q, k, v, inputs = tensors(variant, _shape(backend), dtype_of(dtype), device, _defaults(variant))
+        return cls(variant, backend, dtype, (q, k, v), inputs, torch.randn_like(q))
+
+    def gradients(self) -> tuple[Tensor, ...]:
+        """The kernel's by q, k, v and inputs of floats."""
+        return self._gradients(build(self.variant, backend=self.backend))
+
+    def compared(self) -> tuple[bool, str]:
+        """Results and gradients against the interpreter's."""
+        forward = trial(self.variant, _shape(self.backend), self.dtype, self.backend, 0, _defaults(self.variant))
+        exact = self._gradients(build(self.variant, backend="reference").reference, torch.float64)
+        shares = [(a.double() - b).abs().max() / b.abs().max() for a, b in zip(self.gradients(), exact, strict=True)]
+        share = float(torch.stack(shares).max())
+        right = share <= GRADIENTS[self.dtype]  # not so if it is NaN
+        words = ["results agree"] if forward.passed else [line.strip() for line in forward.text().splitlines()[:-1]]
+        words.append(f"gradients {'agree' if right else 'are WRONG'}: {share:.0e} of the largest off")
+        return forward.passed and right, "; ".join(words)
+
+    def _gradients(self, call: Callable[..., Any], dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        """Those of a kernel or of the interpreter; with leaves of another dtype if one is given."""
+        trained = [name for name, given in self.inputs.items() if given.is_floating_point()]
+        given = [*self.rows, *(self.inputs[name] for name in trained)]
+        leaves = [each.detach().to(dtype or each.dtype).requires_grad_() for each in given]
+        y = call(*leaves[:3], **{**self.inputs, **dict(zip(trained, leaves[3:], strict=True))})
+        return torch.autograd.grad((y * self.by_y.to(y.dtype)).sum(), leaves)
 
 
-def _gradients_off(variant: Variant, backend: str, dtype: str) -> float:
-    """How far gradients by q, k, v and inputs are from those of the interpreter, as parts of their largest numbers."""
-    kernel = build(variant, backend=backend)
-    q, k, v, inputs = tensors(variant, _shape(backend), dtype_of(dtype), device_for(backend), kernel.parameters)
-    trained = [name for name, given in inputs.items() if given.is_floating_point()]
-    given = [q, k, v, *(inputs[name] for name in trained)]
-    by_y = torch.randn_like(q)
-
-    def gradients(call: Callable[..., Any], leaves: list[Tensor]) -> tuple[Tensor, ...]:
-        y = call(*leaves[:3], **{**inputs, **dict(zip(trained, leaves[3:], strict=True))})
-        return torch.autograd.grad((y * by_y.to(y.dtype)).sum(), leaves)
-
-    found = gradients(kernel, [each.detach().requires_grad_() for each in given])
-    exact = gradients(kernel.reference, [each.detach().double().requires_grad_() for each in given])
-    shares = [(a.double() - b).abs().max() / b.abs().max() for a, b in zip(found, exact, strict=True)]
-    return float(torch.stack(shares).max())  # NaN, if there is one
+def _defaults(variant: Variant) -> dict[str, int | float | bool]:
+    return {each.name: each.default for each in variant.parameters if each.default is not None}
 
 
 def _cross_compiled(variant: Variant) -> tuple[bool, str]:

@@ -9,12 +9,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
 from attngen.cache import KERNELS, put, require_own
 from attngen.emit.backends import Files
 
+ALONE = RLock()
+"""Threads import one after the other: a module that is half imported is in `sys.modules`, too."""
 TRIES = 8
 """How often files are written again that another process has removed before they were imported."""
 
@@ -34,8 +37,11 @@ def import_files(files: Files, name: str) -> ModuleType:
     """
     digest = hashlib.sha256("\0".join(f"{key}\0{files[key]}" for key in sorted(files)).encode()).hexdigest()[:20]
     module_name = f"attngen_generated_{digest}_{name}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
+    with ALONE:
+        return sys.modules.get(module_name) or _imported(files, digest, name, module_name)
+
+
+def _imported(files: Files, digest: str, name: str, module_name: str) -> ModuleType:
     for left in reversed(range(TRIES)):
         try:
             return import_path(_placed(files, digest) / f"{name}.py", module_name)
