@@ -173,7 +173,7 @@ def _cache() -> list[Finding]:
         text = f"{there} can't be written: set ATTNGEN_CACHE to a folder that can"
         found.append(Finding("cache", text, fine=False))
     for each in cache.FOLDERS:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is not there
             try:
                 cache.require_own(each.path)
             except RuntimeError as error:
