@@ -118,3 +118,19 @@ def test_peers_are_asked_for_what_they_can() -> None:
     done = CliRunner().invoke(app, ["bench", "cpu", str(SPECS), "--peer", "xformers"])
     assert done.exit_code == 2
     assert "peers are eager, sdpa, flex" in done.output.replace("\n", " ")
+
+
+def test_builds_are_timed_cold_and_warm(tmp_path: Path) -> None:
+    options = ["--only", "causal", "--rounds", "1", "-o", str(tmp_path / "build"), "--json"]
+    done = CliRunner().invoke(app, ["bench", "build", str(SPECS), *options])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report == json.loads((tmp_path / "build.json").read_text())
+    for row in report["builds"]:
+        steps = ["torch", "attngen", "build", "again", "call" if row["backend"] == "cpp" else "cross"]
+        assert [*row["cold"]] == [*row["warm"]] == steps or row["cold"].keys() == {*steps[:4], "call"}
+        assert row["warm"]["build"] < row["cold"]["build"]  # nothing is found out or written again
+        assert row["warm"][steps[4]] < row["cold"][steps[4]]
+        assert row["warm"]["again"] < 0.1
+    assert (tmp_path / "build.md").read_text().count("| causal | ") == 2
+    assert CliRunner().invoke(app, ["bench", "build", str(SPECS), "--only", "nothing"]).exit_code == 2

@@ -130,13 +130,29 @@ def test_wrong_use_is_explained_without_a_traceback(arguments: tuple[object, ...
 
 
 def test_doctor_finds_what_kernels_need() -> None:
-    done = attngen("doctor", "--json")
+    done = attngen("doctor", "--no-check", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     names = {each["name"]: each["value"] for each in report["findings"]}
     assert report["fine"]
     assert names["torch"].startswith("2.")
     assert {"attngen", "python", "triton", "GPUs", "CPU", "C++ compiler", "OpenMP", "cache"} <= names.keys()
+    assert {"ptxas", "Triton's cache"} <= names.keys()
+    assert report["checks"] == []
+    assert report["devices"] == [] or report["devices"][0]["bytes"] > 2**30
+    assert report["cache"]["folders"].keys() == {"grammars", "templates", "specs", "kernels", "libraries"}
+    assert report["cache"]["bytes"] == sum(each["bytes"] for each in report["cache"]["folders"].values())
+
+
+def test_doctor_compares_kernels_of_all_backends() -> None:
+    done = attngen("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, report["checks"]
+    assert all(check["passed"] for check in report["checks"])
+    kinds = {check["attention"].split(",")[0] for check in report["checks"] if check["backend"] == "cpp"}
+    assert kinds == {"window", "documents", "turned", "sigmoids", "gated", "delta"}
+    assert kinds == {check["attention"].split(",")[0] for check in report["checks"] if check["backend"] == "triton"}
+    assert {check["backend"] for check in report["checks"]} >= {"cpp", "triton"}
 
 
 def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -144,17 +160,43 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("ATTNGEN_CACHE", str(tmp_path))
     (tmp_path / "libraries").mkdir()
     (tmp_path / "libraries").chmod(0o777)
-    done = attngen("doctor")
+    done = attngen("doctor", "--no-check")
     assert done.returncode == 1
-    assert "! C++ compiler  no C++ compiler was found ($CXX is no-such-compiler" in done.stdout
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert any(line.startswith("! C++ compiler no C++ compiler was found ($CXX is no-such-") for line in lines)
     assert "could have been written by other users" in done.stdout
+
+
+def test_doctor_fails_where_a_kernel_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from attngen.cli import app
+    from attngen.runtime import selfcheck
+    from attngen.runtime.comparison import Check
+
+    checks = [Check("cpp", "window", True, "results agree", 1.0), Check("cpp", "delta", False, "y is off", 1.0)]
+    monkeypatch.setattr(selfcheck, "run", lambda _: iter(checks))
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert [line.split()[:2] for line in done.stdout.splitlines() if "is off" in line] == [["!", "cpp"]]
+    told = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    assert told["fine"] is False
+    assert [check["passed"] for check in told["checks"]] == [False, True]
+
+
+def test_doctor_says_that_the_cache_can_not_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ATTNGEN_CACHE", str(tmp_path / "file" / "cache"))
+    done = attngen("doctor", "--no-check")
+    assert done.returncode == 1
+    assert "file can't be written: set ATTNGEN_CACHE to a folder that can" in done.stdout
 
 
 def test_doctor_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATTNGEN_CACHE", str(tmp_path))
-    for name in ("kernels/abc/a.py", "libraries/a.so"):
+    for name in ("kernels/abc/a.py", "libraries/a.so", "grammars/a"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(bytes(1000))
-    done = attngen("doctor", "--clear")
-    assert "1 kernels, 1 libraries, 0.0 MB" in done.stdout.splitlines()[0]
+    done = attngen("doctor", "--clear", "--no-check")
+    assert "1 grammars, 0 templates, 0 specs, 1 kernels, 1 libraries, 0.0 MB" in done.stdout.splitlines()[0]
     assert not any(tmp_path.rglob("*"))

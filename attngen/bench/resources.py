@@ -86,5 +86,8 @@ def _cell(row: Row) -> str:
 def _summary(target: str, rows: list[Row]) -> str:
     spilling = [f"{row['kernel']} of {row['variant']} ({row['spills']})" for row in rows if row["spills"]]
     large = [f"{row['kernel']} of {row['variant']}" for row in rows if not row["resident"]]
-    found = [f"{len(rows)} kernels", f"{len(spilling)} spill{': ' + ', '.join(spilling) if spilling else ''}"]
-    return f"{target}: {'; '.join([*found, f'{len(large)} do not fit{": " + ", ".join(large) if large else ""}'])}"
+    return f"{target}: {len(rows)} kernels; {_listed('spill', spilling)}; {_listed('do not fit', large)}"
+
+
+def _listed(what: str, names: list[str]) -> str:
+    return f"{len(names)} {what}{': ' + ', '.join(names) if names else ''}"

@@ -96,7 +96,7 @@ def multiply_adds(rounds: int = 200) -> float:
     A loop takes milliseconds, so their median tells what else ran at that moment; the fastest, what the machine can do.
     """
     source = Path(str(files("attngen.bench").joinpath("multiply_add.cpp")))
-    function = native._library(source, "the benchmark").multiply_add
+    function = native._library(source, None, "the benchmark").multiply_add
     function.restype = ctypes.c_double
     threads = torch.get_num_threads()
     sink = torch.zeros(threads)

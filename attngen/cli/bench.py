@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attngen.cli.bench_build import build
 from attngen.cli.bench_cpu import cpu
 from attngen.cli.bench_gpu import gpu
 from attngen.cli.bench_resources import resources
@@ -26,6 +27,7 @@ def _bench() -> None:
     """One command for each thing that is measured."""
 
 
+bench.command()(build)
 bench.command()(cpu)
 bench.command()(gpu)
 bench.command()(resources)

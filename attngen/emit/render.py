@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import BytecodeCache, Environment, FileSystemBytecodeCache, FunctionLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FunctionLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
-from attngen.emit.support import native
-from attngen.folders import cache_folder
+from attngen.cache import TEMPLATES
 
 PLACEHOLDER = re.compile(r"__([a-z][a-z0-9]*(?:_[a-z0-9]+)*)__")
 COMMENT = {".py": "#", ".cpp": "//"}
@@ -43,7 +42,7 @@ def _environment(comment: str) -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
         loader=FunctionLoader(lambda name: _text(name, comment)),
-        bytecode_cache=_compiled_templates(),
+        bytecode_cache=_Kept(),
     )
 
 
@@ -56,27 +55,19 @@ def _text(name: str, comment: str) -> str:
     return PLACEHOLDER.sub(_placeholder, text)
 
 
-def _compiled_templates() -> BytecodeCache | None:
-    """Where templates are kept as bytecode, which takes more time to make than to run; only in a folder of our own."""
-    folder = cache_folder() / "templates"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        native._require_own(folder)
-    except (OSError, RuntimeError):
-        return None
-    return _Kept(str(folder))
-
-
-class _Kept(FileSystemBytecodeCache):
-    """A disk that is full or gone costs time alone."""
+class _Kept(BytecodeCache):
+    """Templates as bytecode, which takes more time to make than to run."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        with suppress(OSError):
-            super().load_bytecode(bucket)
+        if content := TEMPLATES.read(_entry(bucket)):
+            bucket.bytecode_from_string(content)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        with suppress(OSError):
-            super().dump_bytecode(bucket)
+        TEMPLATES.write(_entry(bucket), bucket.bytecode_to_string())
+
+
+def _entry(bucket: Bucket) -> str:
+    return f"{bucket.key}-{bucket.checksum}-{sys.implementation.cache_tag}"
 
 
 def _placeholder(match: re.Match[str]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
+import sys
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 
+import lark
 from lark import Lark, Token, Tree, UnexpectedInput
 
+from attngen.cache import GRAMMARS
 from attngen.errors import Diagnostic, Source, Span, SpecError
-from attngen.folders import cache_folder
 from attngen.language import ast, recover
 from attngen.language.build import TreeBuilder
 from attngen.language.comments import attach, find
@@ -21,12 +23,17 @@ MAX_DEPTH = 100
 
 @cache
 def grammar() -> Lark:
-    """The LALR parser. Building its tables takes some 100 ms, so lark keeps them in the user's cache, by content."""
+    """The LALR parser. Building its tables takes some 100 ms, so they are kept."""
     text = files("attngen.language").joinpath("grammar.lark").read_text(encoding="utf-8")
-    kept = cache_folder() / f"grammar-{hashlib.sha256(text.encode()).hexdigest()[:12]}.lark"
-    with suppress(OSError):  # a read-only home: then lark builds them each time
-        kept.parent.mkdir(parents=True, exist_ok=True)
-    return Lark(text, parser="lalr", lexer="basic", maybe_placeholders=True, propagate_positions=True, cache=str(kept))
+    made_of = "\0".join([text, lark.__version__, sys.version])
+    entry = f"{hashlib.sha256(made_of.encode()).hexdigest()[:20]}.lark"
+    if kept := GRAMMARS.read(entry):
+        return Lark.load(BytesIO(kept))
+    made = Lark(text, parser="lalr", lexer="basic", maybe_placeholders=True, propagate_positions=True)
+    tables = BytesIO()
+    made.save(tables)
+    GRAMMARS.write(entry, tables.getvalue())
+    return made
 
 
 def parse(source: Source) -> ast.File:

@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from attngen.analysis.separable import NotSeparable
-from attngen.emit.backends import generate
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
+from attngen.runtime.kept import findings
 from attngen.runtime.module import import_files
 from attngen.schedule.configuration import GPUS, WIDTHS
 from attngen.schedule.linear_time import linear_time
@@ -78,7 +78,7 @@ def compile_for(
     shared: dict[str, int] = {}
     digests: dict[str, str] = {}
     for before, each in _with_chunks(variant).items():
-        module = import_files(generate(each, "triton"), each.name)
+        module = import_files(findings(each).files("triton"), each.name)
         given = types(each, ELEMENTS[dtype], width, offsets)
         for name, label in _kernels(module):
             if only not in ("", before + label):
@@ -94,7 +94,7 @@ def digests_for(variant: Variant, target: str, *, dtype: str = "bfloat16", width
     """The digests that the kernels of a variant would have, without compiling them."""
     found: dict[str, str] = {}
     for before, each in _with_chunks(variant).items():
-        module = import_files(generate(each, "triton"), each.name)
+        module = import_files(findings(each).files("triton"), each.name)
         given = types(each, ELEMENTS[dtype], width, False)
         for name, label in _kernels(module):
             chosen = _options(module, label, width, dtype, target)
@@ -159,7 +159,7 @@ def _kernels(module: ModuleType) -> list[tuple[str, str]]:
 def starts(variant: Variant, kernel: str, width: int, dtype: str, target: str) -> tuple[int, int, int, int]:
     """Queries, keys, warps and stages that a kernel starts with; that of a recurrence has tokens and values."""
     each = _with_chunks(variant)[CHUNKS if kernel.startswith(CHUNKS) else ""]
-    module = import_files(generate(each, "triton"), each.name)
+    module = import_files(findings(each).files("triton"), each.name)
     found = _options(module, kernel.removeprefix(CHUNKS), width, dtype, target)
     tile = [found[name] for name in ("QUERY_TILE", "CHUNK", "KEY_TILE", "VALUE_TILE") if name in found]
     return tile[0], tile[1], found["num_warps"], found["num_stages"]

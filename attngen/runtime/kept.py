@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from attngen.analysis.doubts import doubts
+from attngen.cache import SPECS
 from attngen.emit.backends import BACKENDS, Files, decide
-from attngen.emit.support import native
 from attngen.errors import Diagnostic, Source
-from attngen.folders import cache_folder
 from attngen.ir.load import load_source, read_source
 from attngen.ir.nodes import Variant
-from attngen.runtime.module import forget_oldest, write
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.plan import Plan
 
 MOST = 64
 """Specs that a process remembers."""
-MOST_ON_DISK = 1000
-"""Specs that the cache keeps, some 100 KB each."""
 
 
 @dataclass(eq=False)
@@ -36,7 +32,7 @@ class Findings:
 
     variant: Variant
     doubts: tuple[Diagnostic, ...]
-    path: Path | None = None
+    entry: str = ""
     _plan: Plan | ChunkPlan | None = None
     _files: dict[str, Files] = field(default_factory=dict)
 
@@ -59,14 +55,9 @@ class Findings:
         return self._files[backend]
 
     def _keep(self) -> None:
-        """On disk, if there is room: it saves time alone."""
-        if self.path is None:
-            return
-        with suppress(OSError, RuntimeError, RecursionError):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            native._require_own(self.path.parent)
-            write(self.path, pickle.dumps((self.variant, self.doubts, self._plan, self._files)))
-            forget_oldest(self.path.parent, MOST_ON_DISK)
+        if self.entry:
+            with suppress(RecursionError):
+                SPECS.write(self.entry, pickle.dumps((self.variant, self.doubts, self._plan, self._files)))
 
 
 def findings(spec: str | Path | Variant, name: str | None = None) -> Findings:
@@ -82,22 +73,21 @@ def findings(spec: str | Path | Variant, name: str | None = None) -> Findings:
 
 @lru_cache(maxsize=MOST)
 def _of_source(source: Source, name: str | None) -> Findings:
-    path = cache_folder() / "specs" / f"{_digest(source, name)}.pickle"
-    known = _recalled(path)
+    entry = f"{_digest(source, name)}.pickle"
+    known = _recalled(entry)
     if known is not None:
         return known
     variant = load_source(source, name)
-    return Findings(variant, doubts(variant), path)
+    return Findings(variant, doubts(variant), entry)
 
 
-def _recalled(path: Path) -> Findings | None:
-    """What is on disk, unless others could have written it: unpickling runs code. What is damaged is found anew."""
+def _recalled(entry: str) -> Findings | None:
+    """What an earlier process has found. What can't be read is found anew."""
+    kept = SPECS.read(entry)
     with suppress(Exception):
-        native._require_own(path.parent)
-        native._require_own(path)
-        variant, found, known, files = pickle.loads(path.read_bytes())
-        os.utime(path)  # used now
-        return Findings(variant, found, path, known, files)
+        if kept is not None:
+            variant, found, known, files = pickle.loads(kept)
+            return Findings(variant, found, entry, known, files)
     return None
 
 

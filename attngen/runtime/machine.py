@@ -1,12 +1,12 @@
-"""What this machine has: versions, devices, vector instructions, a C++ compiler, and the cache."""
+"""What this machine has: versions and their defects, devices, vector instructions, compilers, and the caches."""
 
 from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,12 +14,10 @@ from typing import Any
 
 import torch
 
+from attngen import cache
 from attngen.emit.support import native
-from attngen.folders import cache_folder
+from attngen.runtime import defects
 from attngen.version import __version__
-
-KEPT = ("specs", "kernels", "libraries", "templates")
-"""The folders of the cache that hold code, and are ours to remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +30,60 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Cache:
-    """What attngen keeps for later: how many kernels and libraries, and bytes of all files."""
+class Device:
+    """A GPU: its compute capability, such as 9.0, and the bytes of its memory."""
 
-    folder: Path
-    kernels: int
-    libraries: int
+    name: str
+    capability: str
     bytes: int
-
-    def text(self) -> str:
-        counts = f"{self.kernels} kernels, {self.libraries} libraries"
-        return f"{self.folder}: {counts}, {self.bytes / 2**20:.1f} MB"
 
 
 def findings() -> list[Finding]:
     """All of it, in the order of a report."""
-    devices = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    shown = [f"{each.name} ({each.capability}, {each.bytes / 2**30:.0f} GiB)" for each in devices()]
+    interpreted = "; TRITON_INTERPRET=1 is set, so its kernels are interpreted" if interprets() else ""
     return [
         Finding("attngen", __version__),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         Finding("torch", torch.__version__),
-        Finding("triton", _installed("triton")),
-        Finding("GPUs", ", ".join(devices) or "none; Triton kernels run in its interpreter, or are cross-compiled"),
+        Finding("triton", (installed("triton") or "not installed") + interpreted),
+        Finding("GPUs", ", ".join(shown) or "none; Triton kernels run in its interpreter, or are cross-compiled"),
         Finding("CPU", f"{cpu_name()}, {vectors()}, {torch.get_num_threads()} threads of {os.cpu_count()}"),
         *_compiler(),
+        *_assembler(),
+        *(Finding("defect", f"{d.what}: {d.way_out} ({d.source})", not d.breaks) for d in known_defects()),
         *_cache(),
+        *_caches_of_triton(),
     ]
 
 
 def as_json(found: list[Finding]) -> dict[str, Any]:
-    """For programs: the findings, and the cache in numbers."""
-    cache = asdict(cache_facts())
+    """For programs: the findings, the GPUs, and the cache in numbers."""
     return {
         "fine": all(each.fine for each in found),
         "findings": [asdict(each) for each in found],
-        "cache": {**cache, "folder": str(cache["folder"])},
+        "devices": [asdict(each) for each in devices()],
+        "cache": cache_facts(),
     }
+
+
+def devices() -> list[Device]:
+    """The GPUs."""
+    found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [Device(each.name, f"{each.major}.{each.minor}", each.total_memory) for each in found]
+
+
+def interprets() -> bool:
+    """Whether this process interprets Triton."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def known_defects() -> list[defects.Defect]:
+    """Those that this machine has."""
+    places = {f"cuda:{each.capability.split('.')[0]}" for each in devices()}
+    if interprets() or not places:
+        places.add(defects.INTERPRETER)
+    return defects.known({name: installed(name) for name in ("triton", "torch", "numpy")}, places)
 
 
 def cpu_name() -> str:
@@ -93,27 +109,34 @@ def compiler_version() -> str:
     return (native._version(native._compiler()).splitlines() or ["unknown"])[0]
 
 
-def cache_facts() -> Cache:
-    """What the cache holds."""
-    folder = cache_folder()
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-    kernels = len(list((folder / "kernels").glob("*")))
-    return Cache(folder, kernels, len(list((folder / "libraries").glob("*.so"))), sum(sizes))
+def cache_facts() -> dict[str, Any]:
+    """What the cache holds: bytes of all of it, and entries and bytes of each folder."""
+    folders = {
+        each.name: {"entries": len(each.entries()), "bytes": cache.size(each.path), "most": each.most}
+        for each in cache.FOLDERS
+    }
+    return {
+        "folder": str(cache.cache_folder()),
+        "kernels": len(cache.KERNELS.entries()),
+        "libraries": len(list(cache.LIBRARIES.path.glob("*.so"))),
+        "bytes": sum(facts["bytes"] for facts in folders.values()),
+        "folders": folders,
+    }
 
 
-def clear_cache() -> Cache:
-    """Remove what attngen keeps; gives what there was."""
-    before = cache_facts()
-    for name in KEPT:
-        shutil.rmtree(before.folder / name, ignore_errors=True)
-    return before
+def cache_text() -> str:
+    """What the cache holds, in words."""
+    facts = cache_facts()
+    counts = ", ".join(f"{facts['folders'][name]['entries']} {name}" for name in facts["folders"])
+    return f"{facts['folder']}: {counts}, {facts['bytes'] / 2**20:.1f} MB"
 
 
-def _installed(package: str) -> str:
+def installed(package: str) -> str:
+    """Its version; nothing if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return ""
 
 
 def _compiler() -> list[Finding]:
@@ -128,14 +151,44 @@ def _compiler() -> list[Finding]:
         return [Finding("C++ compiler", str(error), fine=False)]
 
 
+def _assembler() -> list[Finding]:
+    """Triton's ptxas, which makes machine code for GPUs of NVIDIA, also of those that are not here."""
+    if not installed("triton") or torch.version.hip:
+        return []
+    try:
+        from triton.backends.nvidia.compiler import get_ptxas
+
+        found = get_ptxas(90)
+        return [Finding("ptxas", f"{found.version}: {found.path}")]
+    except (ImportError, OSError, RuntimeError) as error:
+        return [Finding("ptxas", f"Triton finds none ({error}): install triton anew", fine=False)]
+
+
 def _cache() -> list[Finding]:
-    """Where the cache is, and whether it is only ours."""
-    facts = cache_facts()
-    found = [Finding("cache", facts.text())]
-    for name in KEPT:
-        try:
-            if (facts.folder / name).exists():
-                native._require_own(facts.folder / name)
-        except RuntimeError as error:
-            found.append(Finding("cache", str(error), fine=False))
+    """Where the cache is, whether it can be written, and whether it is only ours."""
+    found = [Finding("cache", cache_text())]
+    folder = cache.cache_folder()
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        text = f"{there} can't be written: set ATTNGEN_CACHE to a folder that can"
+        found.append(Finding("cache", text, fine=False))
+    for each in cache.FOLDERS:
+        with suppress(OSError):  # it is not there
+            try:
+                cache.require_own(each.path)
+            except RuntimeError as error:
+                found.append(Finding("cache", str(error), fine=False))
     return found
+
+
+def _caches_of_triton() -> list[Finding]:
+    """Where Triton keeps compiled kernels: its own place, which other programs use as well."""
+    with suppress(ImportError, AttributeError):
+        from triton import knobs
+
+        folder = Path(knobs.cache.dir)
+        size = cache.size(folder) / 2**20
+        return [
+            Finding("Triton's cache", f"{folder}: {size:.1f} MB ($TRITON_CACHE_DIR; attngen removes nothing there)")
+        ]
+    return []

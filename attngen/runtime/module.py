@@ -1,4 +1,4 @@
-"""Generated files as importable modules: written once per content into the user's cache."""
+"""Generated files as importable modules: written once per content into the cache."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from attngen.cache import KERNELS, put, require_own
 from attngen.emit.backends import Files
-from attngen.emit.support import native
-from attngen.folders import cache_folder
 
-MOST_KERNELS = 1000
-"""How many kernels the cache keeps, about 60 KB each."""
+ALONE = RLock()
+"""Threads import one after the other: a module that is half imported is in `sys.modules`, too."""
+TRIES = 8
+"""How often files are written again that another process has removed before they were imported."""
 
 
 def import_function(files: Files, name: str) -> Callable[..., Any]:
@@ -34,36 +33,40 @@ def import_files(files: Files, name: str) -> ModuleType:
 
     Raises:
         RuntimeError: others could have written what is there.
+        OSError: the cache can't be written.
     """
     digest = hashlib.sha256("\0".join(f"{key}\0{files[key]}" for key in sorted(files)).encode()).hexdigest()[:20]
     module_name = f"attngen_generated_{digest}_{name}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
-    folder = cache_folder() / "kernels" / digest
+    with ALONE:
+        return sys.modules.get(module_name) or _imported(files, digest, name, module_name)
+
+
+def _imported(files: Files, digest: str, name: str, module_name: str) -> ModuleType:
+    for left in reversed(range(TRIES)):
+        try:
+            return import_path(_placed(files, digest) / f"{name}.py", module_name)
+        except (FileNotFoundError, EOFError, ValueError):  # Triton says ValueError where it finds no source
+            if not left:
+                raise
+            shutil.rmtree(KERNELS.path / digest / "__pycache__", ignore_errors=True)  # it may be cut
+    raise AssertionError
+
+
+def _placed(files: Files, digest: str) -> Path:
+    """The folder in which the files are then."""
+    folder = KERNELS.made() / digest
     new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
     os.utime(folder)  # used now
     if new:
-        forget_oldest(folder.parent, MOST_KERNELS)
-    native._require_own(folder)
+        KERNELS.forget()
+    require_own(folder)
     for file_name, text in files.items():
-        write(folder / file_name, text.encode())
-        native._require_own(folder / file_name)
-    return import_path(folder / f"{name}.py", module_name)
-
-
-def forget_oldest(folder: Path, most: int) -> None:
-    """Remove what has not been used for longest; nothing of the last hour, which another process may just import."""
-    used: dict[Path, float] = {}
-    for path in folder.iterdir():
-        with suppress(OSError):  # another process may remove it at the same time
-            used[path] = path.stat().st_mtime
-    for path in sorted(used, key=lambda path: used[path], reverse=True)[most:]:
-        if used[path] < time.time() - 3600:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        path, content = folder / file_name, text.encode()
+        if not (path.exists() and path.read_bytes() == content):
+            put(path, content)
+        require_own(path)
+    return folder
 
 
 def import_path(path: Path, module_name: str) -> ModuleType:
@@ -79,13 +82,3 @@ def import_path(path: Path, module_name: str) -> ModuleType:
         del sys.modules[module_name]
         raise
     return module
-
-
-def write(path: Path, content: bytes) -> None:
-    """Put a file in place in one step: other processes may be doing the same."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    handle, partial = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(partial, path)

@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from attngen.folders import cache_folder
-from attngen.runtime.module import write
+from attngen.cache import TUNED
 
 Tiles = tuple[int, int, int, int]
 """As in the tables of generated files: queries and keys, or tokens and channels; warps, stages."""
@@ -39,29 +37,28 @@ class Tuned:
     before: float
 
     @property
-    def path(self) -> Path:
-        """Where it is kept."""
-        name = f"{self.spec}-{self.kernel}-{self.dtype}-{self.width}-{self.tokens}.json"
-        return folder_of(self.device) / name
+    def entry(self) -> str:
+        """What its file is called."""
+        of_call = (self.kernel, self.dtype, str(self.width), str(self.tokens))
+        return "-".join([_short(self.device), self.spec, *of_call]) + ".json"
 
 
-def folder_of(device: str) -> Path:
-    """Where what was tuned on a device lies."""
-    return cache_folder() / "tuned" / re.sub(r"[^A-Za-z0-9]+", "_", device).strip("_")
+def _short(device: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", device).strip("_")
 
 
 def keep(found: Iterable[Tuned]) -> None:
     """Put them into the cache; what was there for the same calls is replaced."""
     for each in found:
-        each.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write(each.path, json.dumps(asdict(each), indent=1).encode())
+        TUNED.write(each.entry, json.dumps(asdict(each)).encode())
 
 
 def known(device: str, spec: str = "") -> Iterator[Tuned]:
-    """What the cache holds for a device, of one spec or of all; files that can't be read count as none."""
-    for path in sorted(folder_of(device).glob(f"{spec}*.json")):
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            yield read(json.loads(path.read_text(encoding="utf-8")))
+    """What the cache holds for a device, of one spec or of all; what can't be read counts as not there."""
+    first = f"{_short(device)}-{spec}"
+    for name in sorted(path.name for path in TUNED.entries() if path.name.startswith(first)):
+        with suppress(ValueError, TypeError, KeyError):
+            yield read(json.loads(TUNED.read(name) or b""))
 
 
 def read(given: dict[str, Any]) -> Tuned:

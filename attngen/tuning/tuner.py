@@ -29,7 +29,7 @@ CASES = ("odd lengths", "fewer keys than queries", "grouped heads", "rows that s
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What came of one: seconds of its call, and why it is out, if it is; without `tiles`, what a kernel starts with."""
+    """What came of one: seconds of its call, and why it is out. Without `tiles`, it is what a kernel starts with."""
 
     kernel: str
     tiles: Tiles | None

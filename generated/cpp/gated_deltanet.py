@@ -344,7 +344,7 @@ def _entry(function: str, dtype: torch.dtype) -> Callable[..., int]:
     element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
     end = "_backward.cpp" if function == "backward" else ".cpp"
     source = Path(__file__).with_name(f"{Path(__file__).stem}{end}")
-    library = _library(source, SPEC, f"ELEMENT={element}", "INDEX=int64_t")
+    library = _library(source, _TEXTS.get(source.name), SPEC, f"ELEMENT={element}", "INDEX=int64_t")
     entry: Callable[..., int] = getattr(library, f"gated_deltanet_{function}")
     entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
     return entry
@@ -495,52 +495,93 @@ def _data(
 
 
 @cache
-def _library(source: Path, spec: str, *defines: str) -> ctypes.CDLL:
+def _library(source: Path, text: bytes | None, spec: str, *defines: str) -> ctypes.CDLL:
     """The compiled file, from the cache if this machine has compiled this text before.
 
     Args:
         source: the C++ file.
+        text: what stands in it; read now if it is not given.
         spec: where it comes from, for errors.
         defines: macros, as `NAME=value`.
 
     Raises:
         RuntimeError: there is no C++ compiler that works, or somebody else could have written the library.
     """
+    text = source.read_bytes() if text is None else text
     compiler = _compiler()
     flags = [*FLAGS, *_openmp(), *(f"-D{define}" for define in defines)]
-    facts = [source.read_bytes(), " ".join([*compiler, *flags]).encode(), _version(compiler).encode(), _cpu().encode()]
-    name = f"{source.stem}-{hashlib.sha256(bytes(1).join(facts)).hexdigest()[:20]}.so"
+    facts = [text, " ".join([*compiler, *flags]).encode(), _version(compiler).encode(), _cpu().encode()]
+    name = f"{source.stem}-{_hashed(bytes(1).join(facts))}"
     folder = _cache_folder() / "libraries"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = folder / name
-    if not target.exists():
-        lock = folder / f"{name}.lock"
-        with lock.open("w") as file:
-            _wait_for(file.fileno())
-            if not target.exists():  # another process may have been faster
-                _compile(compiler, flags, source, target, spec)
-                _forget_oldest(folder, 512 * 2**20)
-            lock.unlink(missing_ok=True)
+    made = b""
+    for _ in range(8):  # another process may empty the cache at any moment
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if library := _loaded(folder, name):
+                return library
+            with (folder / f"{name}.lock").open("w") as lock:
+                _wait_for(lock.fileno())
+                library = _loaded(folder, name)  # another process may have been faster
+                if library is None:
+                    made = made or _compiled(compiler, flags, source, text, spec)
+                    _keep(folder, name, made)
+                    library = _loaded(folder, name)
+                Path(lock.name).unlink(missing_ok=True)
+            if library:
+                return library
+    raise RuntimeError(f"{folder} does not keep what is written there: set ATTNGEN_CACHE to another folder")
+
+
+def _loaded(folder: Path, name: str) -> ctypes.CDLL | None:
+    """A library of the cache, if it is there as it was written: its name ends with a hash of it."""
     _require_own(folder)
-    _require_own(target)
-    os.utime(target)  # used now
-    return ctypes.CDLL(str(target))
+    for path in folder.glob(f"{name}-*.so"):
+        with suppress(FileNotFoundError):
+            _require_own(path)
+            if not path.stem.endswith(_hashed(path.read_bytes())):
+                path.unlink()
+                continue
+            os.utime(path)  # used now
+            try:
+                return ctypes.CDLL(str(path))
+            except OSError:
+                if path.exists():
+                    raise
+    return None
 
 
-def _compile(compiler: list[str], flags: list[str], source: Path, target: Path, spec: str) -> None:
-    """Compile into a file of our own and move it there in one step, so that nobody sees half a library."""
-    handle, partial = tempfile.mkstemp(suffix=".so", dir=target.parent)
-    os.close(handle)
-    try:
-        error = _error_of([*compiler, *flags, str(source), "-o", partial])
+def _keep(folder: Path, name: str, made: bytes) -> None:
+    """Put a library into the cache in one step, so that nobody sees half of it."""
+    handle, partial = tempfile.mkstemp(suffix=".so", dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        file.write(made)
+    os.chmod(partial, 0o700)
+    os.replace(partial, folder / f"{name}-{_hashed(made)}.so")
+    _forget_oldest(folder, 512 * 2**20)
+
+
+def _compiled(compiler: list[str], flags: list[str], source: Path, text: bytes, spec: str) -> bytes:
+    """The library that a compiler makes of a text, in a folder that nobody else knows."""
+    with tempfile.TemporaryDirectory() as folder:
+        written, target = Path(folder, source.name), Path(folder, "made.so")
+        written.write_bytes(text)
+        error = _error_of([*compiler, *flags, str(written), "-o", str(target)])
         if error:
-            _require_working(compiler, Path(partial))
+            _require_working(compiler, target)
             raise RuntimeError(f"{compiler[0]} does not compile the kernel of {spec} ({source}): {error}")
-        os.chmod(partial, 0o700)
-        os.replace(partial, target)
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+        return target.read_bytes()
+
+
+def _hashed(content: bytes) -> str:
+    """Twenty hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()[:20]
+
+
+def _texts(file: str) -> dict[str, bytes]:
+    """The C++ files beside a launcher, by name, read when it is imported: a cache may be emptied before a call needs
+    them. One that is not there is needed for gradients alone."""
+    paths = [Path(file).with_name(f"{Path(file).stem}{end}") for end in (".cpp", "_backward.cpp")]
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
 
 
 def _error_of(command: list[str], text: str | None = None) -> str:
@@ -598,7 +639,8 @@ def _cache_folder() -> Path:
     """$ATTNGEN_CACHE, or a folder of the user's cache."""
     if folder := os.environ.get("ATTNGEN_CACHE"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attngen"
+    usual = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or usual) / "attngen"
 
 
 def _require_own(path: Path) -> None:
@@ -612,9 +654,9 @@ def _require_own(path: Path) -> None:
 
 
 def _forget_oldest(folder: Path, most: int) -> None:
-    """Remove the libraries that have not been used for longest, until the others have at most so many bytes."""
+    """Remove what has not been used for longest, until the rest has at most so many bytes."""
     found = []
-    for path in folder.glob("*.so"):
+    for path in folder.iterdir():
         with suppress(OSError):  # another process may remove it at the same time
             facts = path.stat()
             found.append((facts.st_mtime, facts.st_size, path))
@@ -641,6 +683,9 @@ def _cpu() -> str:
     except OSError:
         return platform.processor() + platform.machine()
     return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+
+
+_TEXTS = _texts(__file__)
 
 
 def _digest(file: str, *beside: str) -> str:

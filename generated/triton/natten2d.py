@@ -1639,12 +1639,12 @@ def _live_tiles(
     coarse = batch, heads, *(-(-count // square) for count in grid[2:])
     test = tests(*(size * square for size in sizes))
     every = torch.arange(batch * heads * coarse[2] * coarse[3], device=device)
-    squares = [part[test(*torch.unravel_index(part, coarse))[0]] for part in torch.split(every, 2**18)]
+    squares = [part[test(*_indices(part, coarse))[0]] for part in torch.split(every, 2**18)]
     test = tests(*sizes)
     side = torch.arange(square, device=device)
     found = []
     for part in torch.split(torch.cat(squares), 2**10):
-        b, h, tile, key_tile = (index[:, None, None] for index in torch.unravel_index(part, coarse))
+        b, h, tile, key_tile = (index[:, None, None] for index in _indices(part, coarse))
         tile, key_tile = tile * square + side[:, None], key_tile * square + side
         exists = ((tile < grid[2]) & (key_tile < grid[3])).flatten()
         b, h, tile, key_tile = (x.expand(len(part), square, square).flatten()[exists] for x in (b, h, tile, key_tile))
@@ -1659,6 +1659,15 @@ def _live_tiles(
     ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     starts = torch.stack([ends[:-1:2], ends[1::2], ends[2::2]], -1).view(*grid[:3], 3)
     return (places % grid[3]).int(), starts
+
+
+def _indices(places: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The index along each axis of places in a flat array of these sizes; `torch.unravel_index` imports sympy first."""
+    found = []
+    for size in reversed(sizes):
+        found.append(places % size)
+        places = places // size
+    return tuple(reversed(found))
 
 
 def _closer(

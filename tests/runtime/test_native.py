@@ -15,6 +15,8 @@ import pytest
 import torch
 
 import attngen
+from attngen import cache
+from attngen.cache import Folder
 from attngen.emit.support import native
 from attngen.runtime import module
 from attngen.runtime.module import import_files
@@ -51,24 +53,62 @@ def libraries(tmp_path: Path) -> list[Path]:
 
 
 def test_a_library_is_compiled_once_and_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert native._library(source(tmp_path), "a spec").answer() == 42
+    assert native._library(source(tmp_path), None, "a spec").answer() == 42
     (made,) = libraries(tmp_path)  # nothing half done is left beside it
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     native._library.cache_clear()
-    monkeypatch.setattr(native, "_compile", None)  # would fail if it were called
-    assert native._library(source(tmp_path), "a spec").answer() == 42
+    monkeypatch.setattr(native, "_compiled", None)  # would fail if it were called
+    assert native._library(source(tmp_path), None, "a spec").answer() == 42
+
+
+@pytest.mark.parametrize("harm", ["cut", "emptied", "altered"])
+def test_a_damaged_library_is_compiled_anew(harm: str, tmp_path: Path) -> None:
+    native._library(source(tmp_path), None, "a spec")
+    native._library.cache_clear()
+    (made,) = libraries(tmp_path)
+    whole = made.read_bytes()
+    made.unlink()  # and written as another file, for this process has loaded the old one
+    made.write_bytes({"cut": whole[: len(whole) // 2], "emptied": b"", "altered": whole[:-1] + b"x"}[harm])
+    made.chmod(0o700)
+    assert native._library(source(tmp_path), None, "a spec").answer() == 42
+    (anew,) = libraries(tmp_path)
+    assert anew.stem.endswith(native._hashed(anew.read_bytes()))
+
+
+def test_the_cache_may_be_emptied_between_build_and_call() -> None:
+    kernel = attngen.build(KERNEL.format(shift=7), backend="cpp")
+    q, expected = ROWS.clone().requires_grad_(), ROWS.clone().requires_grad_()
+    cache.clear()
+    kernel(q, ROWS, ROWS).sum().backward()
+    kernel.reference(expected, ROWS, ROWS).sum().backward()
+    assert torch.allclose(q.grad, expected.grad, atol=1e-5)
+
+
+def test_damaged_modules_are_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    files = {"somewhat.py": "answer = 43\n"}
+    name = import_files(files, "somewhat").__name__
+    (text,) = (tmp_path / "cache" / "kernels").glob("*/somewhat.py")
+    (bytecode,) = text.parent.glob("__pycache__/*.pyc")
+    bytecode.write_bytes(bytecode.read_bytes()[:20])
+    del sys.modules[name]
+    assert import_files(files, "somewhat").answer == 43
+    text.write_text("answer = 4")
+    del sys.modules[name]
+    assert import_files(files, "somewhat").answer == 43
+    assert text.read_text() == files["somewhat.py"]
 
 
 @pytest.mark.parametrize("what", ["text", "define", "version", "cpu"])
 def test_what_a_library_depends_on_is_in_its_name(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = source(tmp_path)
-    native._library(path, "a spec")
+    native._library(path, None, "a spec")
     native._library.cache_clear()
     if what == "text":
         source(tmp_path, PLAIN + "// changed\n")
     elif what != "define":
         monkeypatch.setattr(native, f"_{what}", lambda *_: "another")
-    native._library(path, "a spec", *(["CHANGED=1"] if what == "define" else []))
+    native._library(path, None, "a spec", *(["CHANGED=1"] if what == "define" else []))
     assert len(libraries(tmp_path)) == 2
 
 
@@ -78,7 +118,7 @@ def test_many_processes_compile_at_once(tmp_path: Path) -> None:
     compiler = script(
         tmp_path, "counted", f'case "$*" in *-o*) echo x >> {log};; esac; exec {native._compiler()[0]} "$@"'
     )
-    library = f"native._library(Path({str(path)!r}), 'a spec')"
+    library = f"native._library(Path({str(path)!r}), None, 'a spec')"
     code = f"from pathlib import Path\nfrom attngen.emit.support import native\nprint({library}.answer())"
     environment = {**os.environ, "CXX": str(compiler)}
     command = [sys.executable, "-c", code]
@@ -90,12 +130,12 @@ def test_many_processes_compile_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["library", "folder"])
 def test_what_others_can_write_is_not_loaded(bad: str, tmp_path: Path) -> None:
-    native._library(source(tmp_path), "a spec")
+    native._library(source(tmp_path), None, "a spec")
     native._library.cache_clear()
     (made,) = libraries(tmp_path)
     (made if bad == "library" else made.parent).chmod(0o777)
     with pytest.raises(RuntimeError, match=r"could have been written by other users.*chmod go-w"):
-        native._library(source(tmp_path), "a spec")
+        native._library(source(tmp_path), None, "a spec")
 
 
 def test_generated_modules_that_others_can_write_are_not_imported(tmp_path: Path) -> None:
@@ -118,7 +158,7 @@ def test_the_cache_is_bounded(tmp_path: Path) -> None:
 
 
 def test_generated_modules_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_KERNELS", 2)
+    monkeypatch.setattr(module, "KERNELS", Folder("kernels", most=2))
     kernels = tmp_path / "cache" / "kernels"
     for age in (0, 7200, 8000, 9000):
         (kernels / str(age)).mkdir(parents=True, mode=0o700)
@@ -140,7 +180,7 @@ def test_without_a_compiler_there_is_advice_and_the_reference(monkeypatch: pytes
 def test_cxx_is_taken_at_its_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(RuntimeError, match=r"\$CXX is no-such-compiler, which is not there"):
-        native._library(source(tmp_path), "a spec")
+        native._library(source(tmp_path), None, "a spec")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +199,7 @@ def test_a_broken_compiler_is_told_from_a_broken_kernel(
 ) -> None:
     monkeypatch.setenv("CXX", str(script(tmp_path, "broken", text)))
     with pytest.raises(RuntimeError, match=words):
-        native._library(source(tmp_path), "a spec")
+        native._library(source(tmp_path), None, "a spec")
 
 
 def test_a_compiler_that_cannot_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,12 +208,12 @@ def test_a_compiler_that_cannot_run(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(RuntimeError, match=r"text can't be run .*install a working compiler"):
-        native._library(source(tmp_path), "a spec")
+        native._library(source(tmp_path), None, "a spec")
 
 
 def test_a_broken_kernel_names_its_spec_and_the_first_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"does not compile the kernel of mine\.attn:3 .*error: .missing. was not"):
-        native._library(source(tmp_path, BROKEN), "mine.attn:3")
+        native._library(source(tmp_path, BROKEN), None, "mine.attn:3")
 
 
 def test_the_spec_is_named_by_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import attngen
+from attngen.cache import TUNED
 from attngen.runtime import tuned
 from attngen.runtime.tuned import Tuned, keep, known, read
 
@@ -37,7 +38,9 @@ def test_what_is_kept_is_known() -> None:
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"tiles": [1, 2, 3]}', "[]"])
 def test_what_is_damaged_counts_as_none(text: str) -> None:
     keep([one(), replace(one(), tokens=128)])
-    one().path.write_text(text)
+    (TUNED.path / one().entry).write_text(text)
+    assert [*known("NVIDIA H100 80GB")] == [replace(one(), tokens=128)]
+    TUNED.write(one().entry, text.encode())
     assert [*known("NVIDIA H100 80GB")] == [replace(one(), tokens=128)]
 
 

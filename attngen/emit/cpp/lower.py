@@ -45,7 +45,7 @@ def generate(plan: Plan) -> tuple[str, str, str]:
     values = {**shown, **lowering.source_values("few_rows", workspace.forward(forward))}
     source = _rendered("streaming", ("query_tile", "attending", "whole_call"), {**values, "few": True})
     native = {"digested": "__file__, '.cpp', '_backward.cpp'", "devices": '["CPU"]'}
-    native |= {"native": functions("attngen.emit.support", "native.py", ["_library"]), "flags": flags()}
+    native |= {"native": functions("attngen.emit.support", "native.py", ["_library", "_texts"]), "flags": flags()}
     own = {**operators.values(plan), **gradients.launcher_values(plan), **lowering.launcher_values(made)}
     shown_by_launcher = {**shown, **native, **own, "softmax": plan.softmax}
     parts = operators.parts(shown_by_launcher)

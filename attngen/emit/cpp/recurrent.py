@@ -68,7 +68,7 @@ def _launcher_values(plan: ChunkPlan) -> dict[str, object]:
         "imports": sorted(IMPORTS, key=lambda line: (line.startswith("from"), line)),
         "spec": json.dumps(place(variant, variant.span.line), ensure_ascii=False),
         "flags": "\n".join([flags(), f"SEGMENT = {_segment()}  # tokens between states that are kept for gradients"]),
-        "native": functions("attngen.emit.support", "native.py", ["_library"]),
+        "native": functions("attngen.emit.support", "native.py", ["_library", "_texts"]),
         "digested": "__file__, '.cpp', '_backward.cpp'",
         "devices": '["CPU"]',
         "device_check": ["if not (q.is_cpu or q.is_meta):", f"    raise ValueError(f{json.dumps(where)})"],

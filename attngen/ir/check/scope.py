@@ -30,7 +30,7 @@ MODULE_NAMES = frozenset(
     "sys tempfile suppress DEFAULTS TUNED FLAGS SPEC ImportError MemoryError bytes "
     "lru_cache cached_property hasattr "
     "abs all any bool dict enumerate filter float int isinstance len list max min next "
-    "object range set sorted str sum tuple type zip OSError RuntimeError ValueError "
+    "object range reversed set sorted str sum tuple type zip FileNotFoundError OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable Mapping NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field "
     "itertools getattr staticmethod WeakValueDictionary Sequence Iterable deque "
     "STATES BY_STATES SEGMENT SHORTEST".split()

@@ -178,7 +178,7 @@ def _entry(function: str, dtype: torch.dtype) -> Callable[..., int]:
     element = {torch.float32: "float", torch.bfloat16: "BFloat16", torch.float16: "Half"}[dtype]
     end = "_backward.cpp" if function == "backward" else ".cpp"
     source = Path(__file__).with_name(f"{Path(__file__).stem}{end}")
-    library = _library(source, SPEC, f"ELEMENT={element}", "INDEX=int64_t")
+    library = _library(source, _TEXTS.get(source.name), SPEC, f"ELEMENT={element}", "INDEX=int64_t")
     entry: Callable[..., int] = getattr(library, f"__variant___{function}")
     entry.argtypes = [ctypes.c_void_p] * 3  # type: ignore[attr-defined]
     return entry
@@ -188,6 +188,9 @@ __support__
 
 
 __native__
+
+
+_TEXTS = _texts(__file__)
 
 
 __operators__
