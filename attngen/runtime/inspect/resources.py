@@ -20,9 +20,9 @@ from attngen.schedule.configuration import Chunking, Configuration
 class Resources:
     """One kernel. `tiles`: queries and keys, or tokens and channels of values; warps; stages.
 
-    `registers` of a thread, bytes of memory that it has for what it `spills`, bytes of `shared` memory of a program, and
-    how many programs are `resident` on a processor: 0 where one does not fit. `inner`: the loop that makes most products,
-    `None` where there is no loop. `digest`: of all that was compiled.
+    `registers` of a thread, bytes of memory that it has for what it `spills`, bytes of `shared` memory of a program,
+    and how many programs are `resident` on a processor: 0 where one does not fit. `inner`: the loop that makes most
+    products, `None` where there is no loop. `digest`: of all that was compiled.
     """
 
     variant: str
