@@ -8,7 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import RLock
 from types import ModuleType
 from typing import Any
@@ -18,8 +21,8 @@ from attngen.emit.backends import Files
 
 ALONE = RLock()
 """Threads import one after the other: a module that is half imported is in `sys.modules`, too."""
-TRIES = 8
-"""How often files are written again that another process has removed before they were imported."""
+TRIES = 4
+"""How often files are written that another process removes before they are imported."""
 
 
 def import_function(files: Files, name: str) -> Callable[..., Any]:
@@ -42,19 +45,25 @@ def import_files(files: Files, name: str) -> ModuleType:
 
 
 def _imported(files: Files, digest: str, name: str, module_name: str) -> ModuleType:
-    for left in reversed(range(TRIES)):
-        try:
-            return import_path(_placed(files, digest) / f"{name}.py", module_name)
-        except (FileNotFoundError, EOFError, ValueError):  # Triton says ValueError where it finds no source
-            if not left:
-                raise
-            shutil.rmtree(KERNELS.path / digest / "__pycache__", ignore_errors=True)  # it may be cut
-    raise AssertionError
+    """The module, imported from where nothing was removed meanwhile, with the C++ files that it reads."""
+    read = {f"{name}.cpp", f"{name}_backward.cpp"} & files.keys()
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError, EOFError, ValueError):  # Triton says ValueError where it finds no source
+            module = import_path(_placed(files, KERNELS.made() / digest) / f"{name}.py", module_name)
+            if not read or read <= module._TEXTS.keys():
+                return module
+        shutil.rmtree(KERNELS.path / digest / "__pycache__", ignore_errors=True)  # it may be cut
+    return import_path(_placed(files, Path(_own_folder().name) / digest) / f"{name}.py", module_name)
 
 
-def _placed(files: Files, digest: str) -> Path:
-    """The folder in which the files are then."""
-    folder = KERNELS.made() / digest
+@cache
+def _own_folder() -> TemporaryDirectory[str]:
+    """What other processes know nothing of; it is removed when this one ends."""
+    return TemporaryDirectory(prefix="attngen_")
+
+
+def _placed(files: Files, folder: Path) -> Path:
+    """The folder, in which the files are then."""
     new = not folder.exists()
     folder.mkdir(exist_ok=True, mode=0o700)
     os.utime(folder)  # used now

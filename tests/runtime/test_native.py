@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -82,6 +83,22 @@ def test_the_cache_may_be_emptied_between_build_and_call() -> None:
     kernel(q, ROWS, ROWS).sum().backward()
     kernel.reference(expected, ROWS, ROWS).sum().backward()
     assert torch.allclose(q.grad, expected.grad, atol=1e-5)
+
+
+def test_a_launcher_is_imported_with_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process removes them while the launcher is imported."""
+    kernel = attngen.build(KERNEL.format(shift=8), backend="cpp")
+    imports, removed = module.import_path, []
+
+    def removing(path: Path, module_name: str) -> ModuleType:
+        if not removed:
+            removed.append(path.with_name("tested_backward.cpp").unlink())
+        return imports(path, module_name)
+
+    monkeypatch.setattr(module, "import_path", removing)
+    files = {**kernel.files, "more": ""}
+    assert import_files(files, "tested")._TEXTS["tested_backward.cpp"].decode() == files["tested_backward.cpp"]
+    assert removed
 
 
 def test_damaged_modules_are_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
