@@ -69,14 +69,14 @@ DEFECTS = (
         (Range("triton", since="3.4"),),
         frozenset({"cuda:9"}),
         "Triton compiles some products wrongly for some numbers of warps on Hopper, in backward passes of others",
-        "what kernels start with is compared below; compare what `tune=True` has chosen with `kernel.reference`",
+        "what kernels start with is compared below, and `attngen tune` compares what it chooses",
         f"{FLA}/issues/640, {FLA}/issues/984",
     ),
     Defect(
         (Range("triton", since="3.6"),),
         frozenset({"cuda:10"}),
         "products in a loop that carries a state differed from run to run with 4 or 8 warps on Blackwell",
-        "what kernels start with is compared below; compare what `tune=True` has chosen with `kernel.reference`",
+        "what kernels start with is compared below, and `attngen tune` compares what it chooses",
         f"{TRITON}/issues/9871, {TRITON}/issues/10590",
     ),
 )
