@@ -59,13 +59,6 @@ DEFECTS = (
         f"{TRITON}/blob/main/python/triton/runtime/interpreter.py",
     ),
     Defect(
-        (Range("triton", since="3.9"),),
-        frozenset({"cuda:8", "cuda:9", "cuda:10", "cuda:12"}),
-        "Triton 3.9 warns that products and sums will not be fused by default from 3.10 on, and kernels don't choose",
-        "set TRITON_DEFAULT_FP_FUSION=1, so that they are as fast, and round, as with earlier versions",
-        f"{TRITON}/blob/main/python/triton/knobs.py",
-    ),
-    Defect(
         (Range("triton", since="3.4"),),
         frozenset({"cuda:9"}),
         "Triton compiles some products wrongly for some numbers of warps on Hopper, in backward passes of others",

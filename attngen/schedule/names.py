@@ -71,7 +71,7 @@ KERNEL_NAMES = frozenset(
     "decay_keys_by_channel max min carried position steps first chunk chunks number program value_tile value_tiles "
     "VALUE_TILE PRECISION EXACT to_row to_key to_value to_decay None True False "
     # what launching a Triton kernel takes by name
-    "self grid warmup num_warps num_stages num_ctas maxnreg args kwargs "
+    "self grid warmup num_warps num_stages num_ctas maxnreg enable_fp_fusion args kwargs "
     # what launchers and kernels use
     "tl triton torch math ctypes contextlib kernel options library tensors integers reals threads std "
     "panel_heads long_positions i_minus_j".split()

@@ -1376,7 +1376,8 @@ def _forward(*arguments: Any) -> tuple[Tensor, ...]:
     kept = [torch.empty((B, H, chunks * math.prod(shape)), dtype=torch.float32, device=q.device) for shape in shapes]
     tiles = triton.cdiv(E, value_tile) * B * H
     pieces, of_piece = _pieces(tiles, chunks, q.device)
-    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece, "num_warps": warps}
+    common |= {"VALUE_TILE": value_tile, "CHUNK": chunk, "of_piece": of_piece}
+    common |= {"num_warps": warps, "enable_fp_fusion": True}
     with _on(q.device):
         if pieces > 1:
             made, front = (_for_pieces(B * H, pieces, shapes, q.device) for _ in range(2))
@@ -1436,7 +1437,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     states = [zeros(asked, *shape) for asked, shape in zip(wanted[4:5], shapes, strict=True)]
     # The gradients by what tokens found where they erased.
     by_found = [torch.empty((B, H, *shape), dtype=torch.float32, device=q.device) for shape in ((1, N, E),)]
-    common |= {"CHUNK": chunk, "num_warps": warps}
+    common |= {"CHUNK": chunk, "num_warps": warps, "enable_fp_fusion": True}
     of_dy = {"dy_ptr": dy, **{f"dy_stride_{axis}": dy.stride(k) for k, axis in enumerate("bhne")}}
     with _on(q.device):
         kept = _again(kept, sizes, common | {"VALUE_TILE": forward_tile, "of_piece": SEGMENT // chunk})

@@ -29,25 +29,25 @@ NUMBERS = "float? scale, SymInt? offset, float base, float s"
 # Queries and keys of a tile, warps and stages, by head width and bytes of an element: on an A100, H100, B200, MI300X.
 DEFAULTS = {
     "forward": {
-        (64, 2): ((128, 64, 4, 3), (128, 64, 4, 3), (128, 64, 4, 3), (128, 64, 4, 3)),
-        (128, 2): ((128, 64, 8, 3), (128, 64, 8, 3), (128, 64, 8, 3), (128, 64, 8, 3)),
-        (256, 2): ((64, 32, 4, 2), (64, 32, 4, 2), (64, 32, 4, 2), (64, 32, 4, 2)),
+        (64, 2): ((128, 128, 8, 3), (128, 64, 8, 2), (128, 128, 8, 3), (128, 64, 4, 2)),
+        (128, 2): ((128, 64, 8, 3), (128, 64, 8, 3), (128, 64, 8, 3), (128, 64, 4, 2)),
+        (256, 2): ((64, 64, 8, 1), (128, 32, 8, 2), (64, 32, 8, 3), (64, 16, 4, 3)),
         (64, 4): ((64, 32, 4, 2), (64, 32, 4, 2), (64, 32, 4, 2), (64, 32, 4, 2)),
         (128, 4): ((32, 32, 4, 2), (32, 32, 4, 2), (32, 32, 4, 2), (32, 32, 4, 2)),
         (256, 4): ((16, 32, 4, 1), (16, 32, 4, 1), (16, 32, 4, 1), (16, 32, 4, 1)),
     },
     "by_queries": {
-        (64, 2): ((64, 64, 4, 2), (64, 64, 4, 2), (64, 64, 4, 2), (64, 64, 4, 2)),
-        (128, 2): ((64, 64, 8, 2), (64, 64, 8, 2), (64, 64, 8, 2), (64, 64, 8, 2)),
-        (256, 2): ((32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1)),
+        (64, 2): ((128, 32, 4, 3), (128, 128, 8, 3), (128, 128, 8, 2), (128, 64, 4, 3)),
+        (128, 2): ((128, 32, 8, 3), (128, 64, 8, 3), (128, 64, 8, 3), (128, 64, 4, 1)),
+        (256, 2): ((32, 32, 4, 2), (128, 32, 8, 3), (128, 32, 8, 2), (64, 16, 4, 3)),
         (64, 4): ((32, 32, 4, 2), (32, 32, 4, 2), (32, 32, 4, 2), (32, 32, 4, 2)),
         (128, 4): ((32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1)),
         (256, 4): ((16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1)),
     },
     "by_keys": {
-        (64, 2): ((64, 64, 8, 2), (64, 64, 8, 2), (64, 64, 8, 2), (64, 64, 8, 2)),
-        (128, 2): ((32, 64, 8, 2), (32, 64, 8, 2), (32, 64, 8, 2), (32, 64, 8, 2)),
-        (256, 2): ((32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1)),
+        (64, 2): ((64, 32, 4, 2), (32, 128, 8, 3), (32, 128, 8, 3), (128, 64, 4, 1)),
+        (128, 2): ((64, 64, 8, 2), (16, 128, 8, 3), (32, 64, 8, 3), (64, 16, 4, 1)),
+        (256, 2): ((16, 64, 8, 3), (32, 64, 8, 2), (32, 64, 8, 3), (32, 16, 4, 1)),
         (64, 4): ((32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1)),
         (128, 4): ((32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1), (32, 32, 8, 1)),
         (256, 4): ((16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1)),
@@ -1347,6 +1347,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     D_PADDED=max(16, triton.next_power_of_2(D)),
                     KEY_TILE=32,
                     num_warps=8,
+                    enable_fp_fusion=True,
                 )
             _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
                 q,
@@ -1379,6 +1380,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
                 RISING=scale_log2 > 0,
+                enable_fp_fusion=True,
                 **options,
             )
     return y, lse, stats
@@ -1419,6 +1421,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 KEY_TILE=32,
                 num_warps=8,
+                enable_fp_fusion=True,
             )
         q_turned = torch.empty((B, q.shape[1], N, D), dtype=q.dtype, device=q.device)
         if B * N > 0:
@@ -1439,6 +1442,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 WIDE=long_positions,
                 QUERY_TILE=32,
                 num_warps=8,
+                enable_fp_fusion=True,
             )
         delta = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
         if B * H * N > 0:
@@ -1453,6 +1457,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 E=E,
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 QUERY_TILE=32,
+                enable_fp_fusion=True,
             )
         common: dict[str, Any] = {
             "q_ptr": q,
@@ -1498,6 +1503,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
             "E_PADDED": max(16, triton.next_power_of_2(E)),
             "UPCAST": q.dtype == torch.bfloat16 and not q.is_cuda,
             "WIDE": long_positions or _far(0, (dy,)),
+            "enable_fp_fusion": True,
         }
         if B * H * N > 0 and (dq is not None):
             _by_queries[(triton.cdiv(N, of_queries["QUERY_TILE"]) * B * H,)](
@@ -1532,6 +1538,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 WIDE=long_positions,
                 QUERY_TILE=32,
                 num_warps=8,
+                enable_fp_fusion=True,
             )
         if dk is not None and B * M > 0:
             _return_k_turned[(triton.cdiv(M, 32) * B * groups,)](
@@ -1549,6 +1556,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 KEY_TILE=32,
                 num_warps=8,
+                enable_fp_fusion=True,
             )
     found = [
         None if total is None else _summed(total, rows) for total, rows in zip((dq, dk, dv), given[:3], strict=True)

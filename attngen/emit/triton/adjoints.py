@@ -70,7 +70,7 @@ def launch(plan: Plan, side: Side, rows: RowPlan) -> list[str]:
     ]
     return [
         f"_return_{rows.name}[(triton.cdiv({count}, 32) * B * {heads},)](",
-        *(f"    {argument}," for argument in (*given, f"{side.tile}=32", "num_warps=8")),
+        *(f"    {argument}," for argument in (*given, f"{side.tile}=32", "num_warps=8", "enable_fp_fusion=True")),
         ")",
     ]
 

@@ -115,6 +115,7 @@ def _passed(plan: Plan) -> list[str]:
     found += [("D", "D"), ("E", "E")]
     found += [(f"{width}_PADDED", f"max(16, triton.next_power_of_2({width}))") for width in "DE"]
     found += [("UPCAST", "q.dtype == torch.bfloat16 and not q.is_cuda"), ("WIDE", "long_positions or _far(0, (dy,))")]
+    found.append(("enable_fp_fusion", "True"))
     return [f'"{name}": {value}' for name, value in found]
 
 

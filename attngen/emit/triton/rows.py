@@ -182,7 +182,8 @@ def launch_make(plan: Plan, side: Side, rows: RowPlan, grown: bool = False) -> l
         "D=D",
         "D_PADDED=max(16, triton.next_power_of_2(D))",
     ]
-    given += [*(["WIDE=long_positions"] if side.of_queries else []), f"{side.tile}=32", "num_warps=8"]
+    given += ["WIDE=long_positions"] if side.of_queries else []
+    given += [f"{side.tile}=32", "num_warps=8", "enable_fp_fusion=True"]
     kind = "torch.float32" if grown else f"{q}.dtype"
     return [
         f"{rows.name} = torch.empty((B, {heads}, {count}, D), dtype={kind}, device=q.device)",

@@ -186,6 +186,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 # % if rising
                 RISING=__factor__ > 0,
                 # % endif
+                enable_fp_fusion=True,
                 **options,
             )
     # % if fault
@@ -237,6 +238,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 E=E,
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 QUERY_TILE=32,
+                enable_fp_fusion=True,
             )
         # % endif
         common: dict[str, Any] = {
