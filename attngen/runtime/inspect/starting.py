@@ -17,12 +17,13 @@ from attngen.analysis.separable import NotSeparable
 from attngen.emit.backends import decide
 from attngen.emit.face import spec_hash
 from attngen.emit.triton.recurrent import skeleton
+from attngen.emit.triton.token_lines import sums_values
 from attngen.ir.nodes import Pairwise, Recurrent, Variant
 from attngen.runtime.cross import TILED
 from attngen.runtime.inspect.resources import Resources, chunked, resources
 from attngen.runtime.inspect.search import Cell, alike, best, candidates, priced
 from attngen.schedule.chunks import chunk_plan
-from attngen.schedule.configuration import GPUS, WIDTHS, Chunking, Configuration
+from attngen.schedule.configuration import ALL_VALUES, GPUS, WIDTHS, Chunking, Configuration
 from attngen.schedule.defaults import recurrent
 from attngen.schedule.linear_time import linear_time
 from attngen.schedule.space import chunkings
@@ -30,6 +31,8 @@ from attngen.schedule.space import chunkings
 DTYPES = {2: "bfloat16", 4: "float32"}
 CHECKED = (*((gpu, 64) for gpu in GPUS), ("cuda:90", 128))
 """GPUs and widths for which every spec is compiled, in bfloat16."""
+SIZES_TRIED = 2
+"""Tile sizes that fit all kernels of a list, after which a search ends."""
 MOST_TRIED = 12
 """Chunks that are tried for a recurrence: each compiles up to seven kernels."""
 Rows = tuple[Resources, ...]
@@ -93,7 +96,7 @@ def _own_sizes(
         return {}
     cells = {kernel: Cell(kernel, gpu, "bfloat16", width) for kernel in rows}
     if isinstance(getattr(decide(variant), "walk", None), List):
-        together = alike({kernel: best(variant, cell) for kernel, cell in cells.items()})
+        together = alike(_of_same_tiles(variant, cells))
         return {f"listed_{kernel}": together.get(kernel) for kernel in rows}
     own: dict[str, tuple[int, int, int, int] | None] = {}
     for kernel in (kernel for kernel, row in rows.items() if not row.fits):
@@ -101,6 +104,23 @@ def _own_sizes(
         row = next(priced(variant, cells[kernel], (*known, *candidates(cells[kernel]))), None)
         own[kernel] = None if row is None else row.tiles
     return own
+
+
+def _of_same_tiles(variant: Variant, cells: dict[str, Cell]) -> dict[str, Rows]:
+    """What fits of each kernel, for the first tile sizes that fit all of them; larger ones come first."""
+    found: dict[str, list[Resources]] = {kernel: [] for kernel in cells}
+    sizes = dict.fromkeys(each[:2] for cell in cells.values() for each in candidates(cell))
+    for size in sorted(sizes, key=lambda tile: 1 / tile[0] + 1 / tile[1]):
+        rows = {
+            kernel: [*priced(variant, cell, (each for each in candidates(cell) if each[:2] == size))]
+            for kernel, cell in cells.items()
+        }
+        if all(rows.values()):
+            for kernel, fitting in rows.items():
+                found[kernel] += fitting
+            if len({row.tiles[:2] for row in found["forward"]}) == SIZES_TRIED:
+                break
+    return {kernel: tuple(fitting) for kernel, fitting in found.items()}
 
 
 def fitted_recurrences(variants: list[Variant], done: Done, table: Table) -> list[str]:
@@ -136,8 +156,10 @@ def _own_chunks(variant: Variant, gpu: str, width: int) -> Chunking | tuple[()] 
     if not unfit:
         return ()
     order = [*unfit, *(kernel for kernel in rows if kernel not in unfit)]
-    smaller = (each for each in chunkings(width) if all(a <= b for a, b in zip(each[:3], start[:3], strict=True)))
-    for each in itertools.islice(smaller, MOST_TRIED):
+    smaller = [each for each in chunkings(width) if all(a <= b for a, b in zip(each[:3], start[:3], strict=True))]
+    if sums_values(chunk_plan(recurrence)):
+        smaller = [each._replace(values=ALL_VALUES, values_back=ALL_VALUES) for each in smaller]
+    for each in itertools.islice(dict.fromkeys(smaller), MOST_TRIED):
         if all(chunked(recurrence, kernel, gpu, width, each).fits for kernel in order):
             return each
     return None
