@@ -67,9 +67,12 @@ def _by_descriptor(product: Instruction, code: str) -> float:
     if not TCGEN05.fullmatch(product.opcode):
         return 0.0
     register = re.search(r"idesc\[(UR\d+)\]", product.operands)
-    constants = dict(CONSTANT.findall(code)) if register else {}
-    found = constants.get(register[1]) if register else None
-    return float(described(int(found, 16))) if found else 0.0
+    place = code.find(product.operands)
+    loaded = [found for found in CONSTANT.finditer(code) if register and found[1] == register[1]]
+    before = [found for found in loaded if found.start() < place]
+    # Registers are used for several things: what was loaded last before the product, else what is loaded first.
+    last = before[-1] if before else loaded[0] if loaded else None
+    return float(described(int(last[2], 16))) if last else 0.0
 
 
 def innermost(loops: list[Loop]) -> Loop | None:
