@@ -135,9 +135,10 @@ def size(path: Path) -> int:
 
 
 def clear() -> None:
-    """Remove all entries. Processes that are at work make again what they need."""
+    """Remove all entries but tuned sizes, which take a GPU. Processes that are at work make again what they need."""
     for folder in FOLDERS:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder is not TUNED:
+            shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

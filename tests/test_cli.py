@@ -140,7 +140,7 @@ def test_doctor_finds_what_kernels_need() -> None:
     assert {"ptxas", "Triton's cache"} <= names.keys()
     assert report["checks"] == []
     assert report["devices"] == [] or report["devices"][0]["bytes"] > 2**30
-    assert report["cache"]["folders"].keys() == {"grammars", "templates", "specs", "kernels", "libraries"}
+    assert report["cache"]["folders"].keys() == {"grammars", "templates", "specs", "kernels", "libraries", "tuned"}
     assert report["cache"]["bytes"] == sum(each["bytes"] for each in report["cache"]["folders"].values())
 
 
@@ -198,5 +198,5 @@ def test_doctor_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(bytes(1000))
     done = attngen("doctor", "--clear", "--no-check")
-    assert "1 grammars, 0 templates, 0 specs, 1 kernels, 1 libraries, 0.0 MB" in done.stdout.splitlines()[0]
+    assert "1 grammars, 0 templates, 0 specs, 1 kernels, 1 libraries, 0 tuned, 0.0 MB" in done.stdout.splitlines()[0]
     assert not any(tmp_path.rglob("*"))
