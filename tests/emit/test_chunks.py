@@ -61,7 +61,9 @@ def test_chunks_of_any_size_give_the_same(spec: str, chunk: int, monkeypatch: py
     some = {name: torch.rand(1, 1, 70, generator=generator) for name in ("beta", "keep")}
     some |= {"g": -some["keep"], "gc": torch.zeros(1, 1, 70, 4), "w": torch.zeros(1), "wc": torch.zeros(1, 4)}
     kernel, call, _ = used_by(spec, Given((q, k, v), some, {}), 0, "triton")
-    monkeypatch.setattr(sys.modules[kernel._function("triton").__module__], "TILES", [(256, chunk, 64, 64)])
+    monkeypatch.setattr(
+        sys.modules[kernel._function("triton").__module__], "DEFAULTS", {256: ((chunk, 64, 64, 8),) * 4}
+    )
     agrees(kernel.variant, call, 0, "triton")
     gradients_agree(kernel.variant, call, 0, "triton")
 
@@ -227,7 +229,7 @@ def test_programs_share_values_of_gradients(spec: str, pieces: bool, monkeypatch
     call = Given((q, k, v), inputs, states)
     kernel, _, _ = used_by(spec, call, 0, "triton")
     module = sys.modules[kernel._function("triton").__module__]
-    monkeypatch.setattr(module, "TILES", [(256, 16, 32, 16)])
+    monkeypatch.setattr(module, "DEFAULTS", {256: ((16, 32, 16, 8),) * 4})
     if pieces:
         monkeypatch.setattr(module, "_pieces", lambda _, chunks, __: (chunks, 1))
     agrees(spec, call, 0, "triton")
@@ -247,7 +249,7 @@ def test_gradients_start_from_the_states_of_segments(monkeypatch: pytest.MonkeyP
     call = Given((q, k, v), some, states)
     kernel, used, _ = used_by(COMMON[1], call, 0, "triton")
     module = sys.modules[kernel._function("triton").__module__]
-    monkeypatch.setattr(module, "TILES", [(256, 16, 64, 64)])
+    monkeypatch.setattr(module, "DEFAULTS", {256: ((16, 64, 64, 8),) * 4})
     monkeypatch.setattr(module, "SEGMENT", 32)
     leaf = used.qkv[0].clone().requires_grad_()
     y = kernel(leaf, *used.qkv[1:], **used.inputs, state=State(used.states, 0))

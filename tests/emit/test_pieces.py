@@ -133,7 +133,7 @@ def test_pieces_in_triton(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one chunk, where there would be as many processors."""
     kernel, _, _ = used_by(spec, call(2, 1, carried=spec != FEATURES), 0, "triton")
     module = sys.modules[kernel._function("triton").__module__]
-    given = call(2, 2 * module._tiling(5, 3)[0] + 5, carried=spec != FEATURES)
+    given = call(2, 2 * module.DEFAULTS[64][1][0] + 5, carried=spec != FEATURES)
     monkeypatch.setattr(module, "_pieces", lambda _, chunks, __: (chunks, 1))
     agrees(spec, given, 3, "triton")
     gradients_agree(spec, given, 3, "triton")

@@ -242,7 +242,7 @@ def test_names_of_states_are_free(backend: str) -> None:
 def test_names_of_parameters_are_free(backend: str) -> None:
     """Launches have arguments of their own."""
     q, k, v, g = rows(tokens=3)
-    names = ["grid", "warmup", "num_warps", "num_stages", "SEGMENT", "TILES", "common"]
+    names = ["grid", "warmup", "num_warps", "num_stages", "SEGMENT", "DEFAULTS", "common"]
     parameters, product = ", ".join(f"{name}: float = 0.9" for name in names), " * ".join(names)
     text = f"attention a({parameters}) {{ state S = {product} * S + outer(k, v)  out dot(q, S) * {product} }}"
     agree(kernel(text, backend), (q, k, v))
