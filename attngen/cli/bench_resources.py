@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attngen.cli.options import AsJson, fail
+from attngen.cli.jobs import PROCESSES, Workers, in_processes
+from attngen.cli.options import AsJson, require_compiler
 
 if TYPE_CHECKING:
     from attngen.bench.resources import Place, Row
@@ -21,8 +21,6 @@ Widths = Annotated[list[int], typer.Option("--width", help="Channels of a head; 
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="float32, bfloat16 or float16; may be repeated.")]
 Only = Annotated[list[str], typer.Option(help="Only variants whose name holds this; may be repeated.")]
 Every = Annotated[bool, typer.Option("--all", help="Compile also what OUTPUT.json has from the same kernels.")]
-PROCESSES = os.cpu_count() or 1
-Workers = Annotated[int, typer.Option(help="Processes that compile.")]
 
 
 def resources(
@@ -47,8 +45,7 @@ def resources(
 
     if unknown := [each for each in target if each not in TARGETS]:
         raise typer.BadParameter(f"choose one of {', '.join(TARGETS)}, not {unknown[0]}", param_hint="--target")
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
+    require_compiler()
     variants = [variant for path in sorted(specs.glob("*.attn")) for variant in load_all(path)]
     chosen = [variant for variant in variants if not only or any(word in variant.name for word in only)]
     places = {
@@ -72,11 +69,10 @@ def _rows(places: dict[Place, Variant], before: dict[Place, list[Row]], workers:
     from rich.progress import Progress
 
     from attngen.bench.resources import is_stale, measured
-    from attngen.cli.jobs import in_processes
 
     with Progress(console=Console(stderr=True)) as progress:
         looked = progress.track(places.items(), description="what has changed")
-        stale = [place for place, variant in looked if is_stale(variant, place, before.get(place, ()))]
+        stale = [place for place, variant in looked if place not in before or is_stale(variant, place, before[place])]
         jobs = ((measured, (places[place], *place[1:])) for place in stale)
         found = dict(zip(stale, in_processes(workers, progress, "kernels", jobs), strict=True))
     return [row for place in places for row in (found[place] if place in found else before[place])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -30,6 +31,20 @@ def ints(text: str, count: int, option: str) -> list[int]:
     if len(parts) != count or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
         fail(f"{option} {text}: give {count} positive numbers, separated by commas")
     return [int(part) for part in parts]
+
+
+def shape_of(text: str) -> list[int]:
+    """Of a call: what `--shape` says."""
+    numbers = [int(part) for part in text.split(",") if part.strip().lstrip("-").isdigit()]
+    if len(numbers) not in (4, 7) or min(numbers) < 0:
+        fail(f"--shape {text}: give B,H,N,D or B,H,Hk,N,M,D,E")
+    return numbers
+
+
+def require_compiler() -> None:
+    """Triton's interpreter and its compiler don't live in one process."""
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
 
 
 def parameters(variant: Variant, settings: list[str]) -> dict[str, Any]:

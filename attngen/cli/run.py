@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attngen.cli.options import AsJson, NoSet, Set, Spec, fail, parameters
+from attngen.cli.options import AsJson, NoSet, Set, Spec, parameters, shape_of
 
 
 def run(
@@ -25,10 +25,7 @@ def run(
     from attngen.runtime.trial import trial
 
     variant = load(spec, name)
-    numbers = [int(part) for part in shape.split(",") if part.strip().lstrip("-").isdigit()]
-    if len(numbers) not in (4, 7) or min(numbers) < 0:
-        fail(f"--shape {shape}: give B,H,N,D or B,H,Hk,N,M,D,E")
-    result = trial(variant, numbers, dtype, backend, seed, parameters(variant, settings))
+    result = trial(variant, shape_of(shape), dtype, backend, seed, parameters(variant, settings))
     print(json.dumps(result.as_json(), indent=2) if as_json else result.text())
     if not result.passed:
         raise typer.Exit(1)

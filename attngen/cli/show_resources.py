@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
-from attngen.cli.options import fail
+from attngen.cli.options import fail, require_compiler
 
 if TYPE_CHECKING:
     from attngen.ir.nodes import Variant
@@ -28,8 +27,7 @@ def show_resources(variant: Variant, targets: list[str], dtype: str, width: int,
         fail(f"there is no target `{unknown[0]}`; choose one of {', '.join(TARGETS)}")
     if dtype not in ELEMENTS:
         fail(f"--dtype {dtype}: choose one of {', '.join(ELEMENTS)}")
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
+    require_compiler()
     steps = track(targets, description="targets", console=Console(stderr=True), disable=as_json, transient=True)
     rows = [row for target in steps for row in resources(variant, target, dtype, width, kernel)]
     if not rows:

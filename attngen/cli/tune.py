@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attngen.cli.jobs import in_processes
-from attngen.cli.options import AsJson, NoSet, Set, fail, parameters
+from attngen.cli.jobs import PROCESSES, Workers, in_processes
+from attngen.cli.options import AsJson, NoSet, Set, fail, parameters, require_compiler, shape_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from attngen.runtime.tuned import Tiles, Tuned
     from attngen.tuning.tuner import Candidate, Tuner
 
-PROCESSES = os.cpu_count() or 1
 NO_GPU = """there is no GPU here, as far as torch can see, and kernels are tuned on one.
   attngen tune --static                      makes the table of defaults, by compiling for GPUs that are not here
   attngen tune SPEC --interpret              tries this command on small calls, in Triton's interpreter"""
@@ -39,7 +38,7 @@ def tune(
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "bfloat16",
     kernel: Kernels = [],  # noqa: B006
     rounds: Annotated[int, typer.Option(help="How often each candidate is timed.")] = 20,
-    workers: Annotated[int, typer.Option(help="Processes that compile.")] = PROCESSES,
+    workers: Workers = PROCESSES,
     interpret: Interpret = False,
     take: Take = None,
     output: Annotated[Path | None, typer.Option("-o", help="Write what was found there, too.")] = None,
@@ -60,8 +59,8 @@ def tune(
         return
     if interpret:
         os.environ["TRITON_INTERPRET"] = "1"  # before triton is imported
-    elif os.environ.get("TRITON_INTERPRET") == "1":
-        fail("Triton can't compile where TRITON_INTERPRET=1 is set: unset it for this command")
+    else:
+        require_compiler()
     if static:
         _static(spec, workers)
         return
@@ -105,10 +104,9 @@ def _tuned(
     tried: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True)) as progress:
         for text in shapes:
-            numbers = [int(part) for part in text.split(",") if part.strip().isdigit()]
-            if len(numbers) not in (4, 7):
-                fail(f"--shape {text}: give B,H,N,D or B,H,Hk,N,M,D,E")
-            tuner = Tuner(built, numbers, dtype, device, called, Clock(device, rounds), 200 if interpret else 600)
+            tuner = Tuner(
+                built, shape_of(text), dtype, device, called, Clock(device, rounds), 200 if interpret else 600
+            )
             if not tuner.is_right_at_first():
                 fail(
                     f"{variant.name}: kernels disagree with the interpreter before anything is tuned; see `attngen run`"

@@ -19,7 +19,7 @@ from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.kept import findings
 from attngen.runtime.module import import_files
-from attngen.schedule.configuration import GPUS, WIDTHS
+from attngen.schedule.configuration import GPUS, TILED, WIDTHS
 from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
@@ -141,8 +141,6 @@ RECURRENT = ("give", "carry", "leave", "follow", "carry_back", "follow_back", "r
 """The kernels of a recurrence."""
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
-TILED = ("forward", "by_queries", "by_keys")
-"""Those that have sizes of their own to start with; those that walk pair by pair have those of `by_queries`."""
 SMALL = {"QUERY_TILE": 32, "KEY_TILE": 32, "num_warps": 4, "num_stages": 3}
 OF_ROWS = {**SMALL, "num_warps": 8}
 """Those of kernels of diagonals, and of rows."""

@@ -12,9 +12,9 @@ from attngen.emit.backends import BACKENDS, Files
 from attngen.emit.face import spec_hash
 from attngen.errors import CallError, suggest
 from attngen.ir import nodes
+from attngen.runtime import tuned
 from attngen.runtime.kept import Findings, findings
 from attngen.runtime.module import import_function
-from attngen.runtime.tuned import install
 
 CHOICES = ("auto", *BACKENDS, "reference")
 ELSEWHERE = {
@@ -96,7 +96,9 @@ class Kernel:
 
     def _imported(self, backend: str) -> Callable[..., Any]:
         function = import_function(self._found.files(backend), self.variant.name)
-        install(self.spec, function.__globals__)
+        device = tuned.device_name() if backend == "triton" else None
+        if device is not None:
+            tuned.install(device, self.spec, function.__globals__)
         return function
 
     def _backend_for(self, q: Tensor) -> str:

@@ -77,10 +77,7 @@ def device_name() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
-def install(spec: str, namespace: dict[str, Any]) -> None:
-    """Let a generated module, by its names, launch with what was tuned on this device for a spec, by its hash."""
-    device = device_name()
-    if device is None or "TUNED" not in namespace:
-        return
+def install(device: str, spec: str, namespace: dict[str, Any]) -> None:
+    """Let a generated module, by its names, launch with what was tuned on a device for a spec, by its hash."""
     for each in known(device, spec):
         namespace["TUNED"][each.kernel, getattr(torch, each.dtype), each.width, each.tokens] = each.tiles

@@ -11,6 +11,9 @@ WIDTHS = (64, 128, 256)
 BYTES = (2, 4)
 """Bytes of an element."""
 
+TILED = ("forward", "by_queries", "by_keys")
+"""The kernels of pairs that have sizes of their own; those that go pair by pair have those of `by_queries`."""
+
 
 class Configuration(NamedTuple):
     """How a kernel of pairs is cut: queries and keys per tile, warps per program, stages of its load pipeline."""

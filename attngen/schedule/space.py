@@ -30,7 +30,7 @@ def configurations(kernel: str, width: int, size: int, shared: int, threads: int
         threads: those of a warp.
     """
     sides = [side for side in TILES if side <= (128 if size == 2 else 64)]
-    for queries, keys in sorted(itertools.product(sides, sides), key=_price):
+    for queries, keys in sorted(itertools.product(sides, sides), key=price):
         walked, fixed = (queries, keys) if kernel == "by_keys" else (keys, queries)
         for warps in WARPS:
             held = _held(kernel, queries, keys, width) / (threads * warps)
@@ -44,7 +44,7 @@ def deeper(given: Configuration) -> Configuration:
     return given._replace(stages=given.stages + 1)
 
 
-def _price(tile: tuple[int, int]) -> tuple[float, int]:
+def price(tile: tuple[int, int]) -> tuple[float, int]:
     """What a pair pays for each query and each key of its tile; of the same, more queries come first."""
     queries, keys = tile
     return 1 / queries + 1 / keys, -queries

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from attngen.ir.nodes import Recurrent, Variant
-from attngen.runtime.cross import TILED
+from attngen.emit.support.launches import _gpu
+from attngen.ir.nodes import Variant
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.resources import configured
 from attngen.runtime.inspect.search import Cell, candidates
@@ -19,18 +19,9 @@ MOST = 16
 """Configurations of a kernel that are compiled to be put in order."""
 
 
-def kernels_of(variant: Variant) -> tuple[str, ...]:
-    """The kernels that are tuned one by one; those of a recurrence are cut alike."""
-    return ("chunks",) if isinstance(variant.body, Recurrent) else TILED
-
-
 def target_of(device: str) -> str:
-    """Which of the GPUs that kernels are compiled for is most like a device; an H100 where none is there."""
-    if device == "cpu":
-        return "cuda:90"
-    if torch.version.hip is not None:
-        return "hip:gfx942"
-    return {9: GPUS[1], 10: GPUS[2]}.get(torch.cuda.get_device_capability()[0], GPUS[0])
+    """Which of the GPUs that kernels are compiled for is most like a device, as launchers choose their sizes."""
+    return GPUS[_gpu(torch.device(device))]
 
 
 def predicted(variant: Variant, kernel: str, target: str, dtype: str, width: int) -> list[Tiles]:

@@ -18,6 +18,7 @@ from attngen.runtime import trial
 from attngen.runtime.draws import dtype_of, tensors
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.tuned import Tiles, Tuned
+from attngen.schedule.configuration import TILED
 
 BETTER = 0.99
 """What part of the best time a candidate may take to be taken for better: less is noise."""
@@ -106,7 +107,7 @@ class Tuner:
     def kernels(self) -> tuple[str, ...]:
         """Those that the module launches with sizes of their own."""
         defaults = self.names["DEFAULTS"]
-        return tuple(each for each in ("forward", "by_queries", "by_keys") if each in defaults) or ("chunks",)
+        return tuple(each for each in TILED if each in defaults) or ("chunks",)
 
     def candidates(self, kernel: str, order: Sequence[Tiles]) -> Iterator[Candidate]:
         """What comes of some, the sizes that the kernel starts with first; ends where nothing gets better."""

@@ -1411,7 +1411,7 @@ def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) 
 
 
 def _power_of_two(size: int) -> int:
-    """The next one: kernels are tuned for sizes up to it."""
+    """The next one: what tiles have along an axis, and up to what kernels are tuned."""
     return 1 << max(size - 1, 15).bit_length()
 
 

@@ -1495,7 +1495,7 @@ def _packed(
         "N": N,
         "D": D,
         "E": E,
-        "D_PADDED": _padded(D),
+        "D_PADDED": _power_of_two(D),
         "PRECISION": _precision(q),
         "EXACT": _exact(q),
     }
@@ -1508,7 +1508,7 @@ def _chosen(q: Tensor, width: int, E: int, tokens: int) -> tuple[int, int, int, 
     if found is None:
         found = DEFAULTS[next((each for each in DEFAULTS if each >= width), max(DEFAULTS))][_gpu(q.device)]
     chunk, values, values_back, warps = found
-    return chunk, min(values, _padded(E)), min(values_back, _padded(E)), warps
+    return chunk, min(values, _power_of_two(E)), min(values_back, _power_of_two(E)), warps
 
 
 def _of_segments(state: Tensor, chunks: int, step: int) -> Tensor:
@@ -1535,11 +1535,6 @@ def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]
 def _for_pieces(heads: int, pieces: int, shapes: Iterable[tuple[int, ...]], device: torch.device) -> list[Tensor]:
     """Room for something of each piece."""
     return [torch.empty((heads, pieces, *shape), dtype=torch.float32, device=device) for shape in shapes]
-
-
-def _padded(size: int) -> int:
-    """How many elements tiles have along an axis."""
-    return max(16, triton.next_power_of_2(size))
 
 
 def _precision(q: Tensor) -> str:
@@ -1704,7 +1699,7 @@ def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
 
 
 def _power_of_two(size: int) -> int:
-    """The next one: kernels are tuned for sizes up to it."""
+    """The next one: what tiles have along an axis, and up to what kernels are tuned."""
     return 1 << max(size - 1, 15).bit_length()
 
 

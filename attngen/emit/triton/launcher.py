@@ -14,6 +14,7 @@ from attngen.emit.triton import adjoints, rows
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.launches import computed_keys, computed_queries, grown, launches, rooms
 from attngen.emit.wide import wide_test
+from attngen.schedule.configuration import TILED
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 
@@ -21,8 +22,6 @@ IMPORTS = ("import contextlib", "import math", *OF_OPERATORS)
 LIST_IMPORTS = ("from collections import deque", "from collections.abc import Iterable")
 """What a launcher imports of the standard library; and where live tiles are listed."""
 SUPPORT = ("_table", "_gathered")
-TILED = ("forward", "by_queries", "by_keys")
-"""The kernels that walk along tiles."""
 
 
 def row_kernels(plan: Plan) -> list[str]:

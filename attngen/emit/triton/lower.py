@@ -14,6 +14,7 @@ from attngen.emit.triton.reads import KernelPrinter
 from attngen.emit.triton.walks import Loops
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Variable
+from attngen.schedule.configuration import TILED
 from attngen.schedule.defaults import pairwise
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
@@ -58,7 +59,7 @@ def _values(plan: Plan) -> dict[str, object]:
     arguments = args.kernel_arguments(plan)
     of_rows, normalization = rows.values(plan), _normalization(plan)
     return {
-        "tables": [(kernel, _table(plan, kernel)) for kernel in launcher.TILED],
+        "tables": [(kernel, _table(plan, kernel)) for kernel in TILED],
         "tile_ends_text": "" if isinstance(plan.walk, List) else ": this tile holds the queries q0 to q1",
         "visit_arguments": [f"{name}: tl.constexpr" if name in kernel_constants else name for name in visit],
         "arguments": [name for name, _ in arguments],

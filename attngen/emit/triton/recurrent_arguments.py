@@ -43,7 +43,7 @@ def given(plan: ChunkPlan) -> list[Given]:
     found += [Given(kernel_name(name), name, True) for name in constants]
     found += [Given(name, name, True) for name in sorted({"D", "E", *map(size_of, own_axes(plan))})]
     sizes = [("D_PADDED", "D"), *((padded(axis), size_of(axis)) for axis in own_axes(plan))]
-    found += [Given(name, f"_padded({size})", True) for name, size in sizes]
+    found += [Given(name, f"_power_of_two({size})", True) for name, size in sizes]
     return [*found, *CONSTANTS]
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import RECURRENT, SIZES, TILED, Binary, compile_for, starts
+from attngen.runtime.cross import RECURRENT, SIZES, Binary, compile_for, starts
 from attngen.runtime.cross_types import padded_size
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.loops import loops
 from attngen.runtime.inspect.usage import machine_code, usage
 from attngen.runtime.inspect.work import Work, innermost, work
-from attngen.schedule.configuration import Chunking, Configuration
+from attngen.schedule.configuration import TILED, Chunking, Configuration
 
 
 @dataclass(frozen=True, slots=True)

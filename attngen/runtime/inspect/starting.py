@@ -19,14 +19,14 @@ from attngen.emit.face import spec_hash
 from attngen.emit.triton.recurrent import skeleton
 from attngen.emit.triton.token_lines import sums_values
 from attngen.ir.nodes import Pairwise, Recurrent, Variant
-from attngen.runtime.cross import TILED
 from attngen.runtime.inspect.resources import Resources, chunked, resources
 from attngen.runtime.inspect.search import Cell, alike, best, candidates, priced
 from attngen.schedule.chunks import chunk_plan
-from attngen.schedule.configuration import ALL_VALUES, GPUS, WIDTHS, Chunking, Configuration
+from attngen.schedule.configuration import ALL_VALUES, GPUS, TILED, WIDTHS, Chunking, Configuration
 from attngen.schedule.defaults import recurrent
 from attngen.schedule.linear_time import linear_time
-from attngen.schedule.space import chunkings
+from attngen.schedule.plan import plan
+from attngen.schedule.space import chunkings, price
 
 DTYPES = {2: "bfloat16", 4: "float32"}
 CHECKED = (*((gpu, 64) for gpu in GPUS), ("cuda:90", 128))
@@ -95,7 +95,7 @@ def _own_sizes(
     if all(row.fits for row in rows.values()):
         return {}
     cells = {kernel: Cell(kernel, gpu, "bfloat16", width) for kernel in rows}
-    if isinstance(getattr(decide(variant), "walk", None), List):
+    if isinstance(plan(variant).walk, List):
         together = alike(_of_same_tiles(variant, cells))
         return {f"listed_{kernel}": together.get(kernel) for kernel in rows}
     own: dict[str, tuple[int, int, int, int] | None] = {}
@@ -110,7 +110,7 @@ def _of_same_tiles(variant: Variant, cells: dict[str, Cell]) -> dict[str, Rows]:
     """What fits of each kernel, for the first tile sizes that fit all of them; larger ones come first."""
     found: dict[str, list[Resources]] = {kernel: [] for kernel in cells}
     sizes = dict.fromkeys(each[:2] for cell in cells.values() for each in candidates(cell))
-    for size in sorted(sizes, key=lambda tile: 1 / tile[0] + 1 / tile[1]):
+    for size in sorted(sizes, key=price):
         rows = {
             kernel: [*priced(variant, cell, (each for each in candidates(cell) if each[:2] == size))]
             for kernel, cell in cells.items()

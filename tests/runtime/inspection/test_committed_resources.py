@@ -28,7 +28,7 @@ SPILLING = {("performer", "carry_back"): 32, ("xpos", "make_k_turned"): 8}
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_rows_are_those_of_todays_kernels(name: str) -> None:
-    """Else `attngen bench resources -o benchmarks/resources` compiles what has changed."""
+    """Else `attngen bench resources --target cuda:90 -o benchmarks/resources` compiles what has changed."""
     places = known(TABLE)
     for gpu in TARGETS:
         rows = places.get((name, gpu, *FIRST), [])

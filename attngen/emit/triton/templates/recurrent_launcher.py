@@ -314,7 +314,7 @@ def _chosen(q: Tensor, width: int, E: int, tokens: int) -> tuple[int, int, int, 
     if found is None:
         found = DEFAULTS[next((each for each in DEFAULTS if each >= width), max(DEFAULTS))][_gpu(q.device)]
     chunk, values, values_back, warps = found
-    return chunk, min(values, _padded(E)), min(values_back, _padded(E)), warps
+    return chunk, min(values, _power_of_two(E)), min(values_back, _power_of_two(E)), warps
 
 
 def _of_segments(state: Tensor, chunks: int, step: int) -> Tensor:
@@ -341,11 +341,6 @@ def _pieces(programs: int, chunks: int, device: torch.device) -> tuple[int, int]
 def _for_pieces(heads: int, pieces: int, shapes: Iterable[tuple[int, ...]], device: torch.device) -> list[Tensor]:
     """Room for something of each piece."""
     return [torch.empty((heads, pieces, *shape), dtype=torch.float32, device=device) for shape in shapes]
-
-
-def _padded(size: int) -> int:
-    """How many elements tiles have along an axis."""
-    return max(16, triton.next_power_of_2(size))
 
 
 def _precision(q: Tensor) -> str:
