@@ -57,7 +57,7 @@ KERNEL_NAMES = frozenset(
     "k0 k1 tests test by_keys groups_now at_once round blocks turned before halves apart first_head first_b first_h "
     "fixed of_queries of_keys heads head head_step pair values elements query_tiles key_tiles query_starts "
     "trained query_tile_starts inside total_ptr elements_ptr common whole pairs_of debug "
-    "DEFAULTS TUNED RISING highest ALL places v_places dy_places "
+    "DEFAULTS TUNED RISING highest ALL places v_places dy_places arguments tensor lists each "
     # kernels of recurrences
     "terms sum_of_terms as_floats at room token_at order CHUNK SLACK Decays Head since between by_token by_channel "
     "turn weigh_by_token weigh_by_channel weigh_in_block weigh_block put_sums sums_of folded read_state write_state "
@@ -69,7 +69,8 @@ KERNEL_NAMES = frozenset(
     "d_across d_state values_across slopes joined from_state read earlier multiply_blocks add_product sum_columns "
     "add_scaled solve_back join return_to_rows return_to_keys return_to_decays return_by_channel return_from_end "
     "decay_keys_by_channel max min carried position steps first chunk chunks number program value_tile value_tiles "
-    "VALUE_TILE PRECISION EXACT to_row to_key to_value to_decay None True False "
+    "VALUE_TILE PRECISION EXACT to_row to_key to_value to_decay None True False BEFORE COUNT token key reading t name "
+    "shape fits state_shapes "
     # what launching a Triton kernel takes by name
     "self grid warmup num_warps num_stages num_ctas maxnreg enable_fp_fusion args kwargs "
     # what launchers and kernels use

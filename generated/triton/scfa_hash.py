@@ -1685,8 +1685,7 @@ def _filled(
     # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
     # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
-    far = _far(max(N, M) * max(D, E, 2), (q, k, v), (hq, hk, orig_q, orig_k))
-    long_positions = far or reach + B + H >= 2**30
+    long_positions = _far(max(N, M) * max(D, E, 2), (q, k, v), (hq, hk, orig_q, orig_k)) or reach + B + H >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
     return scale, offsets, offset, long_positions, hq, hk, orig_q, orig_k, scale_log2, scale_, prepared
 

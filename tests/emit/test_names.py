@@ -47,6 +47,12 @@ INPUTS = [
     "Element",
     "b_far",
     "new_top",
+    "far",
+    "tensor",
+    "lists",
+    "shape",
+    "fits",
+    "each",
 ]
 ATTENTIONS = ["full", "double", "print", "visit", "attend", "forward", "std", "y", "kernel"]
 
@@ -104,6 +110,15 @@ def test_arguments_that_would_hide_a_name(name: str) -> None:
         with pytest.raises(attngen.SpecError, match=rf"E0202.*`{name}` can't be an argument") as caught:
             attngen.load(text)
         assert caught.value.diagnostics[0].span.text == name
+
+
+@pytest.mark.parametrize(
+    "given", ["(size_m: int = 1) { input x[m]: float", "{ input x[m]: float input size_m[h]: float"]
+)
+def test_an_argument_that_is_called_like_the_size_of_an_axis(given: str) -> None:
+    with pytest.raises(attngen.SpecError, match="E0202.*`size_m` can't be an argument") as caught:
+        attngen.load(f"attention a{given} score dot(q, k) + x[j] }}")
+    assert caught.value.diagnostics[0].span.text == "size_m"
 
 
 @pytest.mark.parametrize("name", ["math", "triton", "_forward", "TUNED", "max", "tuple"])
@@ -178,3 +193,54 @@ def test_cpp_kernels_bind_no_name_that_a_value_could_have() -> None:
         code[start : code.index("bool attend_all")],
     )
     assert {name for name in (*types, *functions, *local) if kernel_name(name) == name} == set()
+
+
+WITH_AUTHORS = [
+    "attention a(logit: int = 2, rescale: float = 1) { input new_top[m]: float input weights[r, s]: bool"
+    " input logits[h, i]: float score dot(q, k) * rescale + new_top[i] * logits[h, i]"
+    " mask weights[i div logit, j div 4] and (i - j) mod logit == 0 and i - j < 100 }",
+    "attention a(rescale: float = 0.5) { input weights[h, t]: float <= 0 input new_top[b, h, t, c]: float <= 0"
+    " state S = exp(weights[h, t] * rescale + new_top[b, h, t]) * S + outer(k, v) out dot(q, S) }",
+]
+MADE = re.compile(r"_|rescale_|size_[mrs]$")  # what the namer makes, and what authors can't take
+AUTHORS = {"logit", "rescale", "new_top", "weights", "logits"}  # names that are others in kernels
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("text", WITH_AUTHORS)
+def test_functions_beside_kernels_hide_no_author_s_name(text: str, backend: str) -> None:
+    """An input called `far` once was hidden by a launcher's own `far`."""
+    tree = ast.parse(attngen.compile(attngen.load(text), backend)["a.py"])
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    named_apart = {"_tile_tests"} | {node.name for node in functions if "jit" in ast.unparse(node).split("def")[0]}
+    beside = [node for node in functions if node.name not in named_apart]  # these give each value a name of its own
+    checked = set()
+    for function in beside:
+        for called, allowed in (
+            (AUTHORS, lambda name: name in CALL_NAMES | RESERVED),
+            ({f"{name}_" for name in AUTHORS}, lambda name: kernel_name(name) != name or name in RESERVED),
+        ):
+            hiding = {name for name in _bound_before(function, called) - called if not allowed(name)}
+            assert {name for name in hiding if not MADE.match(name)} == set(), function.name
+            checked |= {function.name} if _uses(function, called) else set()
+    assert {"a", "_sized"} < checked
+
+
+def _uses(node: ast.AST, names: set[str]) -> list[ast.Name]:
+    found = [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id in names]
+    return [each for each in found if isinstance(each.ctx, ast.Load)]
+
+
+def _bound_before(function: ast.FunctionDef, names: set[str]) -> set[str]:
+    """What a function binds before it last reads one of `names`, which it so could hide."""
+    last = max((each.lineno for each in _uses(function, names)), default=0)
+    inner = [node for node in ast.walk(function) if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp))]
+    apart = {id(each) for node in inner if not _uses(node, names) for each in ast.walk(node)}
+    ends = {  # an assignment binds its names when it is over
+        id(target): node.end_lineno or 0
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }
+    stored = [each for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+    return {each.id for each in stored if ends.get(id(each), each.lineno) < last and id(each) not in apart}

@@ -73,8 +73,8 @@ def imports(plan: Plan, shown: Mapping[str, object]) -> tuple[str, ...]:
 def _wide(plan: Plan, inputs: list[str]) -> list[str]:
     """Whether kernels need 64 bits."""
     given = f", ({', '.join(inputs)}{',' if len(inputs) == 1 else ''})" if inputs else ""
-    far = f"far = _far(max(N, M) * max(D, E, 2), (q, k, v){given})"
-    return [far, f"long_positions = far or {wide_test(plan)}"]
+    far = f"_far(max(N, M) * max(D, E, 2), (q, k, v){given})"
+    return [f"long_positions = {far} or {wide_test(plan)}"]
 
 
 def _choices(plan: Plan) -> dict[str, object]:

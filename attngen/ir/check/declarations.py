@@ -34,7 +34,17 @@ def inputs(given: list[ast.Input], names: Scope, report: Report) -> tuple[nodes.
         if checked is not None:
             found.append(checked)
     names.axes |= {axis for checked in found for axis in reads.own_axes(checked)}
+    _refuse_names_of_sizes(names, report)
     return tuple(found)
+
+
+def _refuse_names_of_sizes(names: Scope, report: Report) -> None:
+    """Generated functions call the size of an axis `m` `size_m`."""
+    for axis in sorted(names.axes):
+        binding = names.bindings.get(f"size_{axis}")
+        if isinstance(binding, (nodes.Parameter, nodes.Input)):
+            message = f"`size_{axis}` can't be an argument: generated functions call the size of the axis `{axis}` so"
+            report.error("E0202", message, binding.span, help="choose another name")
 
 
 def _parameter(node: ast.Parameter, names: Scope, report: Report) -> nodes.Parameter | None:
