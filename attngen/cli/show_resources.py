@@ -58,8 +58,10 @@ def _print(rows: list[Resources]) -> None:
 
 
 def _cells(row: Resources) -> list[str]:
-    queries, keys, warps, stages = row.tiles
-    cells = [row.kernel, f"{queries} x {keys}", *map(str, (warps, stages, row.registers, row.spills, row.shared))]
+    queries, keys, warps, stages, *own = row.tiles
+    registers = f"{row.registers} of {own[0]}" if own and own[0] else str(row.registers)
+    tile = f"{queries} x {keys}{' across' if own and not own[1] else ''}"
+    cells = [row.kernel, tile, str(warps), str(stages), registers, str(row.spills), str(row.shared)]
     cells.append(str(row.resident) if row.resident else "does not fit")
     if row.inner is None:
         return [*cells, *["-"] * len(OF_LOOP)]

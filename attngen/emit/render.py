@@ -76,9 +76,9 @@ def _placeholder(match: re.Match[str]) -> str:
 
 
 def functions(package: str, module: str, names: Iterable[str]) -> str:
-    """The source of some functions of a support module, and of those that they call, in the module's order."""
+    """The source of some functions and classes of a support module, and of those they call, in the module's order."""
     text = files(package).joinpath(module).read_text(encoding="utf-8")
-    found = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    found = {node.name: node for node in ast.parse(text).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     wanted = set(names)
     waiting = list(wanted)
     while waiting:
@@ -95,6 +95,6 @@ def called_functions(package: str, module: str, text: str) -> str:
     return functions(package, module, {*defined} & {*re.findall(r"\b(_\w+)\(", text)})
 
 
-def _source(text: str, node: ast.FunctionDef) -> str:
+def _source(text: str, node: ast.FunctionDef | ast.ClassDef) -> str:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return "\n".join(text.split("\n")[first - 1 : node.end_lineno])

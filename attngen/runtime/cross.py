@@ -19,7 +19,7 @@ from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.kept import findings
 from attngen.runtime.module import import_files
-from attngen.schedule.configuration import GPUS, TILED, WIDTHS
+from attngen.schedule.configuration import GPUS, TILED, WIDTHS, Configuration
 from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
@@ -65,7 +65,8 @@ def compile_for(
         dtype: of q, k and v: float32, bfloat16 or float16.
         width: channels of keys and values.
         only: of all kernels, this one alone.
-        options: QUERY_TILE, KEY_TILE, num_warps and num_stages of kernels that walk along tiles; defaults if `None`.
+        options: what kernels that walk along tiles are launched with, `launched` of a configuration or CHUNK and
+            VALUE_TILE; defaults if `None`.
         offsets: batch rows have their own position of query row 0, or of the first token.
 
     Raises:
@@ -132,7 +133,7 @@ def _compiled(kernel: Any, given: Types, target: str, chosen: Mapping[str, int])
         if argument.endswith(("_ptr", "_stride_b", "_stride_h", "_stride_n")) and (k,) not in constants
     }
     source = ASTSource(kernel, signature, constants, attributes)
-    options = {"num_warps": chosen["num_warps"], "num_stages": chosen["num_stages"], "enable_fp_fusion": True}
+    options = {name: value for name, value in chosen.items() if not name.isupper()} | {"enable_fp_fusion": True}
     return triton.compile(source, target=GPUTarget(*TARGETS[target]), options=options)
 
 
@@ -154,13 +155,22 @@ def _kernels(module: ModuleType) -> list[tuple[str, str]]:
     return [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
 
 
-def starts(variant: Variant, kernel: str, width: int, dtype: str, target: str) -> tuple[int, int, int, int]:
-    """Queries, keys, warps and stages that a kernel starts with; that of a recurrence has tokens and values."""
+def launched(kernel: str, sizes: Configuration) -> dict[str, int]:
+    """What a kernel of pairs is launched with."""
+    queries, keys, warps, stages, registers, key_axis = sizes
+    found = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+    found |= {"maxnreg": registers} if registers else {}
+    return found | ({"KEY_AXIS": key_axis} if kernel == "by_keys" else {})
+
+
+def starts(variant: Variant, kernel: str, width: int, dtype: str, target: str) -> tuple[int, ...]:
+    """The configuration that a kernel starts with; that of a recurrence has tokens and values, warps and stages."""
     each = _with_chunks(variant)[CHUNKS if kernel.startswith(CHUNKS) else ""]
     module = import_files(findings(each).files("triton"), each.name)
     found = _options(module, kernel.removeprefix(CHUNKS), width, dtype, target)
     tile = [found[name] for name in ("QUERY_TILE", "CHUNK", "KEY_TILE", "VALUE_TILE") if name in found]
-    return tile[0], tile[1], found["num_warps"], found["num_stages"]
+    own = (found.get("maxnreg", 0), found.get("KEY_AXIS", 1)) if "QUERY_TILE" in found else ()
+    return *tile, found["num_warps"], found["num_stages"], *own
 
 
 def _options(module: ModuleType, label: str, width: int, dtype: str, target: str) -> dict[str, int]:
@@ -175,8 +185,7 @@ def _options(module: ModuleType, label: str, width: int, dtype: str, target: str
     if kernel not in TILED:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
     cell = (min((each for each in WIDTHS if each >= width), default=WIDTHS[-1]), SIZES[dtype])
-    queries, keys, warps, stages = module.DEFAULTS[kernel][cell][column]
-    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+    return launched(kernel, Configuration(*module.DEFAULTS[kernel][cell][column]))
 
 
 def _signature(

@@ -13,8 +13,8 @@ import torch
 
 from attngen.cache import TUNED
 
-Tiles = tuple[int, int, int, int]
-"""As in the tables of generated files: queries and keys, or tokens and channels; warps, stages."""
+Tiles = tuple[int, ...]
+"""As in the tables of generated files: a `Configuration`, or a `Chunking`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,12 @@ def read(given: dict[str, Any]) -> Tuned:
 
     Raises:
         KeyError, TypeError: a part is missing, or unknown.
-        ValueError: the sizes are no four numbers.
+        ValueError: the sizes are no four to six numbers.
     """
-    first, second, warps, stages = map(int, given["tiles"])
-    return Tuned(**{**given, "tiles": (first, second, warps, stages)})
+    tiles = tuple(map(int, given["tiles"]))
+    if not 4 <= len(tiles) <= 6:
+        raise ValueError(f"sizes are four to six numbers, not {len(tiles)}")
+    return Tuned(**{**given, "tiles": tiles})
 
 
 def device_name() -> str | None:

@@ -16,12 +16,25 @@ TILED = ("forward", "by_queries", "by_keys")
 
 
 class Configuration(NamedTuple):
-    """How a kernel of pairs is cut: queries and keys per tile, warps per program, stages of its load pipeline."""
+    """How a kernel of pairs is cut: queries and keys per tile, warps per program, stages of its load pipeline.
+
+    `registers`: the most that a thread may have, 0 for all there are; with fewer, more programs run at once.
+    `key_axis`: the axis of tiles of pairs along which keys lie; only `by_keys` may have them along 0, across.
+    """
 
     query_tile: int
     key_tile: int
     warps: int
     stages: int
+    registers: int = 0
+    key_axis: int = 1
+
+    @property
+    def short(self) -> tuple[int, ...]:
+        """Without what it need not say."""
+        usual = tuple(self._field_defaults.values())
+        kept = next((n for n in range(len(self), 4, -1) if self[n - 1] != usual[n - 5]), 4)
+        return tuple(self)[:kept]
 
 
 class Chunking(NamedTuple):

@@ -16,6 +16,12 @@ MOST_HELD = 190
 LEAST_HELD = 24
 
 
+AXES = {"by_keys": (0, 1)}
+"""Of kernels that may have keys along either axis of tiles of pairs; others have them along 1."""
+SQUEEZED = 0.8
+"""Compilers can save so many registers; for fewer, they spill."""
+
+
 def configurations(kernel: str, width: int, size: int, shared: int, threads: int = 32) -> Iterator[Configuration]:
     """Those of a kernel of pairs whose tiles can lie in registers and shared memory, the largest tiles first.
 
@@ -36,7 +42,7 @@ def configurations(kernel: str, width: int, size: int, shared: int, threads: int
             held = _held(kernel, queries, keys, width) / (threads * warps)
             stages = [n for n in (2, 1) if (n * walked * 2 + fixed) * width * size <= shared]
             if LEAST_HELD <= held <= MOST_HELD and stages:
-                yield Configuration(queries, keys, warps, stages[0])
+                yield from (Configuration(queries, keys, warps, stages[0], 0, axis) for axis in AXES.get(kernel, (1,)))
 
 
 def deeper(given: Configuration) -> Configuration:

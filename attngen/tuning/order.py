@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -10,7 +11,7 @@ from attngen.emit.support.launches import _gpu
 from attngen.ir.nodes import Variant
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.resources import configured
-from attngen.runtime.inspect.search import Cell, candidates
+from attngen.runtime.inspect.search import Cell, candidates, squeezed
 from attngen.runtime.tuned import Tiles
 from attngen.schedule.configuration import GPUS, WIDTHS, Configuration
 from attngen.schedule.space import chunkings, deeper
@@ -34,10 +35,10 @@ def predicted(variant: Variant, kernel: str, target: str, dtype: str, width: int
         return unpredicted(kernel, target, dtype, width)
     cell = Cell(kernel, target, dtype, width)
     chip, rows = CHIPS[target], []
-    for number, each in enumerate(candidates(cell)):
+    for each in itertools.islice(candidates(cell), MOST):
         rows += [configured(variant, kernel, target, dtype, width, tried) for tried in (each, deeper(each))]
-        if number == MOST:
-            break
+    fewer = [few for few in (squeezed(row, chip) for row in rows if row.fits) if few is not None]
+    rows += [configured(variant, kernel, target, dtype, width, few) for few in fewer]
     fitting = [row for row in rows if row.fits and row.shared <= chip.most]
     return [row.tiles for row in sorted(fitting, key=lambda row: row.price)]
 
@@ -49,7 +50,7 @@ def unpredicted(kernel: str, target: str, dtype: str, width: int) -> list[Tiles]
         found = iter(chunkings(next((each for each in WIDTHS if each >= width), WIDTHS[-1])))
     else:
         found = candidates(Cell(kernel, target, dtype, width))
-    return [(a, b, c, d) for a, b, c, d in found]
+    return [tuple(each) for each in found]
 
 
 def of_tile(found: list[Tiles], tile: tuple[int, int]) -> list[Tiles]:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -24,7 +24,7 @@ from torch import Tensor
 
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor? offsets"
 NUMBERS = "float? scale, SymInt? offset, float cap"
-# Queries and keys of a tile, warps and stages, by head width and bytes of an element: on an A100, H100, B200, MI300X.
+# The `_Sizes` of kernels, by head width and bytes of an element: on an A100, H100, B200, MI300X.
 DEFAULTS = {
     "forward": {
         (64, 2): ((128, 128, 8, 3), (128, 64, 8, 2), (128, 128, 8, 3), (128, 64, 4, 2)),
@@ -51,7 +51,7 @@ DEFAULTS = {
         (256, 4): ((16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1)),
     },
 }
-TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, int, int, int]] = {}
+TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, ...]] = {}
 """The same for calls that were tuned for: by kernel, dtype, and the powers of two of head width and lengths."""
 
 
@@ -353,11 +353,13 @@ def _query_tile(
     QUERY_TILE: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
     rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
-    i = (rows + offset)[:, None]
+    row = tl.expand_dims(rows, KEY_AXIS)
+    i = row + offset
     c = tl.arange(0, D_PADDED)[None, :]
     q = _loaded(
         q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
@@ -404,6 +406,20 @@ def _key_tile(
 
 
 @triton.jit
+def _products(rows, across, KEY_AXIS: tl.constexpr, UPCAST: tl.constexpr):
+    """Products of rows of queries and of keys, which lie across: [queries, keys], or [keys, queries]."""
+    if KEY_AXIS == 0:
+        rows, across = tl.trans(across), tl.trans(rows)
+    return _dot(rows, across, tl.zeros([rows.shape[0], across.shape[1]], tl.float32), UPCAST)
+
+
+@triton.jit
+def _keys_first(pairs, KEY_AXIS: tl.constexpr):
+    """A tile of pairs as [keys, queries]."""
+    return tl.trans(pairs) if KEY_AXIS == 1 else pairs
+
+
+@triton.jit
 def _differentiate(
     rows,
     i,
@@ -423,25 +439,29 @@ def _differentiate(
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
 
+    KEY_AXIS: the axis of pairs along which keys lie, 1, or 0 where tiles of pairs lie across.
     FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
     tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
     """
-    qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = keys[None, :]
+    qk = _products(q, k, KEY_AXIS, UPCAST)
+    row = tl.expand_dims(rows, KEY_AXIS)
+    j = tl.expand_dims(keys, 1 - KEY_AXIS)
+    share = tl.expand_dims(share, KEY_AXIS)
     pair_tanh = _tanh(scale_over_cap * qk)
     slope_by_qk = cap * (1.0 - pair_tanh * pair_tanh) * scale_over_cap
     logit = cap_log2 * pair_tanh
-    live = (rows[:, None] < N) & (j < M)
+    live = (row < N) & (j < M)
     if not FULL:
         live = live & (j <= i)
-    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    weights = tl.exp2(logit - tl.expand_dims(base, KEY_AXIS)) * share
     if not FULL:
         weights = tl.where(live, weights, 0.0)
-    by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    by_score = by_score - delta[:, None]
+    by_score = _products(dy, v, KEY_AXIS, UPCAST)
+    by_score = by_score - tl.expand_dims(delta, KEY_AXIS)
     by_score = by_score * weights
     d_qk = by_score * slope_by_qk
     if not FULL:
@@ -482,6 +502,7 @@ def _add_keys(
     FULL: tl.constexpr,
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
+    KEY_AXIS: tl.constexpr = 1
     keys, k, v = _key_tile(
         key_tile,
         k_head,
@@ -500,7 +521,25 @@ def _add_keys(
         FULL,
     )
     live, weights, d_qk = _differentiate(
-        rows, i, q, dy, base, share, delta, keys, k, v, cap, cap_log2, scale_over_cap, N, M, UPCAST, WIDE, FULL
+        rows,
+        i,
+        q,
+        dy,
+        base,
+        share,
+        delta,
+        keys,
+        k,
+        v,
+        cap,
+        cap_log2,
+        scale_over_cap,
+        N,
+        M,
+        UPCAST,
+        WIDE,
+        FULL,
+        KEY_AXIS,
     )
     d_q = _dot(d_qk.to(k.dtype), tl.trans(k), d_q, UPCAST)
     return d_q
@@ -599,6 +638,7 @@ def _by_queries(
         QUERY_TILE,
         WIDE,
         False,
+        1,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -706,6 +746,7 @@ def _add_queries(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One query tile: what its pairs add to the gradients of a key tile."""
@@ -729,12 +770,31 @@ def _add_queries(
         QUERY_TILE,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
     live, weights, d_qk = _differentiate(
-        rows, i, q, dy, base, share, delta, keys, k, v, cap, cap_log2, scale_over_cap, N, M, UPCAST, WIDE, FULL
+        rows,
+        i,
+        q,
+        dy,
+        base,
+        share,
+        delta,
+        keys,
+        k,
+        v,
+        cap,
+        cap_log2,
+        scale_over_cap,
+        N,
+        M,
+        UPCAST,
+        WIDE,
+        FULL,
+        KEY_AXIS,
     )
-    d_k = _dot(tl.trans(d_qk.to(q.dtype)), q, d_k, UPCAST)
-    dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)
+    d_k = _dot(_keys_first(d_qk.to(q.dtype), KEY_AXIS), q, d_k, UPCAST)
+    dv = _dot(_keys_first(weights.to(dy.dtype), KEY_AXIS), dy, dv, UPCAST)
     return d_k, dv
 
 
@@ -785,6 +845,7 @@ def _by_keys(
     WIDE: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """The gradients of one key tile of the heads that share it: for each, a walk over the query tiles that see it."""
     tiles = tl.cdiv(M, KEY_TILE)
@@ -868,6 +929,7 @@ def _by_keys(
                 KEY_TILE,
                 UPCAST,
                 WIDE,
+                KEY_AXIS,
                 False,
             )
         for tile in range(full_start, full_stop):
@@ -900,6 +962,7 @@ def _by_keys(
                 KEY_TILE,
                 UPCAST,
                 WIDE,
+                KEY_AXIS,
                 True,
             )
 
@@ -1217,14 +1280,20 @@ def _chosen(
     E: int,
     tokens: int,
 ) -> dict[str, int]:
-    """Tiles, warps and stages of a launch."""
+    """The sizes of a launch."""
     width, size = max(q.shape[3], E), q.element_size()
     found = TUNED.get((kernel, q.dtype, _power_of_two(width), _power_of_two(tokens)))
     if found is None:
         cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
         found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
-    queries, keys = found[:2]
-    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": found[2], "num_stages": found[3]}
+    sizes = _Sizes(*found)
+    queries, keys = sizes[:2]
+    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": sizes.warps, "num_stages": sizes.stages}
+    if sizes.registers:
+        options["maxnreg"] = sizes.registers
+    if kernel == "by_keys":
+        options["KEY_AXIS"] = sizes.key_axis
+    return options
 
 
 def _require(holds: bool, message: str) -> None:
@@ -1344,6 +1413,21 @@ def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) 
 def _power_of_two(size: int) -> int:
     """The next one: what tiles have along an axis, and up to what kernels are tuned."""
     return 1 << max(size - 1, 15).bit_length()
+
+
+class _Sizes(NamedTuple):
+    """How a kernel is cut: queries and keys of a tile, warps of a program, stages of the pipeline that loads.
+
+    `registers`: the most of a thread, 0 for all there are; with fewer, more programs run at once. `key_axis`: the axis
+    of tiles of pairs along which keys lie in `by_keys`: 0 is as its products take them.
+    """
+
+    query_tile: int
+    key_tile: int
+    warps: int
+    stages: int
+    registers: int = 0
+    key_axis: int = 1
 
 
 @cache

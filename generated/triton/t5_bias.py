@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -25,7 +25,7 @@ from torch import Tensor
 
 TENSORS = "Tensor q, Tensor k, Tensor v, Tensor table, Tensor? offsets"
 NUMBERS = "float? scale, SymInt? offset, bool debug"
-# Queries and keys of a tile, warps and stages, by head width and bytes of an element: on an A100, H100, B200, MI300X.
+# The `_Sizes` of kernels, by head width and bytes of an element: on an A100, H100, B200, MI300X.
 DEFAULTS = {
     "forward": {
         (64, 2): ((128, 128, 8, 3), (64, 64, 8, 2), (128, 128, 8, 3), (128, 64, 4, 2)),
@@ -52,7 +52,7 @@ DEFAULTS = {
         (256, 4): ((16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1), (16, 16, 8, 1)),
     },
 }
-TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, int, int, int]] = {}
+TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, ...]] = {}
 """The same for calls that were tuned for: by kernel, dtype, and the powers of two of head width and lengths."""
 
 
@@ -406,11 +406,13 @@ def _query_tile(
     QUERY_TILE: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
     rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
-    i = (rows + offset)[:, None]
+    row = tl.expand_dims(rows, KEY_AXIS)
+    i = row + offset
     c = tl.arange(0, D_PADDED)[None, :]
     q = _loaded(
         q_head + rows[:, None] * q_stride_n + c * q_stride_d, (rows < N)[:, None] & (c < D), FULL and D == D_PADDED
@@ -457,6 +459,20 @@ def _key_tile(
 
 
 @triton.jit
+def _products(rows, across, KEY_AXIS: tl.constexpr, UPCAST: tl.constexpr):
+    """Products of rows of queries and of keys, which lie across: [queries, keys], or [keys, queries]."""
+    if KEY_AXIS == 0:
+        rows, across = tl.trans(across), tl.trans(rows)
+    return _dot(rows, across, tl.zeros([rows.shape[0], across.shape[1]], tl.float32), UPCAST)
+
+
+@triton.jit
+def _keys_first(pairs, KEY_AXIS: tl.constexpr):
+    """A tile of pairs as [keys, queries]."""
+    return tl.trans(pairs) if KEY_AXIS == 1 else pairs
+
+
+@triton.jit
 def _differentiate(
     rows,
     i,
@@ -481,14 +497,18 @@ def _differentiate(
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
 
+    KEY_AXIS: the axis of pairs along which keys lie, 1, or 0 where tiles of pairs lie across.
     FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
     tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
     """
-    qk = _dot(q, k, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    j = keys[None, :]
+    qk = _products(q, k, KEY_AXIS, UPCAST)
+    row = tl.expand_dims(rows, KEY_AXIS)
+    j = tl.expand_dims(keys, 1 - KEY_AXIS)
+    share = tl.expand_dims(share, KEY_AXIS)
     pair_floor = tl.cast(
         tl.floor(7.694373551407805 * tl.log(tl.cast(tl.maximum(i - j, 16), tl.float64) / 16.0)), tl.int64
     )
@@ -504,20 +524,20 @@ def _differentiate(
             )
             * table_stride_0
             + tl.cast(h // table_share, tl.int64 if WIDE else tl.int32) * table_stride_1,
-            mask=(rows[:, None] < N) & (j < M),
+            mask=(row < N) & (j < M),
             other=0,
         ),
         tl.float32,
     )
     logit = 1.4426950408889634 * qk + 1.4426950408889634 * pair_table
-    live = (rows[:, None] < N) & (j < M)
+    live = (row < N) & (j < M)
     if not FULL:
         live = live & (j <= i)
-    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    weights = tl.exp2(logit - tl.expand_dims(base, KEY_AXIS)) * share
     if not FULL:
         weights = tl.where(live, weights, 0.0)
-    by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
-    by_score = by_score - delta[:, None]
+    by_score = _products(dy, v, KEY_AXIS, UPCAST)
+    by_score = by_score - tl.expand_dims(delta, KEY_AXIS)
     by_score = by_score * weights
     d_qk = by_score
     by_table = by_score
@@ -565,6 +585,7 @@ def _add_keys(
     FULL: tl.constexpr,
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
+    KEY_AXIS: tl.constexpr = 1
     keys, k, v = _key_tile(
         key_tile,
         k_head,
@@ -606,6 +627,7 @@ def _add_keys(
         UPCAST,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
     d_q = _dot(d_qk.to(k.dtype), tl.trans(k), d_q, UPCAST)
     return d_q
@@ -711,6 +733,7 @@ def _by_queries(
         QUERY_TILE,
         WIDE,
         False,
+        1,
     )
     d_q = tl.zeros([QUERY_TILE, D_PADDED], tl.float32)
     for step in range(0, stop - start - (full_stop - full_start)):
@@ -833,6 +856,7 @@ def _add_queries(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One query tile: what its pairs add to the gradients of a key tile."""
@@ -856,6 +880,7 @@ def _add_queries(
         QUERY_TILE,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
     live, weights, d_qk, by_table = _differentiate(
         rows,
@@ -881,9 +906,10 @@ def _add_queries(
         UPCAST,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
-    d_k = _dot(tl.trans(d_qk.to(q.dtype)), q, d_k, UPCAST)
-    dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)
+    d_k = _dot(_keys_first(d_qk.to(q.dtype), KEY_AXIS), q, d_k, UPCAST)
+    dv = _dot(_keys_first(weights.to(dy.dtype), KEY_AXIS), dy, dv, UPCAST)
     return d_k, dv
 
 
@@ -937,6 +963,7 @@ def _by_keys(
     WIDE: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """The gradients of one key tile of the heads that share it: for each, a walk over the query tiles that see it."""
     tiles = tl.cdiv(M, KEY_TILE)
@@ -1029,6 +1056,7 @@ def _by_keys(
                 KEY_TILE,
                 UPCAST,
                 WIDE,
+                KEY_AXIS,
                 False,
             )
         for tile in range(full_start, full_stop):
@@ -1066,6 +1094,7 @@ def _by_keys(
                 KEY_TILE,
                 UPCAST,
                 WIDE,
+                KEY_AXIS,
                 True,
             )
 
@@ -1123,6 +1152,7 @@ def _add_diagonals(
 ):
     """Two tiles: what their pairs add to the diagonals that cross them, in the order of `_by_diagonals`."""
     FULL: tl.constexpr = False
+    KEY_AXIS: tl.constexpr = 1
     rows, i, q, dy, base, share, delta = _query_tile(
         tile,
         q_head,
@@ -1143,6 +1173,7 @@ def _add_diagonals(
         QUERY_TILE,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
     keys, k, v = _key_tile(
         key_tile,
@@ -1185,6 +1216,7 @@ def _add_diagonals(
         UPCAST,
         WIDE,
         FULL,
+        KEY_AXIS,
     )
     # In column x, each row shows its key that lies x behind it, around the end of the tile.
     turned = tl.arange(0, QUERY_TILE)[:, None] + tl.arange(0, KEY_TILE)[None, :]
@@ -1708,14 +1740,20 @@ def _chosen(
     E: int,
     tokens: int,
 ) -> dict[str, int]:
-    """Tiles, warps and stages of a launch."""
+    """The sizes of a launch."""
     width, size = max(q.shape[3], E), q.element_size()
     found = TUNED.get((kernel, q.dtype, _power_of_two(width), _power_of_two(tokens)))
     if found is None:
         cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
         found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
-    queries, keys = found[:2]
-    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": found[2], "num_stages": found[3]}
+    sizes = _Sizes(*found)
+    queries, keys = sizes[:2]
+    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": sizes.warps, "num_stages": sizes.stages}
+    if sizes.registers:
+        options["maxnreg"] = sizes.registers
+    if kernel == "by_keys":
+        options["KEY_AXIS"] = sizes.key_axis
+    return options
 
 
 def _require(holds: bool, message: str) -> None:
@@ -1883,6 +1921,21 @@ def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) 
 def _power_of_two(size: int) -> int:
     """The next one: what tiles have along an axis, and up to what kernels are tuned."""
     return 1 << max(size - 1, 15).bit_length()
+
+
+class _Sizes(NamedTuple):
+    """How a kernel is cut: queries and keys of a tile, warps of a program, stages of the pipeline that loads.
+
+    `registers`: the most of a thread, 0 for all there are; with fewer, more programs run at once. `key_axis`: the axis
+    of tiles of pairs along which keys lie in `by_keys`: 0 is as its products take them.
+    """
+
+    query_tile: int
+    key_tile: int
+    warps: int
+    stages: int
+    registers: int = 0
+    key_axis: int = 1
 
 
 @cache

@@ -116,7 +116,7 @@ def test_arguments_that_would_hide_a_name(name: str) -> None:
     "given", ["(size_m: int = 1) { input x[m]: float", "{ input x[m]: float input size_m[h]: float"]
 )
 def test_an_argument_that_is_called_like_the_size_of_an_axis(given: str) -> None:
-    with pytest.raises(attngen.SpecError, match="E0202.*`size_m` can't be an argument") as caught:
+    with pytest.raises(attngen.SpecError, match=r"E0202.*`size_m` can't be an argument") as caught:
         attngen.load(f"attention a{given} score dot(q, k) + x[j] }}")
     assert caught.value.diagnostics[0].span.text == "size_m"
 

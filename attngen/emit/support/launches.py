@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,21 @@ def _far(reach: int, rows: tuple[Tensor, ...], inputs: tuple[Tensor, ...] = ()) 
 def _power_of_two(size: int) -> int:
     """The next one: what tiles have along an axis, and up to what kernels are tuned."""
     return 1 << max(size - 1, 15).bit_length()
+
+
+class _Sizes(NamedTuple):
+    """How a kernel is cut: queries and keys of a tile, warps of a program, stages of the pipeline that loads.
+
+    `registers`: the most of a thread, 0 for all there are; with fewer, more programs run at once. `key_axis`: the axis
+    of tiles of pairs along which keys lie in `by_keys`: 0 is as its products take them.
+    """
+
+    query_tile: int
+    key_tile: int
+    warps: int
+    stages: int
+    registers: int = 0
+    key_axis: int = 1
 
 
 @cache

@@ -18,7 +18,7 @@ from attngen.schedule.configuration import TILED
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 
-IMPORTS = ("import contextlib", "import math", *OF_OPERATORS)
+IMPORTS = ("import contextlib", "import math", "from typing import NamedTuple", *OF_OPERATORS)
 LIST_IMPORTS = ("from collections import deque", "from collections.abc import Iterable")
 """What a launcher imports of the standard library; and where live tiles are listed."""
 SUPPORT = ("_table", "_gathered")
@@ -52,7 +52,7 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         **launches(plan),
     }
     text = "\n".join(line for lines in shown.values() if isinstance(lines, list) for line in map(str, lines))
-    called = ["_on", "_far", "_power_of_two", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
+    called = ["_on", "_far", "_power_of_two", "_Sizes", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
 
@@ -84,7 +84,7 @@ def _choices(plan: Plan) -> dict[str, object]:
     return {
         **{f"chosen_{kernel}": f'_chosen("{kernel}", {given})' for kernel in TILED},
         "listed_text": "; a list has `tiles` of its own" if listed else "",
-        "tiles": "tiles or found[:2]" if listed else "found[:2]",
+        "tiles": f"{'tiles or ' if listed else ''}sizes[:2]",
     }
 
 

@@ -200,4 +200,4 @@ def _table(plan: Plan, kernel: str) -> list[str]:
     """The sizes that a kernel starts with, by cell: for each GPU a column."""
     skeleton = f"listed_{kernel}" if isinstance(plan.walk, List) else kernel
     found = pairwise(skeleton, spec_hash(plan.variant))
-    return [f"{cell}: ({', '.join(str(tuple(each)) for each in columns)})" for cell, columns in found.items()]
+    return [f"{cell}: ({', '.join(str(each.short) for each in columns)})" for cell, columns in found.items()]

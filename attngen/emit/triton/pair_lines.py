@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from attngen.emit.layout import laid_out
 from attngen.emit.triton import rows
 from attngen.emit.triton.pairs import Pairs, multiplied
-from attngen.emit.triton.reads import KernelPrinter
+from attngen.emit.triton.reads import GradientPrinter, KernelPrinter
 from attngen.ir.expr import TRUE, Expr, mentions
 from attngen.schedule.levels import Level
 from attngen.schedule.plan import Plan
@@ -65,9 +65,9 @@ class PairLines:
             "bridged_values": ", ".join(self.pairs.bridged_values),
             "differentiate_arguments": self.pairs.typed(self.pairs.differentiate_taken),
             "products": [(p.name, multiplied(p), p.key.name) for p in self.plan.products],
-            "gradient_score_lines": laid_out(score_lines(self.plan, "[rows.shape[0], keys.shape[0]]"), 4),
+            "gradient_score_lines": laid_out(score_lines(self.plan, "(row + j).shape", GradientPrinter), 4),
             "gradient_mask_lines": laid_out(self._mask_lines(), 8),
-            "score_weight": "weights" if self.plan.logit else "share[:, None]",
+            "score_weight": "weights" if self.plan.logit else "share",
             "gradient_lines": laid_out(self._gradient_lines(), 4),
             "masked_gradients": [f"{name} = tl.where(live, {name}, 0.0)" for name, _ in self._gradients()],
             "differentials": ", ".join(self.pairs.differentials),
@@ -78,13 +78,14 @@ class PairLines:
         """How functions of pairs are called from others."""
         of = self.pairs
         queries = ["tile", *of.query_tile_taken, *TILE_SIZES, "QUERY_TILE", "WIDE"]
+        outer = [*queries, "False", "1"]
         keys = ["key_tile", *of.key_tile_taken, *TILE_SIZES, "KEY_TILE", "WIDE"]
         bridge = [*of.bridged_taken, "D", "D_PADDED", "QUERY_TILE", "KEY_TILE"]
-        pairs = [*of.differentiate_taken, "UPCAST", "WIDE", "FULL"]
+        pairs = [*of.differentiate_taken, "UPCAST", "WIDE", "FULL", "KEY_AXIS"]
         bridged = [_call(of.bridged_values, "_bridged", bridge)] if of.bridged_values else []
         return {
-            "query_tile_call": laid_out([_call(of.query_values, "_query_tile", [*queries, "FULL"])], 4),
-            "outer_query_tile_call": laid_out([_call(of.query_values, "_query_tile", [*queries, "False"])], 4),
+            "query_tile_call": laid_out([_call(of.query_values, "_query_tile", [*queries, "FULL", "KEY_AXIS"])], 4),
+            "outer_query_tile_call": laid_out([_call(of.query_values, "_query_tile", outer)], 4),
             "key_tile_call": laid_out([_call(of.key_values, "_key_tile", [*keys, "FULL"])], 4),
             "outer_key_tile_call": laid_out([_call(of.key_values, "_key_tile", [*keys, "False"])], 4),
             "bridged_call": laid_out([*bridged, *self._rounded()], 4),
@@ -133,7 +134,7 @@ class PairLines:
             slope = self.pairs.text(value, 11)
             lines.append(f"{name} = by_score{'' if slope == '1.0' else f' * {slope}'}")
         for each in self.pairs.of_pairs:
-            texts = KernelPrinter(self.plan, exact=True).places(replace(each.read, indices=each.place))
+            texts = GradientPrinter(self.plan, exact=True).places(replace(each.read, indices=each.place))
             lines += [f"{each.name}_at_{k} = {text}" for k, text in enumerate(texts)]
         return lines
 
@@ -156,8 +157,9 @@ class PairLines:
         lines = self._as_float32([*(multiplied(product) for product in self.plan.smooth), "dy"])
         for product in self.plan.smooth:
             sums, row = f"d_{product.key.name}", multiplied(product)
-            lines.append(f"{sums} = _dot(tl.trans(d_{product.name}.to({row}.dtype)), {row}, {sums}, UPCAST)")
-        return [*lines, "dv = _dot(tl.trans(weights.to(dy.dtype)), dy, dv, UPCAST)"]
+            pairs = f"_keys_first(d_{product.name}.to({row}.dtype), KEY_AXIS)"
+            lines.append(f"{sums} = _dot({pairs}, {row}, {sums}, UPCAST)")
+        return [*lines, "dv = _dot(_keys_first(weights.to(dy.dtype), KEY_AXIS), dy, dv, UPCAST)"]
 
     def _as_float32(self, names: list[str]) -> list[str]:
         """Weights that are no shares may be larger than what half precision holds, and so may gradients."""
@@ -183,14 +185,14 @@ def _order_lines(name: str, place: str) -> list[str]:
     return [f"{name} = None", f"if {name}_ptr is not None:", f"    {name} = {place}"]
 
 
-def score_lines(plan: Plan, shape: str) -> list[str]:
+def score_lines(plan: Plan, shape: str, printer: type[KernelPrinter] = KernelPrinter) -> list[str]:
     """The values of keys and pairs, then the score in base two (`logit`) or the weight, of a tile of a shape."""
     values = [*(statement.value for statement in plan.score.at(Level.PAIR)), plan.score.result]
-    score = KernelPrinter(plan, exact=False).tight(plan.score.result, 10)
+    score = printer(plan, exact=False).tight(plan.score.result, 10)
     if not any(mentions(expr, *(product.name for product in plan.products)) for expr in values):
         score = f"tl.zeros({shape}, tl.float32) + {score}"  # else the text may be narrower than the tile
     lines = [
-        f"{statement.name} = {KernelPrinter(plan, statement.exact).tight(statement.value, 0)}"
+        f"{statement.name} = {printer(plan, statement.exact).tight(statement.value, 0)}"
         for statement in plan.score.at(Level.KEY, Level.PAIR)
     ]
     if plan.softmax:

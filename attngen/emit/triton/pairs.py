@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from attngen.emit.triton import arguments as args
-from attngen.emit.triton.reads import KernelPrinter
+from attngen.emit.triton.reads import GradientPrinter
 from attngen.ir.expr import Expr, variables
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.levels import Level
@@ -123,7 +123,7 @@ class Pairs:
     # how it is printed
 
     def text(self, expr: Expr, outer: int = 0, exact: bool = False) -> str:
-        return KernelPrinter(self.plan, exact).tight(expr, outer)
+        return GradientPrinter(self.plan, exact).tight(expr, outer)
 
     def line(self, statement: Statement) -> str:
         return f"{statement.name} = {self.text(statement.value, exact=statement.exact)}"

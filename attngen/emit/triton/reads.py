@@ -12,8 +12,6 @@ from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
 from attngen.schedule.statements import Statements
 
-PAIR_MASKS = {Level.QUERY: "rows[:, None] < N", Level.KEY: "j < M", Level.PAIR: "(rows[:, None] < N) & (j < M)"}
-
 
 class ReadingPrinter(TritonPrinter):
     """Expressions over the inputs of a variant: what they read is loaded where it is needed."""
@@ -61,14 +59,18 @@ class ReadingPrinter(TritonPrinter):
 
 
 class KernelPrinter(ReadingPrinter):
-    """Expressions of pairs."""
+    """Expressions of pairs; `row` is the text for their rows, along the axis of queries."""
+
+    row = "rows[:, None]"
 
     def __init__(self, plan: Plan, exact: bool) -> None:
         super().__init__(plan.variant, exact)
         self.plan = plan
 
     def mask(self, expr: Expr) -> str | None:
-        return PAIR_MASKS.get(_level(expr, self.plan))
+        row = f"{self.row} < N"
+        masks = {Level.QUERY: row, Level.KEY: "j < M", Level.PAIR: f"({row}) & (j < M)"}
+        return masks.get(_level(expr, self.plan))
 
     def term(self, expr: Read, k: int, axis: str) -> str:
         """As for all reads; launchers see to it that places fit into the ints of kernels."""
@@ -79,13 +81,19 @@ class KernelPrinter(ReadingPrinter):
         index = self.text(expr.indices[k])
         match axis:
             case "i":
-                return "rows[:, None]"
+                return self.row
             case "j":
                 return index
             case "n":
                 # A query may stand outside of the key sequence, where offsets on a GPU are not looked at.
                 return index if index == "j" else f"_inside({index}, M)"
         return super().index(expr, k, axis)
+
+
+class GradientPrinter(KernelPrinter):
+    """Expressions of pairs in tiles whose axis of queries is either."""
+
+    row = "row"
 
 
 class RowPrinter(KernelPrinter):

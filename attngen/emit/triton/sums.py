@@ -103,10 +103,11 @@ class Sums:
         sums = [*(f"d_{row.name}" for row in rows), "dv"]
         of_head = [f"{each.name}_sum" for each in landed]
         lines = self.lines.add_to_keys()
-        lines += [f"{each.name}_sum += tl.sum({each.name}, 0)" for each in landed]
+        lines += [f"{each.name}_sum += tl.sum({each.name}, 1 - KEY_AXIS)" for each in landed]
         given = [*sums, *of_head, *self.pairs.key_values, "tile", *self.pairs.query_tile_taken]
         taken = self.pairs.taken(given, made=self.pairs.query_values)
-        call = f"{', '.join([*sums, *of_head])} = _add_queries({', '.join([*taken, *TILE_SIZES, *IN_PAIRS])}, {{}})"
+        given = ", ".join([*taken, *TILE_SIZES, *IN_PAIRS, "KEY_AXIS"])
+        call = f"{', '.join([*sums, *of_head])} = _add_queries({given}, {{}})"
         listed = isinstance(self.plan.walk, List)
         walk = self.plan.walk if listed else self.plan.by_keys
         assert walk is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import RECURRENT, SIZES, Binary, compile_for, starts
+from attngen.runtime.cross import RECURRENT, SIZES, Binary, compile_for, launched, starts
 from attngen.runtime.cross_types import padded_size
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.loops import loops
@@ -18,7 +18,7 @@ from attngen.schedule.configuration import TILED, Chunking, Configuration
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One kernel. `tiles`: queries and keys, or tokens and channels of values; warps; stages.
+    """One kernel. `tiles`: its `Configuration`; or tokens and channels of values, warps and stages.
 
     `registers` of a thread, bytes of memory that it has for what it `spills`, bytes of `shared` memory of a program,
     and how many programs are `resident` on a processor: 0 where one does not fit. `inner`: the loop that makes most
@@ -30,7 +30,7 @@ class Resources:
     target: str
     dtype: str
     width: int
-    tiles: tuple[int, int, int, int]
+    tiles: tuple[int, ...]
     registers: int
     spills: int
     shared: int
@@ -46,16 +46,17 @@ class Resources:
     @property
     def price(self) -> float:
         """Predicted cycles of a processor for 1024 pairs, those that tiles of 4096 tokens have too many included."""
-        queries, keys, _, _ = self.tiles
+        queries, keys = self.tiles[:2]
         if self.inner is None or not self.resident:
             return float("inf")
         return self.inner.cycles / (queries * keys) * 1024 * (1 + (queries + keys) / 4096)
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        queries, keys, warps, stages = self.tiles
+        queries, keys, warps, stages, *own = self.tiles
         found = {name: getattr(self, name) for name in ("variant", "kernel", "target", "dtype", "width")}
         found |= {"tile": [queries, keys], "warps": warps, "stages": stages, "registers": self.registers}
+        found |= {"most_registers": own[0] or None, "key_axis": own[1]} if own else {}
         found |= {"spills": self.spills, "shared": self.shared, "resident": self.resident, "digest": self.digest}
         return {**found, "inner": None if self.inner is None else _of_loop(self.inner)}
 
@@ -93,8 +94,7 @@ def resources(
 
 def configured(variant: Variant, kernel: str, target: str, dtype: str, width: int, tiles: Configuration) -> Resources:
     """A kernel of pairs with other sizes than those that it starts with."""
-    sizes = dict(zip(("QUERY_TILE", "KEY_TILE", "num_warps", "num_stages"), tiles, strict=True))
-    binary = compile_for(variant, target, dtype=dtype, width=width, only=kernel, options=sizes)
+    binary = compile_for(variant, target, dtype=dtype, width=width, only=kernel, options=launched(kernel, tiles))
     return _row(binary, kernel, width, tiles)
 
 
@@ -106,7 +106,7 @@ def chunked(variant: Variant, kernel: str, target: str, width: int, chunks: Chun
     return _row(binary, kernel, width, (chunks.tokens, values, chunks.warps, 3))
 
 
-def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, int], asked: bool = False) -> Resources:
+def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, ...], asked: bool = False) -> Resources:
     """Machine code is read where it can run, or where a row is `asked` for."""
     stages, chip, warps = binary.kernels[kernel], CHIPS[binary.target], tiles[2]
     used, shared = usage(stages), binary.shared[kernel]
@@ -116,5 +116,5 @@ def _row(binary: Binary, kernel: str, width: int, tiles: tuple[int, int, int, in
     inner = innermost(loops(code))
     moved = (tiles[0] if kernel == "by_keys" else tiles[1]) * 2 * width * SIZES[binary.dtype] if kernel in TILED else 0
     found = None if inner is None else work(inner, chip, warps, resident, code, moved)
-    given = (binary.variant, kernel, binary.target, binary.dtype, width, (tiles[0], tiles[1], tiles[2], tiles[3]))
+    given = (binary.variant, kernel, binary.target, binary.dtype, width, tiles)
     return Resources(*given, used.registers, used.spills, shared, resident, found, binary.digests[kernel])

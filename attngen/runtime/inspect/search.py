@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from attngen.ir.nodes import Variant
 from attngen.runtime.cross import SIZES
-from attngen.runtime.inspect.chips import CHIPS
+from attngen.runtime.inspect.chips import CHIPS, Chip
 from attngen.runtime.inspect.resources import Resources, configured
 from attngen.schedule.configuration import Configuration
-from attngen.schedule.space import configurations, deeper
+from attngen.schedule.space import SQUEEZED, configurations, deeper
 
 NOISE = 1.02
 """Predictions that differ by less say nothing."""
 ENOUGH = 4
-"""Configurations that fit, after which a search ends: the largest tiles come first."""
+"""Configurations that fit, for each axis of keys, after which a search ends: the largest tiles come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,13 @@ class Cell:
 
 def priced(variant: Variant, cell: Cell, tried: Iterable[Configuration]) -> Iterator[Resources]:
     """Those of some configurations that fit and spill nothing, until there are enough."""
-    found = 0
+    found: Counter[int] = Counter()
     for each in tried:
-        row = configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, each)
-        if row.fits and row.shared <= CHIPS[cell.target].offered:
-            yield row
-            found += 1
-        if found == ENOUGH:
-            return
+        if found[each.key_axis] < ENOUGH:
+            row = configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, each)
+            if row.fits and row.shared <= CHIPS[cell.target].offered:
+                yield row
+                found[each.key_axis] += 1
 
 
 def candidates(cell: Cell) -> Iterator[Configuration]:
@@ -46,15 +46,28 @@ def candidates(cell: Cell) -> Iterator[Configuration]:
     return configurations(cell.kernel, cell.width, SIZES[cell.dtype], chip.offered, chip.warp)
 
 
+def squeezed(row: Resources, chip: Chip) -> Configuration | None:
+    """With as many registers as leave room for a program more, where that may do; AMD's compiler has its own way."""
+    given = Configuration(*row.tiles)
+    few = chip.registers // (chip.warp * given.warps * (row.resident + 1)) // chip.step * chip.step
+    room = chip.resident(given.warps, few, row.shared) > row.resident
+    return given._replace(registers=few) if chip.warp == 32 and room and few >= SQUEEZED * row.registers else None
+
+
 def best(variant: Variant, cell: Cell) -> tuple[Resources, ...]:
     """Those that fit, the one first that is predicted to be fastest, with as deep a pipeline as costs no program."""
-    found = sorted(priced(variant, cell, candidates(cell)), key=lambda row: row.price)
+    chip = CHIPS[cell.target]
+
+    def compiled(given: Configuration) -> Resources:
+        return configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, given)
+
+    found = [*priced(variant, cell, candidates(cell))]
+    found += [row for few in (squeezed(each, chip) for each in found) if few and (row := compiled(few)).fits]
     if not found:
         return ()
-    first, *others = found
-    deep = deeper(Configuration(*first.tiles))
-    row = configured(variant, cell.kernel, cell.target, cell.dtype, cell.width, deep)
-    fine = row.fits and row.shared <= CHIPS[cell.target].offered and row.resident >= first.resident
+    first, *others = sorted(found, key=lambda row: row.price)
+    row = compiled(deeper(Configuration(*first.tiles)))
+    fine = row.fits and row.shared <= chip.offered and row.resident >= first.resident
     # Compilers may pipeline in another way, with more work in each round.
     return (row if fine and row.price <= first.price * NOISE else first, *others)
 

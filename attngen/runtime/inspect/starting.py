@@ -87,9 +87,7 @@ def fitted(variants: list[Variant], found: dict[Cell, Rows], done: Done, table: 
     return left
 
 
-def _own_sizes(
-    variant: Variant, gpu: str, width: int, found: dict[Cell, Rows]
-) -> dict[str, tuple[int, int, int, int] | None]:
+def _own_sizes(variant: Variant, gpu: str, width: int, found: dict[Cell, Rows]) -> dict[str, tuple[int, ...] | None]:
     """Those of kernels that don't fit, or would spill, with the sizes of their skeleton."""
     rows = {row.kernel: row for row in resources(variant, gpu, "bfloat16", width) if row.kernel in TILED}
     if all(row.fits for row in rows.values()):
@@ -98,7 +96,7 @@ def _own_sizes(
     if isinstance(plan(variant).walk, List):
         together = alike(_of_same_tiles(variant, cells))
         return {f"listed_{kernel}": together.get(kernel) for kernel in rows}
-    own: dict[str, tuple[int, int, int, int] | None] = {}
+    own: dict[str, tuple[int, ...] | None] = {}
     for kernel in (kernel for kernel, row in rows.items() if not row.fits):
         known = [Configuration(*row.tiles) for row in found[cells[kernel]][1:]]
         row = next(priced(variant, cells[kernel], (*known, *candidates(cells[kernel]))), None)

@@ -49,17 +49,17 @@ def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "", move
     for each in loop.body:
         counts[pipe_of(each.opcode).value] += 1
     kinds = [each for each in loop.body if pipe_of(each.opcode) is Pipe.MATRIX]
-    products = sum(products_of(each.opcode) * warps or _by_descriptor(each, code) for each in kinds)
+    made = [(each, products_of(each.opcode) * warps or _by_descriptor(each, code)) for each in kinds]
     busy = {pipe.value: counts[pipe.value] * warps * chip.warp / lanes for pipe, lanes in chip.lanes.items()}
     busy["issue"] = len(loop.body) * warps / SCHEDULERS
     busy["cache"] = moved / chip.cached
     rest = max(busy.values())
-    busy["matrix"] = products / chip.products
+    busy["matrix"] = sum(count / chip.rate(each.opcode) for each, count in made)
     most = max(rest, busy["matrix"])
     # Warps of a scheduler take turns: the more there are, the less of one part waits for the other.
     turns = resident * warps / SCHEDULERS
     cycles = most + min(rest, busy["matrix"]) / turns if resident else 0.0
-    return Work(counts, kinds[0].opcode if kinds else "", products, busy, cycles)
+    return Work(counts, kinds[0].opcode if kinds else "", sum(count for _, count in made), busy, cycles)
 
 
 def _by_descriptor(product: Instruction, code: str) -> float:

@@ -14,6 +14,7 @@ def _add_diagonals(
 ):
     """Two tiles: what their pairs add to the diagonals that cross them, in the order of `_by_diagonals`."""
     FULL: tl.constexpr = False
+    KEY_AXIS: tl.constexpr = 1
     # % for line in query_tile_call + key_tile_call + bridged_call + differentiate_call
     __line__
     # % endfor

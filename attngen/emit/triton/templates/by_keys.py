@@ -11,6 +11,7 @@ def _add_queries(
     KEY_TILE: tl.constexpr,
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
     FULL: tl.constexpr,
 ):
     """One query tile: what its pairs add to the gradients of a key tile."""
@@ -32,6 +33,7 @@ def _by_keys(
     # % for constant in gradient_constants
     __constant__: tl.constexpr,
     # % endfor
+    KEY_AXIS: tl.constexpr,
 ):
     """The gradients of one key tile of the heads that share it: for each, a walk over the query tiles that see it."""
     tiles = tl.cdiv(M, KEY_TILE)

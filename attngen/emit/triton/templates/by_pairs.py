@@ -14,6 +14,7 @@ def _add___landing__(
     FULL: tl.constexpr,
 ):
     """One key tile: the gradient by the element of `__input__` that each of its pairs reads."""
+    KEY_AXIS: tl.constexpr = 1
     # % for line in key_tile_call + bridged_call + differentiate_call + place_lines
     __line__
     # % endfor

@@ -15,6 +15,7 @@ def _add_keys(
     FULL: tl.constexpr,
 ):
     """One key tile: what its pairs add to the gradients of a query tile."""
+    KEY_AXIS: tl.constexpr = 1
     # % for line in key_tile_call + bridged_call + differentiate_call + add_keys_lines
     __line__
     # % endfor

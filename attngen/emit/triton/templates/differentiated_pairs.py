@@ -10,6 +10,7 @@ def _query_tile(
     QUERY_TILE: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """What pairs need of a tile of queries, each value once for a row; FULL: none of them is beyond N."""
     rows = tile * QUERY_TILE + tl.arange(0, QUERY_TILE)
@@ -18,7 +19,8 @@ def _query_tile(
         rows = tl.where(rows < N, tl.load(query_order + rows, mask=rows < N, other=0), N)
     # % endif
     rows = tl.cast(rows, tl.int64 if WIDE else tl.int32)
-    i = (rows + offset)[:, None]
+    row = tl.expand_dims(rows, KEY_AXIS)
+    i = row + offset
     c = tl.arange(0, D_PADDED)[None, :]
     # % for line in query_loads
     __line__
@@ -93,6 +95,20 @@ def _bridged(
 
 # % endif
 @triton.jit
+def _products(rows, across, KEY_AXIS: tl.constexpr, UPCAST: tl.constexpr):
+    """Products of rows of queries and of keys, which lie across: [queries, keys], or [keys, queries]."""
+    if KEY_AXIS == 0:
+        rows, across = tl.trans(across), tl.trans(rows)
+    return _dot(rows, across, tl.zeros([rows.shape[0], across.shape[1]], tl.float32), UPCAST)
+
+
+@triton.jit
+def _keys_first(pairs, KEY_AXIS: tl.constexpr):
+    """A tile of pairs as [keys, queries]."""
+    return tl.trans(pairs) if KEY_AXIS == 1 else pairs
+
+
+@triton.jit
 def _differentiate(
     # % for argument in differentiate_arguments
     __argument__,
@@ -100,34 +116,38 @@ def _differentiate(
     UPCAST: tl.constexpr,
     WIDE: tl.constexpr,
     FULL: tl.constexpr,
+    KEY_AXIS: tl.constexpr,
 ):
     """Of the pairs of two tiles: their weights, and the gradients by what scores are made of.
 
+    KEY_AXIS: the axis of pairs along which keys lie, 1, or 0 where tiles of pairs lie across.
     FULL: the tile that is walked to lies inside of the tokens, and every pair inside is live. Then what belongs to
     tokens of the other tile that are beyond theirs is not 0, and whoever sums must not keep it.
     """
     # % for product, query, key in products
-    __product__ = _dot(__query__, __key__, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    __product__ = _products(__query__, __key__, KEY_AXIS, UPCAST)
     # % endfor
-    j = keys[None, :]
+    row = tl.expand_dims(rows, KEY_AXIS)
+    j = tl.expand_dims(keys, 1 - KEY_AXIS)
+    share = tl.expand_dims(share, KEY_AXIS)
     # % for line in gradient_score_lines
     __line__
     # % endfor
-    live = (rows[:, None] < N) & (j < M)
+    live = (row < N) & (j < M)
     if not FULL:
         # % for line in gradient_mask_lines
         __line__
         # % endfor
     # % if softmax
-    weights = tl.exp2(logit - base[:, None]) * share[:, None]
+    weights = tl.exp2(logit - tl.expand_dims(base, KEY_AXIS)) * share
     # % else
-    weights = weights * share[:, None]
+    weights = weights * share
     # % endif
     if not FULL:
         weights = tl.where(live, weights, 0.0)
-    by_score = _dot(dy, v, tl.zeros([rows.shape[0], keys.shape[0]], tl.float32), UPCAST)
+    by_score = _products(dy, v, KEY_AXIS, UPCAST)
     # % if centred
-    by_score = by_score - delta[:, None]
+    by_score = by_score - tl.expand_dims(delta, KEY_AXIS)
     # % endif
     by_score = by_score * __score_weight__
     # % for line in gradient_lines

@@ -22,7 +22,7 @@ from torch import Tensor
 # % for line in schema
 __line__
 # % endfor
-# Queries and keys of a tile, warps and stages, by head width and bytes of an element: on an A100, H100, B200, MI300X.
+# The `_Sizes` of kernels, by head width and bytes of an element: on an A100, H100, B200, MI300X.
 DEFAULTS = {
     # % for kernel, entries in tables
     "__kernel__": {
@@ -32,7 +32,7 @@ DEFAULTS = {
     },
     # % endfor
 }
-TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, int, int, int]] = {}
+TUNED: dict[tuple[str, torch.dtype, int, int], tuple[int, ...]] = {}
 """The same for calls that were tuned for: by kernel, dtype, and the powers of two of head width and lengths."""
 
 
@@ -363,14 +363,20 @@ def _chosen(
     tiles: tuple[int, int] | None = None,
     # % endif
 ) -> dict[str, int]:
-    """Tiles, warps and stages of a launch__listed_text__."""
+    """The sizes of a launch__listed_text__."""
     width, size = max(q.shape[3], E), q.element_size()
     found = TUNED.get((kernel, q.dtype, _power_of_two(width), _power_of_two(tokens)))
     if found is None:
         cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
         found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
+    sizes = _Sizes(*found)
     queries, keys = __tiles__
-    return {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": found[2], "num_stages": found[3]}
+    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": sizes.warps, "num_stages": sizes.stages}
+    if sizes.registers:
+        options["maxnreg"] = sizes.registers
+    if kernel == "by_keys":
+        options["KEY_AXIS"] = sizes.key_axis
+    return options
 
 
 # % if listed
