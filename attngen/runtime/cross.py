@@ -19,7 +19,7 @@ from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.kept import findings
 from attngen.runtime.module import import_files
-from attngen.schedule.configuration import GPUS, TILED, WIDTHS, Configuration
+from attngen.schedule.configuration import GPUS, ROWS, TILED, WIDTHS, Configuration
 from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
@@ -143,7 +143,7 @@ RECURRENT = ("give", "carry", "leave", "follow", "carry_back", "follow_back", "r
 KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
 SMALL = {"QUERY_TILE": 32, "KEY_TILE": 32, "num_warps": 4, "num_stages": 3}
-OF_ROWS = {**SMALL, "num_warps": 8}
+OF_ROWS = {"QUERY_TILE": ROWS, "KEY_TILE": ROWS, "num_warps": 8, "num_stages": 3}
 """Those of kernels of diagonals, and of rows."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from attngen.emit.tokens import size_of
 from attngen.emit.triton.token_lines import own_axes, padded
-from attngen.ir.expr import Kind
+from attngen.ir.expr import TRUE, Kind
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.schedule.chunks import chunk_plan
 from attngen.schedule.host import HostValue
@@ -87,7 +87,10 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
     for product in made.products:
         pointers[f"{product.key.name}_ptr"] = element
         pointers[f"{product.query.name}_ptr"] = element if product.bridge is None else "fp32"
-    return Types({**_constants(variant, width), "UPCAST": False, "WIDE": False, "RISING": True}, pointers, ints)
+    constants = {**_constants(variant, width), "UPCAST": False, "WIDE": False, "RISING": True}
+    if made.suspected != TRUE:  # then calls look for faults only if their ends leave any possible
+        constants["fault_ptr"] = None
+    return Types(constants, pointers, ints)
 
 
 def is_int(name: str) -> bool:

@@ -37,6 +37,10 @@ class Configuration(NamedTuple):
         return tuple(self)[:kept]
 
 
+ROWS = 16
+"""Rows of a program that computes them ahead, or gradients by them: few enough for angles in float64 of wide heads."""
+
+
 class Chunking(NamedTuple):
     """How the kernels of a recurrence are cut.
 

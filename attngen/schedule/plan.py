@@ -13,6 +13,7 @@ from functools import partial
 
 from attngen.analysis import algebra as al
 from attngen.analysis.bounds import Bounds, key_bounds, query_bounds
+from attngen.analysis.calls import possible
 from attngen.analysis.lists import List, rewritten
 from attngen.analysis.walk import Definition, Periodic, Range, query_walk
 from attngen.errors import SpecError
@@ -47,7 +48,7 @@ class Plan:
     What `normalization` holds is lowered, a sink in base two. `slopes` are the derivatives of the score itself, not in
     base two, `extra_slopes` those of the sink, and `landings` what they and the rows make of inputs; all are empty in a
     plan for the forward pass alone. `fault` holds for a pair whose value would need an element outside of an input; its
-    result is `FALSE` if none can.
+    result is `FALSE` if none can. `suspected` says whether the ends of a call leave that possible (`analysis.calls`).
     """
 
     variant: nodes.Variant
@@ -69,6 +70,7 @@ class Plan:
     extra_slopes: tuple[Slope, ...]
     landings: tuple[Landing, ...]
     fault: Tile
+    suspected: Expr
 
     @property
     def masked(self) -> bool:
@@ -197,6 +199,7 @@ def plan(variant: nodes.Variant) -> Plan:
         extra_slopes=scored.extra_slopes,
         landings=landings(scored.products, scored.slopes, scored.extra_slopes),
         fault=Tile(tuple(faults.statements), faulty),
+        suspected=possible(_fault(simple), simple),
     )
 
 

@@ -460,8 +460,10 @@ def _data(
         _require(bool((steps >= before).all()), f"{name}: {label} is declared sorted and falls somewhere ({place})")
 
 
-def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+def _no_fault(name: str, fault: Tensor | None, what: str, debug: bool = False) -> None:
     """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault is None:
+        return
     if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:

@@ -144,37 +144,52 @@ def _visit(
     qk = _dot(q, k, tl.zeros([q.shape[0], KEY_TILE], tl.float32), UPCAST)
     j = keys[None, :]
     logit = scale_log2 * qk
-    J = _floor_div(j, block)
-    key_same = J == 0
-    key_same_2 = J == last_
-    pair_random = tl.cast(
-        tl.load(
-            random_ptr
-            + tl.cast(h // random_share, tl.int64 if WIDE else tl.int32) * random_stride_0
-            + tl.cast(_inside(I, size_qb), tl.int64 if WIDE else tl.int32) * random_stride_1
-            + tl.cast(_inside(J, size_kb), tl.int64 if WIDE else tl.int32) * random_stride_2,
-            mask=(rows[:, None] < N) & (j < M),
-            other=0,
-        ),
-        tl.int1,
-    )
-    key_different = J != 0
-    key_different_2 = J != last_
-    key_either = (J < 0) | (J >= size_kb)
-    bad = (
-        (
-            (tl.abs(I - J) > 1)
-            & query_different
-            & query_different_2
-            & key_different
-            & key_different_2
-            & (query_either | key_either)
+    if fault_ptr is not None:
+        J = _floor_div(j, block)
+        key_same = J == 0
+        key_same_2 = J == last_
+        pair_random = tl.cast(
+            tl.load(
+                random_ptr
+                + tl.cast(h // random_share, tl.int64 if WIDE else tl.int32) * random_stride_0
+                + tl.cast(_inside(I, size_qb), tl.int64 if WIDE else tl.int32) * random_stride_1
+                + tl.cast(_inside(J, size_kb), tl.int64 if WIDE else tl.int32) * random_stride_2,
+                mask=(rows[:, None] < N) & (j < M),
+                other=0,
+            ),
+            tl.int1,
         )
-        & (rows[:, None] < N)
-        & (j < M)
-    )
-    tl.store(fault_ptr + tl.zeros_like(tl.cast(bad, tl.int32)), 1, mask=bad)
+        key_different = J != 0
+        key_different_2 = J != last_
+        key_either = (J < 0) | (J >= size_kb)
+        bad = (
+            (
+                (tl.abs(I - J) > 1)
+                & query_different
+                & query_different_2
+                & key_different
+                & key_different_2
+                & (query_either | key_either)
+            )
+            & (rows[:, None] < N)
+            & (j < M)
+        )
+        tl.store(fault_ptr + tl.zeros_like(tl.cast(bad, tl.int32)), 1, mask=bad)
     if not FULL:
+        J = _floor_div(j, block)
+        key_same = J == 0
+        key_same_2 = J == last_
+        pair_random = tl.cast(
+            tl.load(
+                random_ptr
+                + tl.cast(h // random_share, tl.int64 if WIDE else tl.int32) * random_stride_0
+                + tl.cast(_inside(I, size_qb), tl.int64 if WIDE else tl.int32) * random_stride_1
+                + tl.cast(_inside(J, size_kb), tl.int64 if WIDE else tl.int32) * random_stride_2,
+                mask=(rows[:, None] < N) & (j < M),
+                other=0,
+            ),
+            tl.int1,
+        )
         live = ((tl.abs(I - J) <= 1) | query_same | query_same_2 | key_same | key_same_2 | pair_random) & (j < M)
         logit = tl.where(live, logit, float("-inf"))
     e = tl.arange(0, E_PADDED)[None, :]
@@ -1347,7 +1362,22 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
     stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
-    fault = torch.zeros(1, dtype=torch.int32, device=q.device)
+    q0 = offset
+    q1 = offset + N - 1
+    k0 = 0
+    k1 = M - 1
+    # Pairs are looked at unless no index can lie outside, by the first and the last query and key.
+    fault = (
+        torch.zeros(1, dtype=torch.int32, device=q.device)
+        if offsets is not None
+        or max(q1 // block - k0 // block, k1 // block - q0 // block) - 1 > 0
+        and (q1 // block > 0 or q0 // block < 0)
+        and (q1 // block - (M - 1) // block > 0 or q0 // block - (M - 1) // block < 0)
+        and (k1 // block > 0 or k0 // block < 0)
+        and (k1 // block - (M - 1) // block > 0 or k0 // block - (M - 1) // block < 0)
+        and (q0 // block < 0 or q1 // block - size_qb >= 0 or k0 // block < 0 or k1 // block - size_kb >= 0)
+        else None
+    )
     tile_starts = prepared.starts.expand(B, H, -1, -1)
     options = _chosen("forward", q, E, max(N, M), prepared.sizes)
     with _on(q.device):
@@ -2079,8 +2109,10 @@ def _not_empty(tensor: Tensor) -> Tensor:
     return tensor if tensor.numel() else tensor.new_zeros([max(1, size) for size in tensor.shape])
 
 
-def _no_fault(name: str, fault: Tensor, what: str, debug: bool = False) -> None:
+def _no_fault(name: str, fault: Tensor | None, what: str, debug: bool = False) -> None:
     """What kernels found; on a GPU, unless to debug, nobody waits: the device stops, as at torch's own indices."""
+    if fault is None:
+        return
     if fault.is_cuda and not debug:
         torch._assert_async(fault == 0, f"{name}: a pair {what}")
     else:

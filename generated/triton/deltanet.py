@@ -55,9 +55,10 @@ def _product(a, b, PRECISION: tl.constexpr):
     if a.shape[1] == 1:
         return a * b
     elif b.shape[1] == 1:
-        return tl.sum(a * tl.trans(b), 1, keep_dims=True)
+        # Broadcast first: else the other operand may be laid out like the transposed one, all of it in each thread.
+        return tl.sum(a * tl.trans(tl.broadcast_to(b, a.shape[1], a.shape[0])), 1, keep_dims=True)
     elif a.shape[0] == 1:
-        return tl.sum(tl.trans(a) * b, 0, keep_dims=True)
+        return tl.sum(tl.trans(tl.broadcast_to(a, b.shape[1], b.shape[0])) * b, 0, keep_dims=True)
     elif PRECISION == "bfloat16":
         return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16))
     elif PRECISION == "rounded":

@@ -1883,7 +1883,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
         if B * H * N > 0:
             near_k = torch.empty((B, k.shape[1], M, D), dtype=k.dtype, device=q.device)
             if B * M > 0:
-                _make_near_k[(triton.cdiv(M, 32) * B * k.shape[1],)](
+                _make_near_k[(triton.cdiv(M, 16) * B * k.shape[1],)](
                     k,
                     near_k,
                     *k.stride(),
@@ -1893,7 +1893,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     M,
                     D=D,
                     D_PADDED=max(16, triton.next_power_of_2(D)),
-                    KEY_TILE=32,
+                    KEY_TILE=16,
                     num_warps=8,
                     enable_fp_fusion=True,
                 )
@@ -1959,7 +1959,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     with _on(q.device):
         near_k = torch.empty((B, k.shape[1], M, D), dtype=k.dtype, device=q.device)
         if B * M > 0:
-            _make_near_k[(triton.cdiv(M, 32) * B * k.shape[1],)](
+            _make_near_k[(triton.cdiv(M, 16) * B * k.shape[1],)](
                 k,
                 near_k,
                 *k.stride(),
@@ -1969,13 +1969,13 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 M,
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
-                KEY_TILE=32,
+                KEY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         near_q = torch.empty((B, q.shape[1], N, D), dtype=q.dtype, device=q.device)
         if B * N > 0:
-            _make_near_q[(triton.cdiv(N, 32) * B * q.shape[1],)](
+            _make_near_q[(triton.cdiv(N, 16) * B * q.shape[1],)](
                 q,
                 near_q,
                 offsets,
@@ -1989,13 +1989,13 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         far_q = torch.empty((B, q.shape[1], N, D), dtype=q.dtype, device=q.device)
         if B * N > 0:
-            _make_far_q[(triton.cdiv(N, 32) * B * q.shape[1],)](
+            _make_far_q[(triton.cdiv(N, 16) * B * q.shape[1],)](
                 q,
                 far_q,
                 offsets,
@@ -2010,7 +2010,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
@@ -2096,7 +2096,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **of_keys,
             )
         if dq is not None and B * N > 0:
-            _return_near_q[(triton.cdiv(N, 32) * B * H,)](
+            _return_near_q[(triton.cdiv(N, 16) * B * H,)](
                 q,
                 d_near_q,
                 dq,
@@ -2111,12 +2111,12 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         if dq is not None and B * N > 0:
-            _return_far_q[(triton.cdiv(N, 32) * B * H,)](
+            _return_far_q[(triton.cdiv(N, 16) * B * H,)](
                 q,
                 d_far_q,
                 dq,
@@ -2132,12 +2132,12 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         if dk is not None and B * M > 0:
-            _return_near_k[(triton.cdiv(M, 32) * B * groups,)](
+            _return_near_k[(triton.cdiv(M, 16) * B * groups,)](
                 k,
                 d_near_k,
                 dk,
@@ -2149,7 +2149,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 M,
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
-                KEY_TILE=32,
+                KEY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )

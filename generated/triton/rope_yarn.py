@@ -1480,7 +1480,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
         if B * H * N > 0:
             k_turned = torch.empty((B, k.shape[1], M, D), dtype=k.dtype, device=q.device)
             if B * M > 0:
-                _make_k_turned[(triton.cdiv(M, 32) * B * k.shape[1],)](
+                _make_k_turned[(triton.cdiv(M, 16) * B * k.shape[1],)](
                     k,
                     k_turned,
                     *k.stride(),
@@ -1494,7 +1494,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     M,
                     D=D,
                     D_PADDED=max(16, triton.next_power_of_2(D)),
-                    KEY_TILE=32,
+                    KEY_TILE=16,
                     num_warps=8,
                     enable_fp_fusion=True,
                 )
@@ -1562,7 +1562,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     with _on(q.device):
         k_turned = torch.empty((B, k.shape[1], M, D), dtype=k.dtype, device=q.device)
         if B * M > 0:
-            _make_k_turned[(triton.cdiv(M, 32) * B * k.shape[1],)](
+            _make_k_turned[(triton.cdiv(M, 16) * B * k.shape[1],)](
                 k,
                 k_turned,
                 *k.stride(),
@@ -1576,13 +1576,13 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 M,
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
-                KEY_TILE=32,
+                KEY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         q_turned = torch.empty((B, q.shape[1], N, D), dtype=q.dtype, device=q.device)
         if B * N > 0:
-            _make_q_turned[(triton.cdiv(N, 32) * B * q.shape[1],)](
+            _make_q_turned[(triton.cdiv(N, 16) * B * q.shape[1],)](
                 q,
                 q_turned,
                 offsets,
@@ -1600,7 +1600,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
@@ -1680,7 +1680,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 **of_keys,
             )
         if dq is not None and B * N > 0:
-            _return_q_turned[(triton.cdiv(N, 32) * B * H,)](
+            _return_q_turned[(triton.cdiv(N, 16) * B * H,)](
                 q,
                 d_q_turned,
                 dq,
@@ -1699,12 +1699,12 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
                 WIDE=long_positions,
-                QUERY_TILE=32,
+                QUERY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )
         if dk is not None and B * M > 0:
-            _return_k_turned[(triton.cdiv(M, 32) * B * groups,)](
+            _return_k_turned[(triton.cdiv(M, 16) * B * groups,)](
                 k,
                 d_k_turned,
                 dk,
@@ -1720,7 +1720,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 M,
                 D=D,
                 D_PADDED=max(16, triton.next_power_of_2(D)),
-                KEY_TILE=32,
+                KEY_TILE=16,
                 num_warps=8,
                 enable_fp_fusion=True,
             )

@@ -9,6 +9,7 @@ from attngen.emit.triton.reads import RowPrinter
 from attngen.emit.triton.rows import ANCHOR, KEYS, OFFSET, OFFSETS, QUERIES, Side
 from attngen.ir.expr import Expr, Read, Rechannel, Row, Variable, mentions
 from attngen.schedule.adjoints import Adjoint
+from attngen.schedule.configuration import ROWS
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.levels import Level
 from attngen.schedule.names import kernel_name
@@ -69,8 +70,8 @@ def launch(plan: Plan, side: Side, rows: RowPlan) -> list[str]:
         *(["WIDE=long_positions"] if side.of_queries else []),
     ]
     return [
-        f"_return_{rows.name}[(triton.cdiv({count}, 32) * B * {heads},)](",
-        *(f"    {argument}," for argument in (*given, f"{side.tile}=32", "num_warps=8", "enable_fp_fusion=True")),
+        f"_return_{rows.name}[(triton.cdiv({count}, {ROWS}) * B * {heads},)](",
+        *(f"    {argument}," for argument in (*given, f"{side.tile}={ROWS}", "num_warps=8", "enable_fp_fusion=True")),
         ")",
     ]
 

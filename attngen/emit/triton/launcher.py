@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from attngen.analysis.calls import ENDS
 from attngen.emit import landings
 from attngen.emit.face import Face, host_lines
 from attngen.emit.layout import laid_out
 from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.operators import ordered_inputs
+from attngen.emit.python import PythonPrinter
 from attngen.emit.render import functions
 from attngen.emit.triton import adjoints, rows
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.launches import computed_keys, computed_queries, grown, launches, rooms
 from attngen.emit.wide import wide_test
+from attngen.ir.expr import TRUE, Expr, Parameter, Variable, mentions, rewrite
 from attngen.schedule.configuration import TILED
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
@@ -48,6 +51,7 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         "panel_heads": _panel_heads(plan),
         "centred": plan.centred,
         **_choices(plan),
+        "fault_lines": laid_out(_fault_lines(plan), 4),
         "made": laid_out(rooms(plan), 4),
         **launches(plan),
     }
@@ -75,6 +79,25 @@ def _wide(plan: Plan, inputs: list[str]) -> list[str]:
     given = f", ({', '.join(inputs)}{',' if len(inputs) == 1 else ''})" if inputs else ""
     far = f"_far(max(N, M) * max(D, E, 2), (q, k, v){given})"
     return [f"long_positions = {far} or {wide_test(plan)}"]
+
+
+def _fault_lines(plan: Plan) -> list[str]:
+    """Room for what kernels find, unless the ends of the call leave nothing to be found."""
+    room = "torch.zeros(1, dtype=torch.int32, device=q.device)"
+    if plan.suspected == TRUE:
+        return [f"fault = {room}"]
+    ends = dict(zip((end.name for end in ENDS), ("offset", "offset + N - 1", "0", "M - 1"), strict=True))
+    used = [name for name in ends if mentions(plan.suspected, name)]
+    test = PythonPrinter().tight(rewrite(plan.suspected, _as_called_inside), 3)
+    return [
+        *(f"{name} = {ends[name]}" for name in used),
+        "# Pairs are looked at unless no index can lie outside, by the first and the last query and key.",
+        f"fault = {room} if offsets is not None or {test} else None",
+    ]
+
+
+def _as_called_inside(expr: Expr) -> Expr:
+    return Variable(expr.kind, name=kernel_name(expr.name)) if isinstance(expr, Parameter) else expr
 
 
 def _choices(plan: Plan) -> dict[str, object]:

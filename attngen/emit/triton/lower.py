@@ -70,7 +70,7 @@ def _values(plan: Plan) -> dict[str, object]:
         "head_lines": laid_out([*args.loaded_lines(plan), *(_line(plan, s) for s in plan.head)], 4),
         "query_lines": laid_out(_lines(plan, plan.tiles, Level.QUERY), 4),
         **of_rows,
-        "score_lines": laid_out([*score_lines(plan, "[acc.shape[0], KEY_TILE]"), *_fault_lines(plan)], 4),
+        "score_lines": [*laid_out(score_lines(plan, "[acc.shape[0], KEY_TILE]"), 4), *_fault_lines(plan)],
         "mask_lines": laid_out(_mask_lines(plan), 8),
         **normalization,
         "walk_lines": _loops(plan, {**of_rows, **normalization, **_rising(plan)}, visit).lines(),
@@ -105,20 +105,21 @@ def _lines(plan: Plan, tiles: tuple[Tile, ...], *levels: Level) -> list[str]:
 
 
 def _fault_lines(plan: Plan) -> list[str]:
-    """Every visited pair is looked at, those of full tiles too; what the mask computes for pairs stands here."""
+    """Where a pair may be at fault, every visited one is looked at, those of full tiles too."""
     if not plan.checked:
         return []
     bad = f"({_text(plan, plan.fault.result, True)}) & (rows[:, None] < N) & (j < M)"
-    return [
+    lines = [
         *_lines(plan, (plan.mask, plan.fault), Level.KEY, Level.PAIR),
         f"bad = {bad}",
         "tl.store(fault_ptr + tl.zeros_like(tl.cast(bad, tl.int32)), 1, mask=bad)",
     ]
+    return ["if fault_ptr is not None:", *(f"    {line}" for line in laid_out(lines, 8))]
 
 
 def _mask_lines(plan: Plan) -> list[str]:
     live = f"{_text(plan, plan.mask.result, True, 8)} & (j < M)" if plan.masked else "j < M"
-    lines = [] if plan.checked else _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
+    lines = _lines(plan, (plan.mask,), Level.KEY, Level.PAIR)
     dead = 'logit = tl.where(live, logit, float("-inf"))' if plan.softmax else "weights = tl.where(live, weights, 0.0)"
     return [*lines, f"live = {live}", dead]
 

@@ -10,6 +10,7 @@ from attngen.emit.render import render
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.reads import RowPrinter
 from attngen.ir.expr import mentions
+from attngen.schedule.configuration import ROWS
 from attngen.schedule.growth import KEYS_PER_ANCHOR
 from attngen.schedule.names import kernel_name
 from attngen.schedule.plan import Plan
@@ -169,7 +170,7 @@ def make_kernel(plan: Plan, side: Side, rows: RowPlan, grown: bool = False) -> s
 
 
 def launch_make(plan: Plan, side: Side, rows: RowPlan, grown: bool = False) -> list[str]:
-    """Its launch: 32 rows at a time, few enough for the registers of wide heads."""
+    """Its launch."""
     heads, _ = share(side, rows.per_head)
     q, count, exprs = side.tensor, side.count, rows.exprs
     passed = [value for _, value in args.row_arguments(plan, exprs, side.of_queries)]
@@ -183,12 +184,12 @@ def launch_make(plan: Plan, side: Side, rows: RowPlan, grown: bool = False) -> l
         "D_PADDED=max(16, triton.next_power_of_2(D))",
     ]
     given += ["WIDE=long_positions"] if side.of_queries else []
-    given += [f"{side.tile}=32", "num_warps=8", "enable_fp_fusion=True"]
+    given += [f"{side.tile}={ROWS}", "num_warps=8", "enable_fp_fusion=True"]
     kind = "torch.float32" if grown else f"{q}.dtype"
     return [
         f"{rows.name} = torch.empty((B, {heads}, {count}, D), dtype={kind}, device=q.device)",
         f"if B * {count} > 0:",
-        f"    _make_{rows.name}[(triton.cdiv({count}, 32) * B * {heads},)](",
+        f"    _make_{rows.name}[(triton.cdiv({count}, {ROWS}) * B * {heads},)](",
         *(f"        {argument}," for argument in given),
         "    )",
     ]

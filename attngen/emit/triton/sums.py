@@ -106,8 +106,8 @@ class Sums:
         lines += [f"{each.name}_sum += tl.sum({each.name}, 1 - KEY_AXIS)" for each in landed]
         given = [*sums, *of_head, *self.pairs.key_values, "tile", *self.pairs.query_tile_taken]
         taken = self.pairs.taken(given, made=self.pairs.query_values)
-        given = ", ".join([*taken, *TILE_SIZES, *IN_PAIRS, "KEY_AXIS"])
-        call = f"{', '.join([*sums, *of_head])} = _add_queries({given}, {{}})"
+        passed = ", ".join([*taken, *TILE_SIZES, *IN_PAIRS, "KEY_AXIS"])
+        call = f"{', '.join([*sums, *of_head])} = _add_queries({passed}, {{}})"
         listed = isinstance(self.plan.walk, List)
         walk = self.plan.walk if listed else self.plan.by_keys
         assert walk is not None

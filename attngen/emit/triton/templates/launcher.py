@@ -132,7 +132,9 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     lse = torch.empty(__lse_size__, dtype=torch.float32, device=q.device)
     stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     # % if fault
-    fault = torch.zeros(1, dtype=torch.int32, device=q.device)
+    # % for line in fault_lines
+    __line__
+    # % endfor
     # % endif
     # % if listed
     tile_starts = prepared.starts.expand(B, H, -1, -1)
