@@ -164,8 +164,15 @@ def _together(terms: dict[Expr, int], box: Box) -> dict[Expr, int]:
 
 def _choice(expr: Apply, below: list[Interval], box: Box) -> Interval:
     """An `if`: the branch, where the condition is decided; else anything between both."""
-    taken = truth(expr.arguments[0], box)
+    condition, value, _ = expr.arguments
+    taken = truth(condition, box)
     then, otherwise = below[-2:]
+    match condition:
+        case Apply(function="<", arguments=(smaller, larger)) if smaller == value and value.kind is Kind.INT:
+            end = interval(larger, box).high
+            if end is not None:  # where the branch is taken, the value is below what it is compared with
+                below_it = al.subtract(end, al.ONE)
+                then = Interval(then.low, below_it if then.high is None else al.smallest(then.high, below_it))
     if taken.always == taken.possible:
         ends = [
             None if a is None or b is None else al.choose(taken.always, a, b)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from attngen.analysis import algebra as al
 from attngen.analysis.sums import fold
-from attngen.ir.expr import Expr, Kind, integer
+from attngen.ir.expr import Constant, Expr, Kind, integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,13 @@ def _multiply_unbounded(box: Box, a: Interval, b: Interval) -> Interval:
     if _proved(box, a.low, 0) and _proved(box, b.low, 0):
         return Interval(_map(al.multiply, a.low, b.low), _map(al.multiply, a.high, b.high))
     return UNBOUNDED
+
+
+def _divide(_: Box, a: Interval, b: Interval) -> Interval:
+    """By a positive constant: rounding keeps order."""
+    if not isinstance(b.low, Constant) or b.low != b.high or b.low.value <= 0:
+        return UNBOUNDED
+    return Interval(*(None if end is None else fold("/", Kind.FLOAT, end, b.low) for end in (a.low, a.high)))
 
 
 def _floor_divide(box: Box, a: Interval, b: Interval) -> Interval:
@@ -149,6 +156,7 @@ RULES: dict[str, Callable[..., Interval]] = {
     "-": _subtract,
     "neg": _negate,
     "*": _multiply,
+    "/": _divide,
     "div": _floor_divide,
     "mod": _modulo,
     "min": _minimum,

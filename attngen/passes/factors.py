@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from attngen.ir.expr import Apply, Expr, Row, distinct, mentions, rewrite
+from attngen.ir.expr import Apply, Expr, Read, Row, children, distinct, mentions, with_children
 from attngen.ir.nodes import Variant
 from attngen.passes.over import over_scores
+
+STEPS = frozenset(("floor", "ceil", "<", "<=", ">", ">=", "==", "!="))
+"""Functions that jump: what they take must be what the author wrote, to the last bit."""
 
 
 def factors(variant: Variant) -> Variant:
     """Every product in a score as (factors of the head) * (what depends on the pair)."""
-    return over_scores(variant, lambda expr: rewrite(expr, gathered))
+    return over_scores(variant, gathered)
 
 
 def gathered(expr: Expr) -> Expr:
+    """The same of one expression, but for what decides a step."""
+    done: dict[Expr, Expr] = {}
+
+    def visit(part: Expr) -> Expr:
+        if isinstance(part, Read) or (isinstance(part, Apply) and part.function in STEPS):
+            return part
+        if part not in done:
+            done[part] = _gathered(with_children(part, tuple(map(visit, children(part)))))
+        return done[part]
+
+    return visit(expr)
+
+
+def _gathered(expr: Expr) -> Expr:
     """One step for a product or quotient whose operands are gathered already; u, w are the same for all pairs."""
     match expr:
         case Apply(function="*", arguments=(x, u)) if _fixed(u) and not _fixed(x):  # x * u = u * x
-            return gathered(_apply("*", expr, u, x))
+            return _gathered(_apply("*", expr, u, x))
         case Apply(function="*", arguments=(u, Apply(function="*", arguments=(w, x)))) if _fixed(u) and _fixed(w):
             return _apply("*", expr, _apply("*", expr, u, w), x)  # u * (w * x) = (u * w) * x
         case Apply(function="*", arguments=(Apply(function="*", arguments=(u, x)), y)) if _fixed(u) and not (

@@ -84,6 +84,8 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
     pointers |= {f"{name}_ptr": element for name in ("q", "k", "v", "y", "dy")} | {"fault_ptr": "i32"}
     pointers |= {"tiles_ptr": "i32", "query_tiles_ptr": "i32", "query_order_ptr": "i32", "key_order_ptr": "i32"}
     pointers |= {"starts_ptr": "i64", "query_starts_ptr": "i64", "elements_ptr": "i64"}
+    for statement, value in made.by_distance.items():
+        pointers[f"{statement.name}_by_distance_ptr"] = "i64" if value.kind is Kind.INT else "fp64"
     for product in made.products:
         pointers[f"{product.key.name}_ptr"] = element
         pointers[f"{product.query.name}_ptr"] = element if product.bridge is None else "fp32"

@@ -13,7 +13,7 @@ LOG2E = Constant(Kind.FLOAT, value=math.log2(math.e))
 
 def in_base_two(score: Expr) -> Expr:
     """A score times log2(e), the factor moved to where it costs nothing."""
-    return rewrite(rewrite(_times(score), folded), gathered)
+    return gathered(rewrite(_times(score), folded))
 
 
 def _times(expr: Expr) -> Expr:

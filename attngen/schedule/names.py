@@ -79,7 +79,7 @@ KERNEL_NAMES = frozenset(
 )
 """Names that kernels and launchers use for themselves; values never take them, and parameters are renamed."""
 MADE_NAMES = re.compile(
-    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|\w+_PADDED|\w+_place|\w+_inside|\w+_matrix|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_made|\w+_left|\w+_front|leave_\w+|pass_\w+|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|d_\w+|index_\d+|size_\w+|_\w*"
+    r"(live_|full_|hole_)?(start|stop)(_\d+)+|\w+_(at_[ij](_\d+)?|of_tile(_\d+)?)(_least|_most|_any|_all|_sums|_spans)?|\w+_(ptr|share|stride_\w+|far|head)|\w+_row|\w+_factors|\w+_panels|\w+_found|\w+_at|\w+_decays|\w+_PADDED|\w+_place|\w+_inside|\w+_matrix|carry_\w+|load_\w+|return_\w+|advance_\w+|read_\w+|\w+_kept|\w+_made|\w+_left|\w+_front|leave_\w+|pass_\w+|\w+_across|\w+_found|\w+_in|\w+_out|\w+_diagonals|marked_\w+|by_\w+|\w+_by_distance|d_\w+|index_\d+|size_\w+|_\w*"
 )
 """Names that are made: the ends of walks with several runs, what comes with a tensor, sizes, functions."""
 CPP_KEYWORDS = frozenset(

@@ -21,6 +21,7 @@ from attngen.ir import nodes
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct, variables
 from attngen.passes import simplify
 from attngen.schedule.congruences import with_remainders
+from attngen.schedule.distances import tabled
 from attngen.schedule.guards import outside
 from attngen.schedule.homes import Landing, landings
 from attngen.schedule.host import Hoisting, HostValue
@@ -98,6 +99,13 @@ class Plan:
     def checked(self) -> bool:
         """Whether a pair can be at fault."""
         return self.fault.result != FALSE
+
+    @property
+    def by_distance(self) -> dict[Statement, Expr]:
+        """Values of the score that tables can hold, and what they are of a distance."""
+        numbers = frozenset(value.name for value in self.host if not value.per_head)
+        places = [place for landing in self.landings for place in landing.place]
+        return tabled(self.score.statements, [self.score.result, *places], numbers)
 
     @property
     def counted(self) -> bool:

@@ -49,5 +49,5 @@ def slopes_of(score: Expr, products: Collection[str]) -> dict[Variable | Read, E
         return isinstance(part, Read) or (isinstance(part, Variable) and part.name in products)
 
     found = gradients(score, ONE, is_leaf)
-    simple = {part: rewrite(rewrite(slope, folded), gathered) for part, slope in found.items()}
+    simple = {part: gathered(rewrite(slope, folded)) for part, slope in found.items()}
     return {part: slope for part, slope in simple.items() if isinstance(part, (Variable, Read))}

@@ -39,8 +39,13 @@ def kernel_arguments(plan: Plan) -> list[Argument]:
         found += of_input(plan, name)
     found += host_arguments(plan, _all(plan))
     found += [(name, name) for name in own_sizes(plan, _all(plan))]
-    found += _of_list(plan)
+    found += [*_of_distances(plan), *_of_list(plan)]
     return [*found, ("fault_ptr", "fault")] if plan.checked else found
+
+
+def _of_distances(plan: Plan) -> list[Argument]:
+    """Tables of values by distance."""
+    return [(f"{each.name}_by_distance_ptr", f"{each.name}_by_distance") for each in plan.by_distance]
 
 
 def _of_list(plan: Plan) -> list[Argument]:
@@ -100,6 +105,8 @@ def used_arguments(plan: Plan, exprs: Iterable[Expr], more: Iterable[str] = (), 
     read = sorted({part.input for part in _parts(exprs) if isinstance(part, Read)})
     found: list[str] = [name for name in ("i", "b", "h", "query_anchor") if name in used]
     found += [*(("rows", "b", "h") if read else ()), *more]
+    tabled = [each for each in plan.by_distance if each.value in exprs]
+    found += [*(["rows"] if tabled else []), *(f"{each.name}_by_distance_ptr" for each in tabled)]
     local = [s.name for s in plan.head] + [s.name for tile in plan.tiles for s in tile.at(Level.QUERY)]
     tables = sorted(value.name for value in plan.host)
     found += [name for name in dict.fromkeys([*local, *tables]) if name in used]
@@ -117,7 +124,8 @@ def gradient_arguments(plan: Plan) -> list[Argument]:
     found: list[Argument] = []
     for name in sorted({part.input for part in _parts(exprs) if isinstance(part, Read)}):
         found += of_input(plan, name)
-    found += [*host_arguments(plan, exprs), *((name, name) for name in own_sizes(plan, exprs)), *_of_list(plan)]
+    found += [*host_arguments(plan, exprs), *((name, name) for name in own_sizes(plan, exprs))]
+    found += [*_of_distances(plan), *_of_list(plan)]
     if not isinstance(plan.walk, List):
         return found
     found += [("query_tiles_ptr", "prepared.by_keys[0]"), ("query_starts_ptr", "query_tile_starts")]

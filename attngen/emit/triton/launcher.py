@@ -12,7 +12,7 @@ from attngen.emit.operators import IMPORTS as OF_OPERATORS
 from attngen.emit.operators import ordered_inputs
 from attngen.emit.python import PythonPrinter
 from attngen.emit.render import functions
-from attngen.emit.triton import adjoints, rows
+from attngen.emit.triton import adjoints, distances, rows
 from attngen.emit.triton import arguments as args
 from attngen.emit.triton.launches import computed_keys, computed_queries, grown, launches, rooms
 from attngen.emit.wide import wide_test
@@ -37,7 +37,11 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
     """By the names that templates use; `options` are what calls give last."""
     filled = ["scale", "offsets", "offset", "long_positions"]
     inputs = [given.name for given in ordered_inputs(plan.variant)]
-    rest = [*(value.name for value in plan.host), *(["prepared"] if plan.listed is not None else [])]
+    rest = [
+        *(value.name for value in plan.host),
+        *(f"{each.name}_by_distance" for each in plan.by_distance),
+        *(["prepared"] if plan.listed is not None else []),
+    ]
     inside = ", ".join(dict.fromkeys([*filled, *map(kernel_name, inputs), *rest]))
     shown = {
         **landings.values(plan, options),
@@ -46,7 +50,8 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         "filled_again": laid_out([f"{inside} = _filled(*given{', seen_before=True' if made.data else ''})"], 4),
         "seen_text": "; its data are looked at once" if made.data else "",
         "host_lines": laid_out(host_lines(plan.host), 4),
-        "table_lines": laid_out(args.table_lines(plan), 4),
+        "table_lines": laid_out([*args.table_lines(plan), *distances.made(plan)], 4),
+        "distance_tables": distances.makers(plan),
         "wide": laid_out(_wide(plan, inputs), 4),
         "panel_heads": _panel_heads(plan),
         "centred": plan.centred,
@@ -69,7 +74,8 @@ def device_check(name: str) -> list[str]:
 def imports(plan: Plan, shown: Mapping[str, object]) -> tuple[str, ...]:
     """What a launcher imports; `shown` is what its template shows."""
     text = f"{shown['table_lines']} {shown['element_launches']}"
-    more = [f"from functools import cache{', lru_cache' if '_table(' in text else ''}"]
+    kept = "_table(" in text or plan.by_distance
+    more = [f"from functools import cache{', lru_cache' if kept else ''}"]
     more += ["import itertools"] if "itertools." in text else []
     return (*IMPORTS, *more, *(LIST_IMPORTS if plan.listed is not None else ()))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from attngen.emit.layout import laid_out
 from attngen.emit.triton import rows
+from attngen.emit.triton.distances import lookup
 from attngen.emit.triton.pairs import Pairs, multiplied
 from attngen.emit.triton.reads import GradientPrinter, KernelPrinter
 from attngen.ir.expr import TRUE, Expr, mentions
@@ -191,10 +192,12 @@ def score_lines(plan: Plan, shape: str, printer: type[KernelPrinter] = KernelPri
     score = printer(plan, exact=False).tight(plan.score.result, 10)
     if not any(mentions(expr, *(product.name for product in plan.products)) for expr in values):
         score = f"tl.zeros({shape}, tl.float32) + {score}"  # else the text may be narrower than the tile
-    lines = [
-        f"{statement.name} = {printer(plan, statement.exact).tight(statement.value, 0)}"
-        for statement in plan.score.at(Level.KEY, Level.PAIR)
-    ]
+    tabled = plan.by_distance
+    lines = []
+    for statement in plan.score.at(Level.KEY, Level.PAIR):
+        text = printer(plan, statement.exact).tight(statement.value, 0)
+        looked_up = statement in tabled
+        lines += lookup(statement, printer.row, text) if looked_up else [f"{statement.name} = {text}"]
     if plan.softmax:
         return [*lines, f"logit = {score}"]
     return [*lines, f"weights = tl.exp2({score})" if plan.logit else f"weights = {score}"]

@@ -351,6 +351,11 @@ __live_tiles__
 
 
 # % endif
+# % if distance_tables
+__distance_tables__
+
+
+# % endif
 # % if tensor_support
 __tensor_support__
 
