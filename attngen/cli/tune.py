@@ -26,6 +26,8 @@ NO_GPU = """there is no GPU here, as far as torch can see, and kernels are tuned
 Static = Annotated[bool, typer.Option("--static", help="Make the table of defaults anew; no GPU is needed.")]
 Interpret = Annotated[bool, typer.Option("--interpret", help="Try the command in Triton's interpreter; keeps nothing.")]
 Shapes = Annotated[list[str], typer.Option("--shape", help="B,H,N,D or B,H,Hk,N,M,D,E; may be repeated.")]
+Targets = Annotated[list[str], typer.Option("--target", help="With --static: these alone, cuda:90 for instance.")]
+Widths = Annotated[list[int], typer.Option("--width", help="With --static: these widths of heads alone, in bfloat16.")]
 Kernels = Annotated[list[str], typer.Option("--kernel", help="forward, by_queries, by_keys; all if not given.")]
 Take = Annotated[Path | None, typer.Option("--import", help="Put what a file holds into the cache, and stop.")]
 
@@ -39,6 +41,8 @@ def tune(
     kernel: Kernels = [],  # noqa: B006
     rounds: Annotated[int, typer.Option(help="How often each candidate is timed.")] = 20,
     workers: Workers = PROCESSES,
+    target: Targets = [],  # noqa: B006
+    width: Widths = [],  # noqa: B006
     interpret: Interpret = False,
     take: Take = None,
     output: Annotated[Path | None, typer.Option("-o", help="Write what was found there, too.")] = None,
@@ -62,7 +66,7 @@ def tune(
     else:
         require_compiler()
     if static:
-        _static(spec, workers)
+        _static(spec, workers, target, width)
         return
     found, tried = _tuned(spec, name, shape, dtype, kernel, rounds, workers, interpret, settings)
     text = json.dumps({"interpreted": interpret, "tuned": [asdict(each) for each in found], "tried": tried}, indent=1)
@@ -183,24 +187,29 @@ def _take(path: Path) -> None:
     print(f"{len(found)} kept")
 
 
-def _static(specs: Path, workers: int) -> None:
+def _static(specs: Path, workers: int, targets: list[str], widths: list[int]) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
     from attngen.ir.load import load_all
-    from attngen.runtime.inspect.starting import Table, fitted, fitted_recurrences, searched
+    from attngen.runtime.inspect.starting import DTYPES, Asked, Table, fitted, fitted_recurrences, searched
+    from attngen.schedule.configuration import GPUS, WIDTHS
     from attngen.schedule.defaults import PATH
 
     variants = [variant for path in sorted(specs.glob("*.attn")) for variant in load_all(path)]
     plain = next((each for each in variants if each.name == "causal"), None)
     if plain is None:
         fail(f"{specs} holds no `causal`, with which sizes are searched")
-    table = Table(json.loads(PATH.read_text(encoding="utf-8"))["skeletons"])
+    if unknown := [str(each) for each in (*targets, *widths) if each not in (*GPUS, *WIDTHS)]:
+        fail(f"there are no defaults for {unknown[0]}: choose of {', '.join(map(str, (*GPUS, *WIDTHS)))}")
+    asked = Asked(tuple(targets) or GPUS, tuple(widths) or WIDTHS, (DTYPES[2],) if widths else (*DTYPES.values(),))
+    table = Table(**json.loads(PATH.read_text(encoding="utf-8")))
+    table.forget(asked)
     with Progress(console=Console(stderr=True)) as progress:
-        found = searched(plain, partial(in_processes, workers, progress, "kernels of pairs"), table)
+        found = searched(plain, asked, partial(in_processes, workers, progress, "kernels of pairs"), table)
         _write(table, PATH)  # kernels are generated with what stands there
-        left = fitted(variants, found, partial(in_processes, workers, progress, "specs"), table)
-        left += fitted_recurrences(variants, partial(in_processes, workers, progress, "recurrences"), table)
+        left = fitted(variants, asked, found, partial(in_processes, workers, progress, "specs"), table)
+        left += fitted_recurrences(variants, asked, partial(in_processes, workers, progress, "recurrences"), table)
     _write(table, PATH)
     for each in left:
         print(f"no sizes fit: {each}")

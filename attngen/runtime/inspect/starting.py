@@ -29,8 +29,8 @@ from attngen.schedule.plan import plan
 from attngen.schedule.space import chunkings, price
 
 DTYPES = {2: "bfloat16", 4: "float32"}
-CHECKED = (*((gpu, 64) for gpu in GPUS), ("cuda:90", 128))
-"""GPUs and widths for which every spec is compiled, in bfloat16."""
+CHECKED = (64,)
+"""Widths for which every spec is compiled, in bfloat16."""
 SIZES_TRIED = 2
 """Tile sizes that fit all kernels of a list, after which a search ends."""
 MOST_TRIED = 12
@@ -42,12 +42,36 @@ Done = Callable[[Iterable[Job]], Iterator[Any]]
 """Does jobs, and gives what came of them in their order."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is made anew; the rest stays as it is."""
+
+    gpus: tuple[str, ...] = GPUS
+    widths: tuple[int, ...] = WIDTHS
+    dtypes: tuple[str, ...] = tuple(DTYPES.values())
+
+    @property
+    def of_specs(self) -> list[tuple[str, int]]:
+        """GPUs and widths for which specs are compiled one by one."""
+        return [(gpu, width) for gpu in self.gpus for width in self.widths if width in CHECKED]
+
+
 @dataclass
 class Table:
     """What becomes the file of defaults."""
 
     skeletons: dict[str, dict[str, dict[str, list[int]]]]
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def forget(self, asked: Asked) -> None:
+        """Leave out what specs have of their own where it is made anew."""
+        for own in self.specs.values():
+            for cells in (cells for of_gpus in own.values() if isinstance(of_gpus, dict) for cells in of_gpus.items()):
+                gpu, found = cells
+                for width in asked.widths if gpu in asked.gpus else ():
+                    found.pop(f"{width}, 2", None)
+                    found.pop(str(width), None)
+        self.specs = {spec: own for spec, own in self.specs.items() if any(map(_holds, own.values()))}
 
     def put(self, skeleton: str, gpu: str, cell: str, found: Iterable[int], spec: Variant | None = None) -> None:
         """A configuration, for all kernels of a skeleton or for those of a spec."""
@@ -57,33 +81,37 @@ class Table:
         own.setdefault(skeleton, {}).setdefault(gpu, {})[cell] = [*found]
 
 
-def searched(variant: Variant, done: Done, table: Table) -> dict[Cell, Rows]:
+def _holds(of_gpus: object) -> bool:
+    return isinstance(of_gpus, dict) and any(of_gpus.values())
+
+
+def searched(variant: Variant, asked: Asked, done: Done, table: Table) -> dict[Cell, Rows]:
     """The defaults of kernels of pairs, found with a plain variant; gives what fits for each cell, best first."""
-    cells = [Cell(k, gpu, dtype, width) for dtype in DTYPES.values() for width in WIDTHS for gpu in GPUS for k in TILED]
+    places = [(gpu, dtype, width) for dtype in asked.dtypes for width in asked.widths for gpu in asked.gpus]
+    cells = [Cell(kernel, *place) for place in places for kernel in TILED]
     found = dict(zip(cells, done((best, (variant, cell)) for cell in cells), strict=True))
-    for size, dtype in DTYPES.items():
-        for width in WIDTHS:
-            for gpu in GPUS:
-                of_cell = {kernel: found[Cell(kernel, gpu, dtype, width)] for kernel in TILED}
-                for kernel, rows in of_cell.items():
-                    if rows:
-                        table.put(kernel, gpu, f"{width}, {size}", rows[0].tiles)
-                for kernel, each in alike(of_cell).items():
-                    table.put(f"listed_{kernel}", gpu, f"{width}, {size}", each)
+    sizes = {dtype: size for size, dtype in DTYPES.items()}
+    for gpu, dtype, width in places:
+        of_cell = {kernel: found[Cell(kernel, gpu, dtype, width)] for kernel in TILED}
+        for kernel, rows in of_cell.items():
+            if rows:
+                table.put(kernel, gpu, f"{width}, {sizes[dtype]}", Configuration(*rows[0].tiles).short)
+        for kernel, each in alike(of_cell).items():
+            table.put(f"listed_{kernel}", gpu, f"{width}, {sizes[dtype]}", each.short)
     return found
 
 
-def fitted(variants: list[Variant], found: dict[Cell, Rows], done: Done, table: Table) -> list[str]:
+def fitted(variants: list[Variant], asked: Asked, found: dict[Cell, Rows], done: Done, table: Table) -> list[str]:
     """Sizes of their own for variants that need them; gives what doesn't fit in any."""
     pairs = [each for each in variants if isinstance(each.body, Pairwise)]
-    jobs = [(variant, gpu, width) for variant in pairs for gpu, width in CHECKED]
+    jobs = [(variant, gpu, width) for variant in pairs for gpu, width in asked.of_specs]
     left = []
     for job, own in zip(jobs, done((_own_sizes, (*job, found)) for job in jobs), strict=True):
         for kernel, tiles in own.items():
             if tiles is None:
                 left.append(f"{kernel} of {job[0].name} on {job[1]}, D = {job[2]}")
             else:
-                table.put(kernel, job[1], f"{job[2]}, 2", tiles, job[0])
+                table.put(kernel, job[1], f"{job[2]}, 2", Configuration(*tiles).short, job[0])
     return left
 
 
@@ -121,9 +149,10 @@ def _of_same_tiles(variant: Variant, cells: dict[str, Cell]) -> dict[str, Rows]:
     return {kernel: tuple(fitting) for kernel, fitting in found.items()}
 
 
-def fitted_recurrences(variants: list[Variant], done: Done, table: Table) -> list[str]:
+def fitted_recurrences(variants: list[Variant], asked: Asked, done: Done, table: Table) -> list[str]:
     """The same for recurrences, those that kernels of pairs are as well included; all their kernels are cut alike."""
-    jobs = [(variant, gpu, width) for variant in variants for gpu, width in CHECKED if _recurrence(variant) is not None]
+    recurrences = [each for each in variants if _recurrence(each) is not None]
+    jobs = [(variant, gpu, width) for variant in recurrences for gpu, width in asked.of_specs]
     left = []
     for (variant, gpu, width), own in zip(jobs, done((_own_chunks, job) for job in jobs), strict=True):
         recurrence = _recurrence(variant)
