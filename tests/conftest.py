@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -23,6 +24,8 @@ settings.register_profile("rebuilt", max_examples=20, derandomize=True, **COMMON
 settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)
+if PROFILE not in ("deep", "rebuilt"):
+    os.environ.setdefault("CXX", str(Path(__file__).with_name("quick_compiler")))
 
 
 def pytest_runtest_setup() -> None:

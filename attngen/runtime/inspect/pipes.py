@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 
 
@@ -50,6 +51,29 @@ def pipe_of(opcode: str) -> Pipe:
     """Where an instruction goes. What is the same for a whole warp, and branches, count as `OTHER`."""
     name = opcode.split(".")[0]
     return next((pipe for pipe, pattern in PIPES if pattern.fullmatch(name)), Pipe.OTHER)
+
+
+TRAITS = {
+    "base_two": r"MUFU\.EX2|v_exp_f32",
+    "other_functions": r"MUFU\.(?!EX2)|v_(log|rcp|rsq|sqrt|sin|cos)_f(32|64)",
+    "quotients": r"I2F|F2I|IABS|v_cvt_f32_u32|v_rcp_iflag",
+    "doubles": r"D(FMA|MUL|ADD|SETP)|v_\w+_f64",
+    "spilled": r"LDL|STL|scratch_",
+    "wide_copies": r"(LDGSTS|LDG)\S*\.128|UTMALDG|(global|buffer)_load_dwordx4",
+    "narrow_copies": r"(LDGSTS|LDG)(?!\S*\.128)|(global|buffer)_load_(?!dwordx4)",
+    "by_warps": r"HMMA",
+}
+"""What inner loops are inspected for, by the beginning of instructions.
+
+Exponentials of base two and other functions, what a division by an unknown int begins with, numbers of 64 bits, spilled
+registers, reads of 16 bytes and of fewer, and products of single warps.
+"""
+
+
+def traits(opcodes: Iterable[str]) -> dict[str, int]:
+    """How many instructions show each of `TRAITS`."""
+    names = list(opcodes)
+    return {trait: sum(re.match(pattern, name) is not None for name in names) for trait, pattern in TRAITS.items()}
 
 
 SHAPES = (

@@ -66,6 +66,7 @@ def _of_loop(inner: Work) -> dict[str, Any]:
     return {
         "matrix": inner.matrix,
         "instructions": dict(inner.counts),
+        "traits": {name: count for name, count in inner.traits.items() if count},
         "products": inner.products,
         "busy": {pipe: round(cycles) for pipe, cycles in inner.busy.items()},
         "cycles": round(inner.cycles),

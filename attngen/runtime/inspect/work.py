@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from attngen.runtime.inspect.chips import Chip
 from attngen.runtime.inspect.loops import Instruction, Loop
-from attngen.runtime.inspect.pipes import MATRIX, TCGEN05, Pipe, described, pipe_of, products_of
+from attngen.runtime.inspect.pipes import MATRIX, TCGEN05, Pipe, described, pipe_of, products_of, traits
 
 SCHEDULERS = 4
 """Parts of a processor that issue one instruction of a warp each cycle."""
@@ -19,13 +19,14 @@ CONSTANT = re.compile(r"(UR\d+), (0x[0-9a-f]+)")
 class Work:
     """One round of a loop, of one program.
 
-    `counts`: instructions of a warp for each pipe. `matrix`: the kind of products, and `products` their floating-point
+    `counts`: instructions of a warp for each pipe, and `traits` those it is inspected for. `matrix`: the kind of products, and `products` their floating-point
     operations. `busy`: cycles for which each pipe, the issue of instructions and the second-level cache are taken.
     `cycles`: what a round takes where so many programs are resident: as long as its busiest part, and what other parts
     could not do beside.
     """
 
     counts: Mapping[str, int]
+    traits: Mapping[str, int]
     matrix: str
     products: float
     busy: Mapping[str, float]
@@ -59,7 +60,8 @@ def work(loop: Loop, chip: Chip, warps: int, resident: int, code: str = "", move
     # Warps of a scheduler take turns: the more there are, the less of one part waits for the other.
     turns = resident * warps / SCHEDULERS
     cycles = most + min(rest, busy["matrix"]) / turns if resident else 0.0
-    return Work(counts, kinds[0].opcode if kinds else "", sum(count for _, count in made), busy, cycles)
+    marked = traits(each.opcode for each in loop.body)
+    return Work(counts, marked, kinds[0].opcode if kinds else "", sum(count for _, count in made), busy, cycles)
 
 
 def _by_descriptor(product: Instruction, code: str) -> float:
