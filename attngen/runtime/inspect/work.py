@@ -19,10 +19,10 @@ CONSTANT = re.compile(r"(UR\d+), (0x[0-9a-f]+)")
 class Work:
     """One round of a loop, of one program.
 
-    `counts`: instructions of a warp for each pipe, and `traits` those it is inspected for. `matrix`: the kind of products, and `products` their floating-point
-    operations. `busy`: cycles for which each pipe, the issue of instructions and the second-level cache are taken.
-    `cycles`: what a round takes where so many programs are resident: as long as its busiest part, and what other parts
-    could not do beside.
+    `counts`: instructions of a warp for each pipe, and `traits` those it is inspected for. `matrix`: the kind of
+    products, and `products` their floating-point operations. `busy`: cycles for which each pipe, the issue of
+    instructions and the second-level cache are taken. `cycles`: what a round takes where so many programs are resident:
+    as long as its busiest part, and what other parts could not do beside.
     """
 
     counts: Mapping[str, int]
