@@ -140,11 +140,12 @@ def _compiled(kernel: Any, given: Types, target: str, chosen: Mapping[str, int])
 CHUNKS = "chunks_"
 RECURRENT = ("give", "carry", "leave", "follow", "carry_back", "follow_back", "return")
 """The kernels of a recurrence."""
-KERNELS = ("_make_", "_centre", "_by_", "_pairs_", "_return_")
+KERNELS = ("_make_", "_merge", "_centre", "_by_", "_pairs_", "_return_")
 """How the names of kernels begin."""
 SMALL = {"QUERY_TILE": 32, "KEY_TILE": 32, "num_warps": 4, "num_stages": 3}
 OF_ROWS = {"QUERY_TILE": ROWS, "KEY_TILE": ROWS, "num_warps": 8, "num_stages": 3}
-"""Those of kernels of diagonals, and of rows."""
+MERGED = {"QUERY_TILE": 1, "KEY_TILE": 16, "PARTS": 16, "num_warps": 4, "num_stages": 3}
+"""Those of kernels of diagonals, of rows, and of the one that merges parts."""
 
 
 def _kernels(module: ModuleType) -> list[tuple[str, str]]:
@@ -182,6 +183,8 @@ def _options(module: ModuleType, label: str, width: int, dtype: str, target: str
         tile = min(values[label not in RECURRENT[:4]], padded_size(width))
         return {"CHUNK": chunk, "VALUE_TILE": tile, "num_warps": warps, "num_stages": 3}
     kernel = "by_queries" if label.startswith("pairs_") else label
+    if kernel == "merge":
+        return MERGED
     if kernel not in TILED:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
     cell = (min((each for each in WIDTHS if each >= width), default=WIDTHS[-1]), SIZES[dtype])

@@ -89,7 +89,7 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
     for product in made.products:
         pointers[f"{product.key.name}_ptr"] = element
         pointers[f"{product.query.name}_ptr"] = element if product.bridge is None else "fp32"
-    constants = {**_constants(variant, width), "UPCAST": False, "WIDE": False, "RISING": True}
+    constants = {**_constants(variant, width), "UPCAST": False, "WIDE": False, "RISING": True, "PARTS": 1}
     if made.suspected != TRUE:  # then calls look for faults only if their ends leave any possible
         constants["fault_ptr"] = None
     return Types(constants, pointers, ints)
@@ -98,6 +98,6 @@ def _pairwise(variant: Variant, element: str, width: int) -> Types:
 def is_int(name: str) -> bool:
     """Strides, shares, sizes and positions; what is left are the host's floats."""
     whole = ("offset", "B", "H", "N", "M", "heads", "panel_heads", "head_step", "first_b", "first_h")
-    if name in (*whole, "first_row", "tiles", "pieces", "of_piece"):
+    if name in (*whole, "first_row", "rows", "tiles", "pieces", "of_piece"):
         return True
     return "_stride_" in name or name.endswith("_share") or name.startswith("size_")

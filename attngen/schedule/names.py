@@ -69,6 +69,7 @@ KERNEL_NAMES = frozenset(
     "d_across d_state values_across slopes joined from_state read earlier multiply_blocks add_product sum_columns "
     "add_scaled solve_back join return_to_rows return_to_keys return_to_decays return_by_channel return_from_end "
     "decay_keys_by_channel max min carried position steps first chunk chunks number program value_tile value_tiles "
+    "part parts PARTS programs parts_y parts_lse pairs seen shares "
     "KEY_AXIS VALUE_TILE PRECISION EXACT to_row to_key to_value to_decay None True False BEFORE COUNT "
     "token key reading t name shape fits state_shapes "
     # what launching a Triton kernel takes by name

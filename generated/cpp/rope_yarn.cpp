@@ -767,9 +767,9 @@ struct Given {
   int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
+  int64_t high;
   int64_t low;
   double constant;
-  int64_t high;
   double base_;
   double count_D;
   double s_;
@@ -800,9 +800,9 @@ void take(Given& call, Packed& packed) {
   for (int64_t* field :
        {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
+  call.high = *integers++;
   call.low = *integers++;
   call.constant = *reals++;
-  call.high = *integers++;
   call.base_ = *reals++;
   call.count_D = *reals++;
   call.s_ = *reals++;
@@ -814,9 +814,9 @@ void take(Given& call, Packed& packed) {
 // The rows `first` to `last` of a head of keys, as products with queries take them.
 void make_k_turned(const Given& call, int64_t b, int64_t h, int64_t first, int64_t last, float* k_turned) {
   [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;
@@ -908,9 +908,9 @@ struct Workspace {  // of one thread
 // A row that sees no key gives 0, and -inf as its log-sum-exp.
 void finish(
     const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;
@@ -953,9 +953,9 @@ struct QueryTile {
   const int64_t tile;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;

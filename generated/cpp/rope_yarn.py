@@ -247,6 +247,7 @@ def _packed(
     _require(
         all(D // 2 != 0 for c in range(D)), "rope_yarn: `D div 2` is 0, and an int is divided by it (rope_yarn.attn:10)"
     )
+    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
     low = max(math.floor(D * math.log(trained / 201.06192982974676) / (2.0 * math.log(base))), 0)
     constant = float(
         max(
@@ -255,7 +256,6 @@ def _packed(
             0.001,
         ),
     )
-    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
     base_ = base
     count_D = float(D)
     s_ = s
@@ -271,8 +271,8 @@ def _packed(
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
         *(0 if isinstance(offset, Tensor) else offset, B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
-        low,
         high,
+        low,
     ]
     reals: list[float] = [
         constant,

@@ -720,9 +720,9 @@ struct Given {
   int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
+  int64_t high;
   int64_t low;
   double constant;
-  int64_t high;
   double base_;
   double count_D;
   double s_;
@@ -753,9 +753,9 @@ void take(Given& call, Packed& packed) {
   for (int64_t* field :
        {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
+  call.high = *integers++;
   call.low = *integers++;
   call.constant = *reals++;
-  call.high = *integers++;
   call.base_ = *reals++;
   call.count_D = *reals++;
   call.s_ = *reals++;
@@ -767,9 +767,9 @@ void take(Given& call, Packed& packed) {
 // The rows `first` to `last` of a head of keys, as products with queries take them.
 void make_k_turned(const Given& call, int64_t b, int64_t h, int64_t first, int64_t last, float* k_turned) {
   [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;
@@ -895,9 +895,9 @@ struct QueryTile {
   const int64_t tile;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;
@@ -1227,9 +1227,9 @@ bool differentiate_tile(const Call& call, Index b, Index h, int64_t tile, Worksp
 void return_k_turned(
     const Call& call, int64_t b, int64_t h, int64_t first, int64_t last, const float* d_k_turned, float* dk) {
   [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const int64_t low = call.low;
   [[maybe_unused]] const double constant = call.constant;
-  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
   [[maybe_unused]] const double s_ = call.s_;

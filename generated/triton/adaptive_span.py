@@ -176,8 +176,10 @@ def _forward_kernel(
     WIDE: tl.constexpr,
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    PARTS: tl.constexpr,
 ):
-    """One query tile of one head: a walk over the key tiles that can be live."""
+    """One query tile of one head: a walk over the key tiles that can be live, or one of PARTS that share it."""
+    part = tl.program_id(1) if PARTS > 1 else 0
     tiles = tl.cdiv(N, QUERY_TILE)
     program = tl.program_id(0)
     b = program // tiles // H
@@ -226,7 +228,7 @@ def _forward_kernel(
     top = tl.full([QUERY_TILE], float("-inf"), tl.float32)
     total = tl.zeros([QUERY_TILE], tl.float32)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
-    for step in range(0, stop - start - (full_stop - full_start)):
+    for step in range(part, stop - start - (full_stop - full_start), PARTS):
         key_tile = start + step
         key_tile += tl.where(key_tile >= full_start, full_stop - full_start, 0)
         acc, top, total = _visit(
@@ -257,7 +259,7 @@ def _forward_kernel(
             WIDE,
             False,
         )
-    for key_tile in range(full_start, full_stop):
+    for key_tile in range(full_start + part, full_stop, PARTS):
         acc, top, total = _visit(
             acc,
             top,
@@ -291,7 +293,7 @@ def _forward_kernel(
     y = acc / tl.where(total == 0.0, 1.0, total)[:, None]
     lse = (top + tl.log2(total)) * 0.6931471805599453
     e = tl.arange(0, E_PADDED)[None, :]
-    row = (b_far * H + h) * N + rows
+    row = ((part * B + b_far) * H + h) * N + rows
     tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
     tl.store(lse_ptr + row, lse, mask=rows < N)
     if stats_ptr is not None:
@@ -302,6 +304,37 @@ def _forward_kernel(
             tl.where(total == 0.0, 0.0, 1.0 / tl.where(total == 0.0, 1.0, total)),
             mask=rows < N,
         )
+
+
+@triton.jit
+def _merge(
+    parts_y_ptr,
+    parts_lse_ptr,
+    y_ptr,
+    lse_ptr,
+    stats_ptr,
+    rows,
+    E: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    PARTS: tl.constexpr,
+):
+    """One row of y and its log-sum-exp from those of PARTS programs, which have seen some of its keys each."""
+    row = tl.cast(tl.program_id(0), tl.int64)
+    parts = tl.cast(tl.arange(0, PARTS), tl.int64) * rows + row
+    e = tl.arange(0, E_PADDED)
+    lse = tl.load(parts_lse_ptr + parts)
+    top = tl.max(lse, 0)
+    weights = tl.exp2((lse - tl.where(top == float("-inf"), 0.0, top)) * 1.4426950408889634)
+    total = tl.sum(weights, 0)
+    shares = weights / tl.where(total == 0.0, 1.0, total)
+    seen = tl.load(parts_y_ptr + parts[:, None] * E + e[None, :], mask=(e < E)[None, :], other=0.0)
+    y = tl.sum(seen * shares[:, None], 0)
+    tl.store(y_ptr + row * E + e, y.to(y_ptr.dtype.element_ty), mask=e < E)
+    lse = top + tl.log2(total) * 0.6931471805599453
+    tl.store(lse_ptr + row, lse)
+    if stats_ptr is not None:
+        tl.store(stats_ptr + 2 * row, tl.where(total == 0.0, 0.0, lse * 1.4426950408889634))
+        tl.store(stats_ptr + 2 * row + 1, tl.where(total == 0.0, 0.0, 1.0))
 
 
 @triton.jit
@@ -1194,15 +1227,21 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     lse = torch.empty((B, H, N), dtype=torch.float32, device=q.device)
     stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     options = _chosen("forward", q, E, max(N, M))
+    programs = triton.cdiv(N, options["QUERY_TILE"]) * B * H
+    parts = _parts(programs, triton.cdiv(M, options["KEY_TILE"]), q.device)
+    parts_y, parts_lse = y, lse
+    if parts > 1:  # few queries: programs share the keys of each, and what they have seen is merged
+        parts_y = torch.empty((parts, *y.shape), dtype=torch.float32, device=q.device)
+        parts_lse = torch.empty((parts, *lse.shape), dtype=torch.float32, device=q.device)
     with _on(q.device):
         if B * H * N > 0:
-            _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
+            _forward_kernel[(programs, parts)](
                 q,
                 k,
                 v,
-                y,
-                lse,
-                stats if trained else None,
+                parts_y,
+                parts_lse,
+                stats if trained and parts == 1 else None,
                 offsets,
                 *q.stride(),
                 *k.stride(),
@@ -1227,9 +1266,23 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 E_PADDED=max(16, triton.next_power_of_2(E)),
                 UPCAST=q.dtype == torch.bfloat16 and not q.is_cuda,
                 WIDE=long_positions,
+                PARTS=parts,
                 enable_fp_fusion=True,
                 **options,
             )
+            if parts > 1:
+                _merge[(B * H * N,)](
+                    parts_y,
+                    parts_lse,
+                    y,
+                    lse,
+                    stats if trained else None,
+                    B * H * N,
+                    E=E,
+                    E_PADDED=max(16, triton.next_power_of_2(E)),
+                    PARTS=parts,
+                    enable_fp_fusion=True,
+                )
     return y, lse, stats
 
 
@@ -1645,6 +1698,18 @@ def _gpu(device: torch.device) -> int:
         return 3
     # GPUs of other makes than those of data centres have the shared memory of neither: theirs fits what an A100 gets.
     return {9: 1, 10: 2}.get(torch.cuda.get_device_capability(device)[0], 0)
+
+
+@cache
+def _processors(device: torch.device) -> int:
+    """How many programs run at once, at least; where kernels are interpreted, as if few."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 4
+
+
+def _parts(programs: int, key_tiles: int, device: torch.device) -> int:
+    """How many programs share the keys of a query tile, so that all processors have work: a power of two up to 32."""
+    wanted = min(32, 2 * _processors(device) // max(programs, 1), key_tiles // 2)
+    return 1 << max(wanted, 1).bit_length() - 1
 
 
 @lru_cache(maxsize=1000)

@@ -1185,6 +1185,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     lse = torch.empty(0, dtype=torch.float32, device=q.device)
     stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     options = _chosen("forward", q, E, max(N, M))
+    programs = triton.cdiv(N, options["QUERY_TILE"]) * B * H
     with _on(q.device):
         if B * H * N > 0:
             k_turned = torch.empty((B, k.shape[1], M, D), dtype=k.dtype, device=q.device)
@@ -1202,7 +1203,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     num_warps=8,
                     enable_fp_fusion=True,
                 )
-            _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
+            _forward_kernel[(programs, 1)](
                 q,
                 k,
                 v,

@@ -1004,9 +1004,10 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     lse = torch.empty(0, dtype=torch.float32, device=q.device)
     stats = torch.empty((B, H, N, 2) if trained else 0, dtype=torch.float32, device=q.device)
     options = _chosen("forward", q, E, max(N, M))
+    programs = triton.cdiv(N, options["QUERY_TILE"]) * B * H
     with _on(q.device):
         if B * H * N > 0:
-            _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
+            _forward_kernel[(programs, 1)](
                 q,
                 k,
                 v,

@@ -53,6 +53,18 @@ def _gpu(device: torch.device) -> int:
     return {9: 1, 10: 2}.get(torch.cuda.get_device_capability(device)[0], 0)
 
 
+@cache
+def _processors(device: torch.device) -> int:
+    """How many programs run at once, at least; where kernels are interpreted, as if few."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 4
+
+
+def _parts(programs: int, key_tiles: int, device: torch.device) -> int:
+    """How many programs share the keys of a query tile, so that all processors have work: a power of two up to 32."""
+    wanted = min(32, 2 * _processors(device) // max(programs, 1), key_tiles // 2)
+    return 1 << max(wanted, 1).bit_length() - 1
+
+
 @lru_cache(maxsize=1000)
 def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Numbers of the host as a tensor; it is kept, for copying it to a GPU waits for the device."""

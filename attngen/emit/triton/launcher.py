@@ -62,6 +62,7 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
     }
     text = "\n".join(line for lines in shown.values() if isinstance(lines, list) for line in map(str, lines))
     called = ["_on", "_far", "_power_of_two", "_Sizes", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
+    called += ["_parts"] if plan.softmax else []
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
 

@@ -144,6 +144,7 @@ def _normalization(plan: Plan) -> dict[str, object]:
     stats = [f"tl.store(stats_ptr + 2 * row{end}, {x}, mask=rows < N)" for end, x in (("", base), (" + 1", share))]
     return {
         "softmax": plan.softmax,
+        "parts": "parts" if plan.softmax else "1",
         "summed": "total" in carried,
         "counted": "seen" in carried,
         "carried": carried,
@@ -168,8 +169,9 @@ def _initial(name: str, sink: str | None) -> list[str]:
         return [
             "# The sink is a key without a value.",
             *laid_out([f"top = tl.zeros([QUERY_TILE], tl.float32) + {sink}"], 4),
+            'top = tl.where(part == 0, top, float("-inf"))',
         ]
-    return ["total = tl.full([QUERY_TILE], 1.0, tl.float32)"]
+    return ["total = tl.zeros([QUERY_TILE], tl.float32) + tl.where(part == 0, 1.0, 0.0)"]
 
 
 def _loops(plan: Plan, shown: dict[str, object], visit: list[str]) -> Loops:
@@ -180,7 +182,8 @@ def _loops(plan: Plan, shown: dict[str, object], visit: list[str]) -> Loops:
     given += ["v_head", "v_stride_n", "v_stride_e", *visit, "N", "M", "D", "E", "D_PADDED", "E_PADDED"]
     given += ["KEY_TILE", "UPCAST", "WIDE", *(["RISING"] if shown["rising"] else [])]
     call = f"{', '.join(carried)} = _visit({', '.join(given)}, {{}})"
-    return Loops(plan.walk, call.format, tuple(_line(plan, statement) for statement in plan.per_period))
+    per_period = tuple(_line(plan, statement) for statement in plan.per_period)
+    return Loops(plan.walk, call.format, per_period, parts=plan.softmax)
 
 
 def _strings(values: object) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attngen.analysis.lists import List
 from attngen.analysis.walk import PartialRun, Periodic, Range
@@ -17,7 +17,7 @@ class Loops:
     """What a loop does: `visit(full)` is the statement for one tile, `tile` the name of the one that is visited.
 
     A list of tiles lies at `listed`; a walk along periods computes `per_period` in each. The code stands `indent`
-    columns deep.
+    columns deep. With `parts`, several programs share the walk: each visits every PARTS-th tile or period.
     """
 
     walk: Range | Periodic | List
@@ -26,6 +26,7 @@ class Loops:
     tile: str = "key_tile"
     listed: str = "tiles_ptr"
     indent: int = 4
+    parts: bool = False
 
     def lines(self) -> list[str]:
         """Partial tiles first, then full ones, by whether the mask is needed."""
@@ -36,27 +37,33 @@ class Loops:
                 return self._of_periods(self.walk)
         lines = [line for run in self.walk.partial for line in self._partial(run, 0)]
         for run in self.walk.full:
-            lines += self._loop(f"for {self.tile} in range({run.start}, {run.stop}):", [], True, 0)
+            lines += self._loop(f"for {self.tile} in {self._range(run.start, run.stop)}:", [], True, 0)
         return lines
+
+    def _range(self, start: str, stop: str) -> str:
+        """What a program visits of a run."""
+        if not self.parts:
+            return f"range({start}, {stop})"
+        return f"range({'part' if start == '0' else f'{start} + part'}, {stop}, PARTS)"
 
     def _of_list(self) -> list[str]:
         partial = [f"{self.tile} = tl.load({self.listed} + start + step)"]
         full = [f"{self.tile} = tl.load({self.listed} + step)"]
         return [
-            *self._loop("for step in range(0, full_start - start):", partial, False, 0),
-            *self._loop("for step in range(full_start, full_stop):", full, True, 0),
+            *self._loop(f"for step in {self._range('0', 'full_start - start')}:", partial, False, 0),
+            *self._loop(f"for step in {self._range('full_start', 'full_stop')}:", full, True, 0),
         ]
 
     def _of_periods(self, walk: Periodic) -> list[str]:
         full = f"for {self.tile} in range({walk.full.start}, {walk.full.stop}):"
         inside = [
             *(STEP + line for line in laid_out(self.per_period, self.indent + len(STEP))),
-            *self._partial(walk.partial, 1),
+            *replace(self, parts=False)._partial(walk.partial, 1),
             *self._loop(full, [], True, 1),
         ]
         return [
             "# The mask repeats: in each period a run of tiles, without those that the period before has visited.",
-            f"for period in range({walk.periods.start}, {walk.periods.stop}):",
+            f"for period in {self._range(walk.periods.start, walk.periods.stop)}:",
             *inside,
         ]
 
@@ -69,7 +76,7 @@ class Loops:
         before: list[str] = []
         if len(count) >= 80:
             before, count = laid_out([f"steps = {count}"], self.indent + depth * len(STEP)), "steps"
-        loop = self._loop(f"for step in range(0, {count}):", steps, False, depth)
+        loop = self._loop(f"for step in {self._range('0', count)}:", steps, False, depth)
         return [*(depth * STEP + line for line in before), *loop]
 
     def _loop(self, head: str, steps: list[str], full: bool, depth: int) -> list[str]:

@@ -154,8 +154,16 @@ def _forward_kernel(
     # % endif
     QUERY_TILE: tl.constexpr,
     KEY_TILE: tl.constexpr,
+    # % if softmax
+    PARTS: tl.constexpr,
+    # % endif
 ):
+    # % if softmax
+    """One query tile of one head: a walk over the key tiles that can be live, or one of PARTS that share it."""
+    part = tl.program_id(1) if PARTS > 1 else 0
+    # % else
     """One query tile of one head: a walk over the key tiles that can be live."""
+    # % endif
     tiles = tl.cdiv(N, QUERY_TILE)
     program = tl.program_id(0)
     b = program // tiles // H
@@ -230,7 +238,11 @@ def _forward_kernel(
     y = __result__
     # % endif
     e = tl.arange(0, E_PADDED)[None, :]
+    # % if softmax
+    row = ((part * B + b_far) * H + h) * N + rows
+    # % else
     row = (b_far * H + h) * N + rows
+    # % endif
     tl.store(y_ptr + row[:, None] * E + e, y.to(y_ptr.dtype.element_ty), mask=(rows < N)[:, None] & (e < E))
     # % if softmax
     tl.store(lse_ptr + row, lse, mask=rows < N)
@@ -240,3 +252,38 @@ def _forward_kernel(
         # % for line in stats_lines
         __line__
         # % endfor
+
+
+# % if softmax
+@triton.jit
+def _merge(
+    parts_y_ptr,
+    parts_lse_ptr,
+    y_ptr,
+    lse_ptr,
+    stats_ptr,
+    rows,
+    E: tl.constexpr,
+    E_PADDED: tl.constexpr,
+    PARTS: tl.constexpr,
+):
+    """One row of y and its log-sum-exp from those of PARTS programs, which have seen some of its keys each."""
+    row = tl.cast(tl.program_id(0), tl.int64)
+    parts = tl.cast(tl.arange(0, PARTS), tl.int64) * rows + row
+    e = tl.arange(0, E_PADDED)
+    lse = tl.load(parts_lse_ptr + parts)
+    top = tl.max(lse, 0)
+    weights = tl.exp2((lse - tl.where(top == float("-inf"), 0.0, top)) * 1.4426950408889634)
+    total = tl.sum(weights, 0)
+    shares = weights / tl.where(total == 0.0, 1.0, total)
+    seen = tl.load(parts_y_ptr + parts[:, None] * E + e[None, :], mask=(e < E)[None, :], other=0.0)
+    y = tl.sum(seen * shares[:, None], 0)
+    tl.store(y_ptr + row * E + e, y.to(y_ptr.dtype.element_ty), mask=e < E)
+    lse = top + tl.log2(total) * 0.6931471805599453
+    tl.store(lse_ptr + row, lse)
+    if stats_ptr is not None:
+        tl.store(stats_ptr + 2 * row, tl.where(total == 0.0, 0.0, lse * 1.4426950408889634))
+        tl.store(stats_ptr + 2 * row + 1, tl.where(total == 0.0, 0.0, 1.0))
+
+
+# % endif

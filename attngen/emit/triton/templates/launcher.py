@@ -144,20 +144,31 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     # % endif
     # % endif
     options = __chosen_forward__
+    programs = triton.cdiv(N, options["QUERY_TILE"]) * B * H
+    # % if softmax
+    parts = _parts(programs, triton.cdiv(M, options["KEY_TILE"]), q.device)
+    parts_y, parts_lse = y, lse
+    if parts > 1:  # few queries: programs share the keys of each, and what they have seen is merged
+        parts_y = torch.empty((parts, *y.shape), dtype=torch.float32, device=q.device)
+        parts_lse = torch.empty((parts, *lse.shape), dtype=torch.float32, device=q.device)
+    # % endif
     with _on(q.device):
         if B * H * N > 0:
             # % for line in row_launches
             __line__
             # % endfor
-            _forward_kernel[(triton.cdiv(N, options["QUERY_TILE"]) * B * H,)](
+            _forward_kernel[(programs, __parts__)](
                 q,
                 k,
                 v,
-                y,
                 # % if softmax
-                lse,
-                # % endif
+                parts_y,
+                parts_lse,
+                stats if trained and parts == 1 else None,
+                # % else
+                y,
                 stats if trained else None,
+                # % endif
                 offsets,
                 *q.stride(),
                 *k.stride(),
@@ -188,9 +199,27 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 # % if rising
                 RISING=__factor__ > 0,
                 # % endif
+                # % if softmax
+                PARTS=parts,
+                # % endif
                 enable_fp_fusion=True,
                 **options,
             )
+            # % if softmax
+            if parts > 1:
+                _merge[(B * H * N,)](
+                    parts_y,
+                    parts_lse,
+                    y,
+                    lse,
+                    stats if trained else None,
+                    B * H * N,
+                    E=E,
+                    E_PADDED=max(16, triton.next_power_of_2(E)),
+                    PARTS=parts,
+                    enable_fp_fusion=True,
+                )
+            # % endif
     # % if fault
     _no_fault("__variant__", fault, "__fault__", debug)
     # % endif
