@@ -6,7 +6,7 @@ matrix-valued state has both. Spans take no part in equality: two equal expressi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, KeysView
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
@@ -212,16 +212,16 @@ def walk(expr: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
-def distinct(expr: Expr) -> set[Expr]:
-    """The different expressions in an expression: shared parts are met once."""
-    found: set[Expr] = set()
+def distinct(expr: Expr) -> KeysView[Expr]:
+    """The different expressions in an expression, in an order that is always the same: shared parts are met once."""
+    found: dict[Expr, None] = {}
     waiting = [expr]
     while waiting:
         node = waiting.pop()
         if node not in found:
-            found.add(node)
+            found[node] = None
             waiting.extend(children(node))
-    return found
+    return found.keys()
 
 
 def rewrite(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:

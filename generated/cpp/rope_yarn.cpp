@@ -767,12 +767,12 @@ struct Given {
   int64_t offset;
   int64_t B, H, N, M, D, E, threads;
   int64_t panel_heads;  // how many heads in a row read the same keys and values
-  int64_t high;
-  int64_t low;
-  double constant;
   double base_;
   double count_D;
+  int64_t low;
+  double constant;
   double s_;
+  int64_t high;
   float constant_2;
   float constant_3;
 };
@@ -800,12 +800,12 @@ void take(Given& call, Packed& packed) {
   for (int64_t* field :
        {&call.offset, &call.B, &call.H, &call.N, &call.M, &call.D, &call.E, &call.threads, &call.panel_heads})
     *field = *integers++;
-  call.high = *integers++;
-  call.low = *integers++;
-  call.constant = *reals++;
   call.base_ = *reals++;
   call.count_D = *reals++;
+  call.low = *integers++;
+  call.constant = *reals++;
   call.s_ = *reals++;
+  call.high = *integers++;
   call.constant_2 = static_cast<float>(*reals++);
   call.constant_3 = static_cast<float>(*reals++);
   static_cast<void>(reals);
@@ -814,12 +814,12 @@ void take(Given& call, Packed& packed) {
 // The rows `first` to `last` of a head of keys, as products with queries take them.
 void make_k_turned(const Given& call, int64_t b, int64_t h, int64_t first, int64_t last, float* k_turned) {
   [[maybe_unused]] const int64_t B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
-  [[maybe_unused]] const int64_t high = call.high;
-  [[maybe_unused]] const int64_t low = call.low;
-  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
+  [[maybe_unused]] const int64_t low = call.low;
+  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double s_ = call.s_;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const float constant_2 = call.constant_2;
   [[maybe_unused]] const float constant_3 = call.constant_3;
   const Element* k = call.k.data + b * call.k.batch + h * call.k.head;
@@ -908,12 +908,12 @@ struct Workspace {  // of one thread
 // A row that sees no key gives 0, and -inf as its log-sum-exp.
 void finish(
     const Call& call, [[maybe_unused]] int64_t h, int64_t row, [[maybe_unused]] const Sums& sums, const float* acc) {
-  [[maybe_unused]] const int64_t high = call.high;
-  [[maybe_unused]] const int64_t low = call.low;
-  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
+  [[maybe_unused]] const int64_t low = call.low;
+  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double s_ = call.s_;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const float constant_2 = call.constant_2;
   [[maybe_unused]] const float constant_3 = call.constant_3;
   const float share = sums.total == 0 ? 0 : 1 / sums.total;
@@ -953,12 +953,12 @@ struct QueryTile {
   const int64_t tile;
 
   [[maybe_unused]] const Index B = call.B, H = call.H, N = call.N, M = call.M, D = call.D, E = call.E;
-  [[maybe_unused]] const int64_t high = call.high;
-  [[maybe_unused]] const int64_t low = call.low;
-  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double base_ = call.base_;
   [[maybe_unused]] const double count_D = call.count_D;
+  [[maybe_unused]] const int64_t low = call.low;
+  [[maybe_unused]] const double constant = call.constant;
   [[maybe_unused]] const double s_ = call.s_;
+  [[maybe_unused]] const int64_t high = call.high;
   [[maybe_unused]] const float constant_2 = call.constant_2;
   [[maybe_unused]] const float constant_3 = call.constant_3;
   const int64_t first_row = tile * QUERY_TILE;

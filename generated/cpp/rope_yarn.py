@@ -247,7 +247,8 @@ def _packed(
     _require(
         all(D // 2 != 0 for c in range(D)), "rope_yarn: `D div 2` is 0, and an int is divided by it (rope_yarn.attn:10)"
     )
-    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
+    base_ = base
+    count_D = float(D)
     low = max(math.floor(D * math.log(trained / 201.06192982974676) / (2.0 * math.log(base))), 0)
     constant = float(
         max(
@@ -256,9 +257,8 @@ def _packed(
             0.001,
         ),
     )
-    base_ = base
-    count_D = float(D)
     s_ = s
+    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
     constant_2 = 1.4426950408889634 * scale * (0.1 * math.log(s) + 1.0) * (0.1 * math.log(s) + 1.0)
     constant_3 = scale * (0.1 * math.log(s) + 1.0) * (0.1 * math.log(s) + 1.0)
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
@@ -271,13 +271,13 @@ def _packed(
         *(*k.stride(), H // k.shape[1]),
         *(*v.stride(), H // v.shape[1]),
         *(0 if isinstance(offset, Tensor) else offset, B, H, N, M, D, E, torch.get_num_threads(), panel_heads),
-        high,
         low,
+        high,
     ]
     reals: list[float] = [
-        constant,
         base_,
         count_D,
+        constant,
         s_,
         constant_2,
         constant_3,

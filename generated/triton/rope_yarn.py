@@ -126,10 +126,10 @@ def _make_k_turned(
     k_stride_n,
     k_stride_d,
     k_share,
-    low,
-    constant_ptr,
     base__ptr,
     count_D_ptr,
+    low,
+    constant_ptr,
     s__ptr,
     heads,
     M,
@@ -151,9 +151,9 @@ def _make_k_turned(
         mask=(rows < M)[:, None] & (c < D),
         other=0.0,
     )
-    constant = tl.load(constant_ptr)
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
+    constant = tl.load(constant_ptr)
     s_ = tl.load(s__ptr)
     head_div = D // 2
     key_mod = _floor_mod(c, head_div)
@@ -261,10 +261,10 @@ def _forward_kernel(
     v_share,
     k_turned_ptr,
     k_turned_share,
-    low,
-    constant_ptr,
     base__ptr,
     count_D_ptr,
+    low,
+    constant_ptr,
     s__ptr,
     constant_2,
     offset,
@@ -316,9 +316,9 @@ def _forward_kernel(
     q0 = tile * QUERY_TILE + offset
     q1 = tl.minimum(q0 + QUERY_TILE, N + offset) - 1
     i = (rows + offset)[:, None]
-    constant = tl.load(constant_ptr)
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
+    constant = tl.load(constant_ptr)
     s_ = tl.load(s__ptr)
     live_stop = tl.minimum(q1 + 1, M)
     start = 0
@@ -465,10 +465,10 @@ def _make_q_turned(
     q_stride_n,
     q_stride_d,
     q_share,
-    low,
-    constant_ptr,
     base__ptr,
     count_D_ptr,
+    low,
+    constant_ptr,
     s__ptr,
     M,
     offset,
@@ -497,9 +497,9 @@ def _make_q_turned(
         mask=(rows < N)[:, None] & (c < D),
         other=0.0,
     )
-    constant = tl.load(constant_ptr)
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
+    constant = tl.load(constant_ptr)
     s_ = tl.load(s__ptr)
     head_div = D // 2
     key_mod = _floor_mod(c, head_div)
@@ -537,10 +537,10 @@ def _return_q_turned(
     q_stride_n,
     q_stride_d,
     q_share,
-    low,
-    constant_ptr,
     base__ptr,
     count_D_ptr,
+    low,
+    constant_ptr,
     s__ptr,
     M,
     offset,
@@ -572,9 +572,9 @@ def _return_q_turned(
     )
     row = (tl.cast(program // tiles, tl.int64) * N + rows)[:, None] * D
     dq = tl.load(d_q_turned_ptr + row + c, mask=inside, other=0.0)
-    constant = tl.load(constant_ptr)
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
+    constant = tl.load(constant_ptr)
     s_ = tl.load(s__ptr)
     head_div_2 = D // 2
     key_mod_3 = _floor_mod(c, head_div_2)
@@ -624,10 +624,10 @@ def _return_k_turned(
     k_stride_n,
     k_stride_d,
     k_share,
-    low,
-    constant_ptr,
     base__ptr,
     count_D_ptr,
+    low,
+    constant_ptr,
     s__ptr,
     panel_heads,
     heads,
@@ -653,9 +653,9 @@ def _return_k_turned(
     )
     row = (tl.cast(program // tiles, tl.int64) * M + rows)[:, None] * D
     dk = tl.load(d_k_turned_ptr + row + c, mask=inside, other=0.0)
-    constant = tl.load(constant_ptr)
     base_ = tl.load(base__ptr)
     count_D = tl.load(count_D_ptr)
+    constant = tl.load(constant_ptr)
     s_ = tl.load(s__ptr)
     head_div_2 = D // 2
     key_mod_3 = _floor_mod(c, head_div_2)
@@ -1498,7 +1498,7 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     *given, trained = arguments
     q, k, v, offsets, scale, offset, base_, s_, trained_ = given
     B, H, N, M, D, E = _sized(q, k, v)
-    scale, offsets, offset, long_positions, high, low, constant, base_, count_D, s_, constant_2, constant_3 = _filled(
+    scale, offsets, offset, long_positions, base_, count_D, low, constant, s_, high, constant_2, constant_3 = _filled(
         *given
     )
     y = torch.empty((B, H, N, E), dtype=q.dtype, device=q.device)
@@ -1520,10 +1520,10 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                     k_turned,
                     *k.stride(),
                     1,
-                    low,
-                    constant,
                     base_,
                     count_D,
+                    low,
+                    constant,
                     s_,
                     k.shape[1],
                     M,
@@ -1549,10 +1549,10 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
                 H // v.shape[1],
                 k_turned,
                 H // k.shape[1],
-                low,
-                constant,
                 base_,
                 count_D,
+                low,
+                constant,
                 s_,
                 constant_2,
                 offset,
@@ -1592,7 +1592,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     dy, dlse, y, stats, *given, wanted = arguments
     q, k, v, offsets, scale, offset, base_, s_, trained_ = given
     B, H, N, M, D, E = _sized(q, k, v)
-    scale, offsets, offset, long_positions, high, low, constant, base_, count_D, s_, constant_2, constant_3 = _filled(
+    scale, offsets, offset, long_positions, base_, count_D, low, constant, s_, high, constant_2, constant_3 = _filled(
         *given
     )
     panel_heads = math.gcd(H // k.shape[1], H // v.shape[1])
@@ -1616,10 +1616,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 k_turned,
                 *k.stride(),
                 1,
-                low,
-                constant,
                 base_,
                 count_D,
+                low,
+                constant,
                 s_,
                 k.shape[1],
                 M,
@@ -1637,10 +1637,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 offsets,
                 *q.stride(),
                 1,
-                low,
-                constant,
                 base_,
                 count_D,
+                low,
+                constant,
                 s_,
                 M,
                 offset,
@@ -1736,10 +1736,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 offsets,
                 *q.stride(),
                 H // q.shape[1],
-                low,
-                constant,
                 base_,
                 count_D,
+                low,
+                constant,
                 s_,
                 M,
                 offset,
@@ -1759,10 +1759,10 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
                 dk,
                 *k.stride(),
                 H // k.shape[1],
-                low,
-                constant,
                 base_,
                 count_D,
+                low,
+                constant,
                 s_,
                 panel_heads,
                 groups,
@@ -1828,7 +1828,8 @@ def _filled(
     _require(
         all(D // 2 != 0 for c in range(D)), "rope_yarn: `D div 2` is 0, and an int is divided by it (rope_yarn.attn:10)"
     )
-    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
+    base_ = base
+    count_D = float(D)
     low = max(math.floor(D * math.log(trained / 201.06192982974676) / (2.0 * math.log(base))), 0)
     constant = float(
         max(
@@ -1837,21 +1838,20 @@ def _filled(
             0.001,
         ),
     )
-    base_ = base
-    count_D = float(D)
     s_ = s
+    high = min(math.ceil(D * math.log(trained / 6.283185307179586) / (2.0 * math.log(base))), D - 1)
     constant_2 = 1.4426950408889634 * scale * (0.1 * math.log(s) + 1.0) * (0.1 * math.log(s) + 1.0)
     constant_3 = scale * (0.1 * math.log(s) + 1.0) * (0.1 * math.log(s) + 1.0)
-    constant = _table((constant,), torch.float64, q.device)
     base_ = _table((base_,), torch.float64, q.device)
     count_D = _table((count_D,), torch.float64, q.device)
+    constant = _table((constant,), torch.float64, q.device)
     s_ = _table((s_,), torch.float64, q.device)
     # The largest position decides whether kernels need 64 bits, and the last place in a head; offsets on a GPU are not
     # looked at.
     reach = 2**31 if isinstance(offset, Tensor) else max(abs(offset) + N, M)
     long_positions = _far(max(N, M) * max(D, E, 2), (q, k, v)) or reach + D >= 2**30
     offsets, offset = (offset, 0) if isinstance(offset, Tensor) else (None, offset)
-    return scale, offsets, offset, long_positions, high, low, constant, base_, count_D, s_, constant_2, constant_3
+    return scale, offsets, offset, long_positions, base_, count_D, low, constant, s_, high, constant_2, constant_3
 
 
 def _chosen(

@@ -18,12 +18,10 @@ ROOT = Path(__file__).parent.parent.parent.parent
 TABLE = ROOT / "benchmarks" / "resources.json"
 VARIANTS = {v.name: v for path in sorted((ROOT / "specs").glob("*.attn")) for v in load_all(path)}
 ROWS: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["kernels"]
-TARGETS = ("cuda:90",)
-"""Those that have rows; the other GPUs are still to come."""
+TARGETS = tuple(sorted({row["target"] for row in ROWS}))
 SAMPLE = (("causal", "cuda:90"), ("bigbird", "cuda:90"), ("retention_recurrent", "cuda:90"))
 FIRST = ("bfloat16", 64)
-SPILLING = {("performer", "carry_back"): 32, ("xpos", "make_k_turned"): 8}
-"""Bytes of those that spill: one with all sizes that there are, and one that has one size, and no loop."""
+WALKED = ("forward", "by_queries", "by_keys")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -39,7 +37,7 @@ def test_kernels_fit_an_h100_and_spill_nothing() -> None:
     rows = [row for row in ROWS if row["target"] == "cuda:90"]
     assert len(rows) > 200
     assert all(row["resident"] for row in rows)
-    assert {(row["variant"], row["kernel"]): row["spills"] for row in rows if row["spills"]} == SPILLING
+    assert {(row["variant"], row["kernel"]): row["spills"] for row in rows if row["spills"]} == {}
 
 
 def compiled(name: str, target: str) -> list[dict[str, Any]]:
