@@ -124,7 +124,8 @@ def _row(
     """The plan of a row, times `since` if it grows."""
     if isinstance(row, Row) and since is None:
         return RowPlan((), row, row.name, per_head=False)
-    for value in [part for part in distinct(row) if part in namer.given]:  # what the author named keeps its name with host values inside
+    named = [part for part in distinct(row) if part in namer.given]
+    for value in named:  # what the author named keeps its name with host values inside
         namer.given.setdefault(hoisting.hoisted(value, exact=True), namer.given[value])
     exact = Sequence(namer, exact=True, axes=axes)
     turned = with_angles(row, exact, hoisting)

@@ -21,6 +21,7 @@ ROWS: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["kern
 TARGETS = tuple(sorted({row["target"] for row in ROWS}))
 SAMPLE = (("causal", "cuda:90"), ("bigbird", "cuda:90"), ("retention_recurrent", "cuda:90"))
 FIRST = ("bfloat16", 64)
+DIVIDING: set[tuple[str, str]] = set()
 WALKED = ("forward", "by_queries", "by_keys")
 
 
@@ -64,3 +65,27 @@ def test_rows_are_what_compiling_gives(name: str, target: str) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_all_rows_are_what_compiling_gives(name: str, target: str) -> None:
     assert compiled(name, target) == committed(name, target)
+
+
+def inner(target: str, *kernels: str) -> list[dict[str, Any]]:
+    """The rows of kernels that have a loop, of some kernels or of all."""
+    rows = [row for row in ROWS if row["target"] == target and row["inner"] is not None]
+    return [row for row in rows if not kernels or row["kernel"] in kernels]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_inner_loop_divides_by_unknown_ints_or_spills(target: str) -> None:
+    """Of any kernel of any spec; what full tiles look at is known when kernels are compiled."""
+    found = {(row["variant"], row["kernel"]) for row in inner(target) if row["inner"]["traits"].get("quotients")}
+    assert found <= DIVIDING
+    if target == "cuda:90":
+        assert not [row for row in inner(target) if row["inner"]["traits"].get("spilled")]
+
+
+def test_inner_loops_of_an_h100() -> None:
+    """Of every walk of every spec: products by groups of warps, exponentials of base two, copies of 16 bytes."""
+    for row in inner("cuda:90", *WALKED):
+        traits, name = row["inner"]["traits"], (row["variant"], row["kernel"])
+        assert row["inner"]["matrix"].startswith("HGMMA"), name
+        assert traits.get("doubles", 0) == 0, name
+        assert traits["wide_copies"] >= 2, name
