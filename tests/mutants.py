@@ -180,7 +180,7 @@ FAULTS = [
     Fault("parts: all visit all", "attngen/emit/triton/walks.py", "{stop}, PARTS)", "{stop})", "tests/runtime/test_parts.py"),
     Fault("parts: merged alike", "attngen/emit/triton/templates/forward.py", "tl.sum(seen * shares[:, None], 0)", "tl.sum(seen, 0) / PARTS", "tests/runtime/test_parts.py"),
     Fault("tables of distances: one further", "attngen/emit/triton/distances.py", "- j + M + {SLACK}))", "- j + M + {SLACK + 1}))", "tests/emit/test_distance_tables.py"),
-    Fault("calls: what may happen is ruled out", "attngen/analysis/calls.py", "return found if known and", "return FALSE if known and", "tests/analysis/test_calls.py"),
+    Fault("calls: what may happen is ruled out", "attngen/analysis/calls.py", "truth(predicate, box).possible", "truth(predicate, box).always", "tests/analysis/test_calls.py"),
     Fault("Triton gradients: weights are not divided by their sum", PAIRS, "tl.exp2(logit - tl.expand_dims(base, KEY_AXIS)) * share", "tl.exp2(logit - tl.expand_dims(base, KEY_AXIS))", GRADIENTS),
     Fault("Triton gradients: the first of some heads counts for all", BY_KEYS, "h = first_head + head", "h = first_head", GRADIENTS),
     Fault("Triton gradients: keys of a group stand elsewhere", BY_KEYS, "first_head // panel_heads) * M", "first_head) * M", GRADIENTS),

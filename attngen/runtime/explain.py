@@ -8,9 +8,10 @@ from attngen.analysis.proofs import sees_itself, sees_the_first_key
 from attngen.analysis.segments import Segment, Segments
 from attngen.analysis.separable import NotSeparable
 from attngen.analysis.walk import Periodic
-from attngen.ir.expr import TRUE, Apply, Expr, Variable, children, with_children
+from attngen.ir.expr import FALSE, TRUE, Apply, Expr, Variable, children, rewrite, variable, with_children
 from attngen.ir.show import show_expr
 from attngen.runtime.explain_recurrence import form_lines
+from attngen.schedule.distances import DISTANCE
 from attngen.schedule.guards import suspects
 from attngen.schedule.linear_time import linear_time
 from attngen.schedule.plan import Plan
@@ -29,6 +30,7 @@ def explain(plan: Plan) -> str:
         _host(plan),
         _gradients(plan),
         _fallbacks(plan),
+        *_on_gpus(plan),
         *_linear_time(plan),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block).replace("always is.\n\n", "always is.\n")
@@ -128,6 +130,24 @@ def _fallbacks(plan: Plan) -> list[str]:
     instead = "the list above is made instead" if isinstance(plan.walk, List) else "every key in the hull is tested"
     lines = [f"    {show_expr(fallback.part)}: {fallback.reason}" for fallback in plan.bounds.fallbacks]
     return [f"No closed form ({instead}):", *lines]
+
+
+def _on_gpus(plan: Plan) -> list[list[str]]:
+    """What Triton kernels do beside walking, and what they can't."""
+    found = []
+    if plan.by_distance:
+        found.append(["On a GPU, these come from tables over d = i - j in calls of 128 tokens and more:"])
+        found[-1] += [f"    {_over_distance(value)}" for value in plan.by_distance.values()]
+    if plan.suspected not in (FALSE, TRUE):
+        found.append(["On a GPU, pairs are looked at for faults in calls where this holds:"])
+        found[-1].append(f"    {show_expr(plan.suspected)}")
+    if not plan.softmax:
+        found.append(["On a GPU, one program takes all keys of a query tile, however few queries there are."])
+    return found
+
+
+def _over_distance(value: Expr) -> str:
+    return show_expr(rewrite(value, lambda part: variable("d") if part == DISTANCE else part))
 
 
 def _linear_time(plan: Plan) -> list[list[str]]:
