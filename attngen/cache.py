@@ -60,7 +60,10 @@ class Folder:
         Raises:
             RuntimeError: others could write there.
         """
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for _ in range(8):  # `mkdir` fails where another process removes the folder while it looks at it
+            with suppress(FileExistsError):
+                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                break
         require_own(self.path)
         return self.path
 
