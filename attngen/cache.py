@@ -60,10 +60,12 @@ class Folder:
         Raises:
             RuntimeError: others could write there.
         """
-        for _ in range(8):  # `mkdir` fails where another process removes the folder while it looks at it
-            with suppress(FileExistsError):
+        while not self.path.is_dir():
+            try:
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                break
+            except FileExistsError:  # also where another process removes the folder while `mkdir` looks at it
+                if self.path.is_file():
+                    raise
         require_own(self.path)
         return self.path
 

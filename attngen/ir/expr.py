@@ -224,12 +224,14 @@ def distinct(expr: Expr) -> KeysView[Expr]:
     return found.keys()
 
 
-def rewrite(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
-    """Apply `rule` to every node, leaves first; equal parts are rewritten once."""
+def rewrite(expr: Expr, rule: Callable[[Expr], Expr], kept: Callable[[Expr], bool] = lambda _: False) -> Expr:
+    """Apply `rule` to every node, leaves first; equal parts are rewritten once, and what is `kept` stays as it is."""
     done: dict[Expr, Expr] = {}
 
     def visit(node: Expr) -> Expr:
-        if node not in done:
+        if node not in done and kept(node):
+            done[node] = node
+        elif node not in done:
             below = children(node)
             new = tuple(visit(child) for child in below)
             done[node] = rule(node if new == below else with_children(node, new))

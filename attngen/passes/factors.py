@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attngen.ir.expr import Apply, Expr, Read, Row, children, distinct, mentions, with_children
+from attngen.ir.expr import Apply, Expr, Read, Row, distinct, mentions, rewrite
 from attngen.ir.nodes import Variant
 from attngen.passes.over import over_scores
 
@@ -17,16 +17,11 @@ def factors(variant: Variant) -> Variant:
 
 def gathered(expr: Expr) -> Expr:
     """The same of one expression, but for what decides a step."""
-    done: dict[Expr, Expr] = {}
+    return rewrite(expr, _gathered, _decides_a_step)
 
-    def visit(part: Expr) -> Expr:
-        if isinstance(part, Read) or (isinstance(part, Apply) and part.function in STEPS):
-            return part
-        if part not in done:
-            done[part] = _gathered(with_children(part, tuple(map(visit, children(part)))))
-        return done[part]
 
-    return visit(expr)
+def _decides_a_step(expr: Expr) -> bool:
+    return isinstance(expr, Read) or (isinstance(expr, Apply) and expr.function in STEPS)
 
 
 def _gathered(expr: Expr) -> Expr:

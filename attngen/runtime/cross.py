@@ -15,11 +15,12 @@ from types import ModuleType
 from typing import Any
 
 from attngen.analysis.separable import NotSeparable
+from attngen.emit.support.launches import _launched, _Sizes
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.runtime.cross_types import Types, is_int, padded_size, types
 from attngen.runtime.kept import findings
 from attngen.runtime.module import import_files
-from attngen.schedule.configuration import GPUS, ROWS, TILED, WIDTHS, Configuration
+from attngen.schedule.configuration import GPUS, ROWS, TILED, WIDTHS
 from attngen.schedule.linear_time import linear_time
 
 TARGETS = {
@@ -65,7 +66,7 @@ def compile_for(
         dtype: of q, k and v: float32, bfloat16 or float16.
         width: channels of keys and values.
         only: of all kernels, this one alone.
-        options: what kernels that walk along tiles are launched with, `launched` of a configuration or CHUNK and
+        options: what kernels that walk along tiles are launched with, `_launched` of a configuration or CHUNK and
             VALUE_TILE; defaults if `None`.
         offsets: batch rows have their own position of query row 0, or of the first token.
 
@@ -156,14 +157,6 @@ def _kernels(module: ModuleType) -> list[tuple[str, str]]:
     return [("_forward_kernel", "forward"), *((name, name.strip("_")) for name in names)]
 
 
-def launched(kernel: str, sizes: Configuration) -> dict[str, int]:
-    """What a kernel of pairs is launched with."""
-    queries, keys, warps, stages, registers, key_axis = sizes
-    found = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
-    found |= {"maxnreg": registers} if registers else {}
-    return found | ({"KEY_AXIS": key_axis} if kernel == "by_keys" else {})
-
-
 def starts(variant: Variant, kernel: str, width: int, dtype: str, target: str) -> tuple[int, ...]:
     """The configuration that a kernel starts with; that of a recurrence has tokens and values, warps and stages."""
     each = _with_chunks(variant)[CHUNKS if kernel.startswith(CHUNKS) else ""]
@@ -188,7 +181,7 @@ def _options(module: ModuleType, label: str, width: int, dtype: str, target: str
     if kernel not in TILED:
         return OF_ROWS if label.startswith(("make_", "return_")) else SMALL
     cell = (min((each for each in WIDTHS if each >= width), default=WIDTHS[-1]), SIZES[dtype])
-    return launched(kernel, Configuration(*module.DEFAULTS[kernel][cell][column]))
+    return _launched(kernel, _Sizes(*module.DEFAULTS[kernel][cell][column]))
 
 
 def _signature(

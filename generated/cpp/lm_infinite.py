@@ -430,7 +430,7 @@ def _library(source: Path, text: bytes | None, spec: str, *defines: str) -> ctyp
     folder = _cache_folder() / "libraries"
     made = b""
     for _ in range(8):  # another process may empty the cache at any moment
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, FileExistsError):  # the second where it goes while `mkdir` looks at it
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if library := _loaded(folder, name):
                 return library

@@ -1854,14 +1854,7 @@ def _chosen(
     if found is None:
         cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
         found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
-    sizes = _Sizes(*found)
-    queries, keys = tiles or sizes[:2]
-    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": sizes.warps, "num_stages": sizes.stages}
-    if sizes.registers:
-        options["maxnreg"] = sizes.registers
-    if kernel == "by_keys":
-        options["KEY_AXIS"] = sizes.key_axis
-    return options
+    return _launched(kernel, _Sizes(*(tiles or found[:2]), *found[2:]))
 
 
 def _tile_sizes(q: Tensor, E: int, tokens: int) -> tuple[int, int]:
@@ -2055,6 +2048,17 @@ class _Sizes(NamedTuple):
     stages: int
     registers: int = 0
     key_axis: int = 1
+
+
+def _launched(kernel: str, sizes: _Sizes) -> dict[str, int]:
+    """What a kernel of pairs is launched with."""
+    queries, keys, warps, stages, registers, key_axis = sizes
+    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+    if registers:
+        options["maxnreg"] = registers
+    if kernel == "by_keys":
+        options["KEY_AXIS"] = key_axis
+    return options
 
 
 @cache

@@ -42,6 +42,17 @@ class _Sizes(NamedTuple):
     key_axis: int = 1
 
 
+def _launched(kernel: str, sizes: _Sizes) -> dict[str, int]:
+    """What a kernel of pairs is launched with."""
+    queries, keys, warps, stages, registers, key_axis = sizes
+    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": warps, "num_stages": stages}
+    if registers:
+        options["maxnreg"] = registers
+    if kernel == "by_keys":
+        options["KEY_AXIS"] = key_axis
+    return options
+
+
 @cache
 def _gpu(device: torch.device) -> int:
     """Which column of a table of sizes is for a device; kernels that are interpreted have those of an H100."""

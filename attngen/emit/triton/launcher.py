@@ -61,7 +61,7 @@ def values(plan: Plan, made: Face, options: tuple[str, ...]) -> dict[str, object
         **launches(plan),
     }
     text = "\n".join(line for lines in shown.values() if isinstance(lines, list) for line in map(str, lines))
-    called = ["_on", "_far", "_power_of_two", "_Sizes", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
+    called = ["_on", "_far", "_power_of_two", "_launched", "_gpu", *(name for name in SUPPORT if f"{name}(" in text)]
     called += ["_parts"] if plan.softmax else []
     return {**shown, "launching": functions("attngen.emit.support", "launches.py", called)}
 
@@ -114,7 +114,7 @@ def _choices(plan: Plan) -> dict[str, object]:
     return {
         **{f"chosen_{kernel}": f'_chosen("{kernel}", {given})' for kernel in TILED},
         "listed_text": "; a list has `tiles` of its own" if listed else "",
-        "tiles": f"{'tiles or ' if listed else ''}sizes[:2]",
+        "sizes": "*(tiles or found[:2]), *found[2:]" if listed else "*found",
     }
 
 

@@ -33,7 +33,7 @@ MODULE_NAMES = frozenset(
     "object range reversed set sorted str sum tuple type zip FileNotFoundError OSError RuntimeError ValueError "
     "LiveTiles TileTest Any Callable Mapping NamedTuple NotImplementedError TENSORS NUMBERS array dataclass field "
     "itertools getattr staticmethod WeakValueDictionary Sequence Iterable deque "
-    "STATES BY_STATES SEGMENT SHORTEST".split()
+    "STATES BY_STATES SEGMENT SHORTEST FileExistsError".split()
 )
 """What generated modules call by names of the module, or of Python: an attention of that name would hide it."""
 CALL_NAMES = frozenset(

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from attngen.emit.support.launches import _launched, _Sizes
 from attngen.ir.nodes import Variant
-from attngen.runtime.cross import RECURRENT, SIZES, Binary, compile_for, launched, starts
+from attngen.runtime.cross import RECURRENT, SIZES, Binary, compile_for, starts
 from attngen.runtime.cross_types import padded_size
 from attngen.runtime.inspect.chips import CHIPS
 from attngen.runtime.inspect.loops import loops
@@ -95,7 +96,9 @@ def resources(
 
 def configured(variant: Variant, kernel: str, target: str, dtype: str, width: int, tiles: Configuration) -> Resources:
     """A kernel of pairs with other sizes than those that it starts with."""
-    binary = compile_for(variant, target, dtype=dtype, width=width, only=kernel, options=launched(kernel, tiles))
+    binary = compile_for(
+        variant, target, dtype=dtype, width=width, only=kernel, options=_launched(kernel, _Sizes(*tiles))
+    )
     return _row(binary, kernel, width, tiles)
 
 

@@ -65,12 +65,10 @@ class Table:
 
     def forget(self, asked: Asked) -> None:
         """Leave out what specs have of their own where it is made anew."""
-        for own in self.specs.values():
-            for cells in (cells for of_gpus in own.values() if isinstance(of_gpus, dict) for cells in of_gpus.items()):
-                gpu, found = cells
-                for width in asked.widths if gpu in asked.gpus else ():
-                    found.pop(f"{width}, 2", None)
-                    found.pop(str(width), None)
+        tables = [of_gpus for own in self.specs.values() for of_gpus in own.values() if isinstance(of_gpus, dict)]
+        for of_gpus, gpu, width in itertools.product(tables, asked.gpus, asked.widths):
+            for cell in (f"{width}, 2", str(width)):
+                of_gpus.get(gpu, {}).pop(cell, None)
         self.specs = {spec: own for spec, own in self.specs.items() if any(map(_holds, own.values()))}
 
     def put(self, skeleton: str, gpu: str, cell: str, found: Iterable[int], spec: Variant | None = None) -> None:

@@ -405,14 +405,7 @@ def _chosen(
     if found is None:
         cells = [cell for cell in DEFAULTS[kernel] if cell[1] == size]
         found = DEFAULTS[kernel][next((cell for cell in cells if cell[0] >= width), cells[-1])][_gpu(q.device)]
-    sizes = _Sizes(*found)
-    queries, keys = __tiles__
-    options = {"QUERY_TILE": queries, "KEY_TILE": keys, "num_warps": sizes.warps, "num_stages": sizes.stages}
-    if sizes.registers:
-        options["maxnreg"] = sizes.registers
-    if kernel == "by_keys":
-        options["KEY_AXIS"] = sizes.key_axis
-    return options
+    return _launched(kernel, _Sizes(__sizes__))
 
 
 # % if listed
