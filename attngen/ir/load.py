@@ -61,5 +61,7 @@ def read_source(spec: str | Path) -> Source:
         return Source("<text>", spec)
     path = Path(spec)
     if path.is_dir():
+        if str(spec) and (inside := min(path.glob("*.attn"), default=None)):
+            raise FileNotFoundError(f"`{spec}` is a folder: give one of its specs, such as {inside}")
         raise FileNotFoundError(f"`{spec}` is neither a file nor the text of a spec")
     return Source(str(spec), path.read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +192,11 @@ def test_parameters_are_checked_when_the_kernel_is_built(value: Any, message: st
         attngen.build(SPEC, group=value)
 
 
-def test_a_spec_is_a_file_or_a_text() -> None:
+def test_a_spec_is_a_file_or_a_text(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="`` is neither a file nor the text of a spec"):
         attngen.build("")
+    (tmp_path / "a.attn").write_text("attention a { }")
+    with pytest.raises(
+        FileNotFoundError, match=f"`{tmp_path}` is a folder: give one of its specs, such as {tmp_path}/a.attn"
+    ):
+        attngen.load(tmp_path)

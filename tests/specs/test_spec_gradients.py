@@ -43,6 +43,8 @@ def test_gradients(name: str, backend: str, data: st.DataObject) -> None:
     dy, dlse = by_result(SPECS[name], call, data.draw(st.integers(0, 99)))
     found = gradients(built(name, backend, call), call, dy, dlse)
     assert_gradients(wanted(SPECS[name], call, dy, dlse), found)
+    if backend == "triton":
+        return  # interpreted, one program after the other
     again = gradients(built(name, backend, call), call, dy, dlse)
     assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True)), "not the same twice"
 
