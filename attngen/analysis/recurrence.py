@@ -189,7 +189,8 @@ def equation(recurrence: Recurrence) -> nodes.Recurrent:
         terms = [_of(axes, "*", state.decay, rows[state.name])]
         if state.erases is not None and state.erased is not None:
             terms.append(_of(axes, "*", state.erased, _reads(state.erases, rows[state.name])))
-        terms.append(_of(axes, "*", state.key, state.value))
+        if ZERO not in (state.key, state.value):
+            terms.append(_of(axes, "*", state.key, state.value))
         states.append(nodes.State(state.name, axes, total(terms)))
     read: dict[str, Expr] = {}
     for reading in recurrence.readings:

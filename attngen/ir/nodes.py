@@ -130,6 +130,18 @@ class Assertion:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """How ranks share sequences, as far as the author says; the rest is found at `kernel.on`.
+
+    `layout` says which tokens lie on which rank, `block` how many make a stripe, and `send` what travels backward.
+    """
+
+    layout: str | None = None
+    block: int | None = None
+    send: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One attention: its face (parameters, inputs) and what it computes."""
 
@@ -141,7 +153,7 @@ class Variant:
     order: Order | None
     body: Body
     lets: tuple[Let, ...]
-    partition: str | None = None
+    partition: Partition | None = None
     text: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)

@@ -19,6 +19,7 @@ from attngen.emit.backends import BACKENDS, Files, decide
 from attngen.errors import Diagnostic, Source
 from attngen.ir.load import load_source, read_source
 from attngen.ir.nodes import Variant
+from attngen.runtime.module import ALONE
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.plan import Plan
 
@@ -43,16 +44,18 @@ class Findings:
         Raises:
             SpecError: it can't be compiled yet.
         """
-        if self._plan is None:
-            self._plan = decide(self.variant)
-        return self._plan
+        with ALONE:
+            if self._plan is None:
+                self._plan = decide(self.variant)
+            return self._plan
 
     def files(self, backend: str) -> Files:
         """The generated files of a backend, by name."""
-        if backend not in self._files:
-            self._files[backend] = BACKENDS[backend](self.plan)
-            self._keep()
-        return self._files[backend]
+        with ALONE:  # Python can't parse in several threads: "AST constructor recursion depth mismatch"
+            if backend not in self._files:
+                self._files[backend] = BACKENDS[backend](self.plan)
+                self._keep()
+            return self._files[backend]
 
     def _keep(self) -> None:
         if self.entry:

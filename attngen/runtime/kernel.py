@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -61,6 +62,11 @@ class Kernel:
     def explain(self) -> str:
         """What was found out and decided, in words and formulas."""
         raise NotImplementedError
+
+    def on(self, group: Any = None, **options: Any) -> Any:
+        """This kernel on one of several ranks that share a sequence: see `attngen.parallel.partition`."""
+        # A layer above this one: it is named here, and never imported.
+        return import_module("attngen.parallel").partition(self, group, **options)
 
     def __getattr__(self, name: str) -> Any:
         """What there is not; some of it other kernels have."""

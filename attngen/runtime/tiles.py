@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,8 +52,8 @@ def tile_classes_of(
     if isinstance(plan.walk, List):
         fixed = {"B": 1, "H": heads, "N": N, "M": M, "offset": M - N if offset is None else offset}
         return classes_in_order(plan, {**fixed, **parameters}, tile, inputs)[0][head]
-    names = {**_own_sizes(variant, inputs), **parameters}
-    read = _reader(variant, heads, inputs)
+    names = {**own_sizes(variant, inputs), **parameters}
+    read = reader(variant, heads, inputs)
     found: TileMap = tile_map(plan.walk, names, N, M, head=head, H=heads, offset=offset, tile=tile, read=read)
     return torch.tensor(found.classes, dtype=torch.int8).reshape(found.shape)
 
@@ -70,13 +71,7 @@ def classes_in_order(
     first_rows = {
         name: tensor[:1] if "b" in plan.variant.input(name).axes[:1] else tensor for name, tensor in inputs.items()
     }
-    wanted = walk_arguments(plan)
-    host = {value.name: _on_host(plan, value, numbers, inputs) for value in plan.host if value.name in wanted}
-    sizes = {f"size_{axis}": length for axis, length in _own_sizes(plan.variant, inputs).items()}
-    known = {**numbers, **host, **sizes, **first_rows}
-    device = next((tensor.device for tensor in inputs.values()), torch.device("cpu"))
-    launcher = import_files(BACKENDS["cpp"](plan), plan.variant.name)
-    made = launcher._list_tiles(device, tile, *(known[name] for name in wanted))
+    made = live_tiles(plan, numbers, tile, first_rows)
     starts = made.starts[0].expand(heads, -1, 3).cpu()
     classes = torch.zeros(heads, starts.shape[1], key_tiles, dtype=torch.int8)
     for kind, first in ((1, 0), (2, 1)):
@@ -89,11 +84,28 @@ def classes_in_order(
     return classes, orders
 
 
+def live_tiles(plan: Plan, numbers: Mapping[str, Number], tile: tuple[int, int], inputs: Mapping[str, Tensor]) -> Any:
+    """The list that launchers make of the live tiles of a call.
+
+    Args:
+        plan: of a walk along a list.
+        numbers: parameters, B, H, N, M and the offset.
+        tile: queries and keys per tile.
+    """
+    wanted = walk_arguments(plan)
+    host = {value.name: _on_host(plan, value, numbers, inputs) for value in plan.host if value.name in wanted}
+    sizes = {f"size_{axis}": length for axis, length in own_sizes(plan.variant, inputs).items()}
+    known = {**numbers, **host, **sizes, **inputs}
+    device = next((tensor.device for tensor in inputs.values()), torch.device("cpu"))
+    launcher = import_files(BACKENDS["cpp"](plan), plan.variant.name)
+    return launcher._list_tiles(device, tile, *(known[name] for name in wanted))
+
+
 def _on_host(
     plan: Plan, value: HostValue, numbers: Mapping[str, Number], inputs: Mapping[str, Tensor]
 ) -> Number | list[Number]:
     """A value that the host computes before a launch."""
-    known = {**_own_sizes(plan.variant, inputs), **numbers}
+    known = {**own_sizes(plan.variant, inputs), **numbers}
     if value.per_head:
         return [evaluate(value.value, {**known, "h": h}) for h in range(int(numbers["H"]))]
     return evaluate(value.value, known)
@@ -117,7 +129,8 @@ def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor]
             raise CallError(f"{variant.name}: the tiles depend on the input `{given.name}`; give it ({given.span})")
 
 
-def _own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Number]:
+def own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Number]:
+    """The lengths of the axes that inputs alone have, by the names of these."""
     sizes: dict[str, Number] = {}
     for name, tensor in inputs.items():
         lengths = zip(variant.input(name).axes, tensor.shape, strict=True)
@@ -125,7 +138,7 @@ def _own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Numb
     return sizes
 
 
-def _reader(variant: Variant, heads: int, inputs: Mapping[str, Tensor]) -> Reader:
+def reader(variant: Variant, heads: int, inputs: Mapping[str, Tensor]) -> Reader:
     """Elements as kernels read them: heads are shared, and an index is kept inside."""
 
     def read(name: str, place: tuple[int, ...]) -> Number:

@@ -14,9 +14,6 @@ from attngen.schedule.rows import products, split
 
 def unsupported(variant: nodes.Variant) -> tuple[Diagnostic, ...]:
     """Why a checked variant cannot be compiled yet; nothing if it can."""
-    if variant.partition is not None:
-        yet = "a partition over devices can't be compiled yet"
-        return (_not_yet("E0403", yet, variant.span, "leave `partition` out and run on one device"),)
     if isinstance(variant.body, nodes.Recurrent):
         try:
             return obstacles(variant, canonical(variant))

@@ -202,9 +202,12 @@ def test_parameters_and_inputs() -> None:
 def test_lets_assertions_order_and_doc_are_kept() -> None:
     variant = checked(
         'attention a(g: int) { doc "two\n   lines" let block = i div g let row = q * 2 assert M mod g == 0 '
-        "order p(x) = M - 1 - x mask p(j) <= p(i) and block == j div g partition ring(size = 2) }"
+        "order p(x) = M - 1 - x mask p(j) <= p(i) and block == j div g "
+        "partition ring(layout = striped, block = 64, send = queries) }"
     )
-    assert (variant.name, variant.doc, variant.partition) == ("a", "two lines", "ring")
+    assert (variant.name, variant.doc) == ("a", "two lines")
+    assert variant.partition == nodes.Partition("striped", 64, "queries")
+    assert checked("attention a { partition ring }").partition == nodes.Partition()
     assert [let.name for let in variant.lets] == ["block", "row"]
     assert [(one.text, one.condition.kind) for one in variant.assertions] == [("M mod g == 0", Kind.BOOL)]
     assert variant.order is not None and variant.order.variable == "x"

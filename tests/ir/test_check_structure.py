@@ -63,6 +63,15 @@ attention a {
             ^^^^^ E0306
 }
 """,
+    "a partition": """
+attention a {
+  partition ring(size = 2, layout = zigzak, send, block = 0)
+                 ^^^^ E0306
+                                    ^^^^^^ E0306
+                                            ^^^^ E0306
+                                                          ^ E0306
+}
+""",
     "sum takes eps": """
 attention a { normalize sum }
               ^^^^^^^^^^^^^ E0306

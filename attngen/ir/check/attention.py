@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from attngen.ir import nodes
 from attngen.ir.check import clauses as clauses_of
@@ -17,7 +18,14 @@ from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, walk
 from attngen.language import ast
 from attngen.language.format import format_clauses
 
-PARTITIONS = ("ring",)
+PARTITIONS = {
+    "ring": {
+        "layout": ("contiguous", "zigzag", "striped"),
+        "block": (),
+        "send": ("keys", "queries"),
+    }
+}
+"""What may be said of each way to partition: one of some words, or a number."""
 
 
 def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.Variant | None:
@@ -91,11 +99,30 @@ def _assertions(clauses: Clauses) -> tuple[nodes.Assertion, ...]:
     return tuple(found)
 
 
-def _partition(clauses: Clauses) -> str | None:
+def _partition(clauses: Clauses) -> nodes.Partition | None:
     node = clauses.one(ast.Partition)
-    if node is None or not clauses_of.known(node.method, PARTITIONS, "partition", clauses.report):
+    if node is None or not clauses_of.known(node.method, tuple(PARTITIONS), "partition", clauses.report):
         return None
-    return node.method.text
+    found: dict[str, Any] = {}
+    for hint in node.hints:
+        ways = PARTITIONS[node.method.text]
+        if not clauses_of.known(hint.name, tuple(ways), "say more of a partition", clauses.report):
+            continue
+        choices, value = ways[hint.name.text], hint.value
+        if choices and isinstance(value, ast.Name):
+            if clauses_of.known(
+                ast.Word(value.text, span=value.span), choices, f"choose a {hint.name.text}", clauses.report
+            ):
+                found[hint.name.text] = value.text
+        elif not choices and isinstance(value, ast.Number) and value.text.isdigit() and int(value.text) > 0:
+            found[hint.name.text] = int(value.text)
+        else:
+            wanted = (
+                f"one of {', '.join(f'`{name}`' for name in choices)}" if choices else "a number of tokens, at least 1"
+            )
+            span = hint.name.span if value is None else value.span
+            clauses.report.error("E0306", f"`{hint.name.text}` must be {wanted}", span)
+    return nodes.Partition(**found)
 
 
 def _warn_of_unused(variant: nodes.Variant, report: Report) -> None:

@@ -1,0 +1,174 @@
+"""Which keys the queries of a run need, and which queries need the keys of one: what has to travel.
+
+Both are derived from the mask, as the loops of kernels are: from its bounds in closed form or, where it is decided by
+data, from the list of live tiles that launchers make. Every live pair is in what is found; what is found beyond that
+costs bytes and never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from attngen.analysis.bounds import Bounds, query_bounds
+from attngen.analysis.lists import List
+from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.expr import Expr, Read, distinct, variables
+from attngen.ir.nodes import Variant
+from attngen.parallel.layouts import Run
+from attngen.runtime.tiles import live_tiles, own_sizes, reader
+from attngen.schedule.plan import Plan
+
+TILES = (16, 256)
+"""Tokens of the tiles in which lists are looked at: the least and the most."""
+MANY = 4096
+"""Tiles of a sequence, from which on they get larger."""
+Runs = tuple[Run, ...]
+
+
+class Needs(Protocol):
+    """What a call of a mask needs. Queries are counted from 0 here, as keys are, wherever they stand."""
+
+    def keys_of(self, queries: Run) -> Runs:
+        """The keys that a run of queries can see, in order."""
+
+    def queries_of(self, keys: Run) -> Runs:
+        """The queries that can see one of a run of keys, in order."""
+
+
+def needs_of(plan: Plan, numbers: Mapping[str, Number], inputs: Mapping[str, Tensor]) -> Needs:
+    """For a call.
+
+    Args:
+        plan: of the whole sequence.
+        numbers: parameters, B, H, N, M and `offset`, the position of query 0.
+        inputs: those that the mask reads, whole.
+    """
+    if isinstance(plan.walk, List):
+        return _Listed.of(plan, numbers, inputs)
+    return _Closed(plan, numbers, inputs)
+
+
+def mask_inputs(variant: Variant) -> tuple[str, ...]:
+    """The inputs that decide which pairs are live, by name."""
+    read = {part.input for part in distinct(variant.pairwise.mask) if isinstance(part, Read)}
+    return tuple(given.name for given in variant.inputs if given.name in read)
+
+
+@dataclass(slots=True)
+class _Closed:
+    """By the ends of segments, which are formulas of the first and last position of a tile."""
+
+    plan: Plan
+    numbers: Mapping[str, Number]
+    inputs: Mapping[str, Tensor]
+    by_keys: Bounds = field(init=False)
+    known: dict[tuple[str, Run], Runs] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_keys = query_bounds(self.plan.variant, self.plan.variant.pairwise.mask)
+
+    def keys_of(self, queries: Run) -> Runs:
+        if ("keys", queries) not in self.known:
+            first = int(self.numbers["offset"])
+            ends = {"q0": queries.start + first, "q1": queries.stop - 1 + first}
+            self.known["keys", queries] = joined(self._segments(self.plan.bounds, ends, 0), int(self.numbers["M"]))
+        return self.known["keys", queries]
+
+    def queries_of(self, keys: Run) -> Runs:
+        if ("queries", keys) not in self.known:
+            ends, first = {"k0": keys.start, "k1": keys.stop - 1}, int(self.numbers["offset"])
+            self.known["queries", keys] = joined(self._segments(self.by_keys, ends, first), int(self.numbers["N"]))
+        return self.known["queries", keys]
+
+    def _segments(self, bounds: Bounds, ends: Mapping[str, int], first: int) -> list[Run]:
+        """Those of all batch rows and heads, counted from 0."""
+        read = reader(self.plan.variant, int(self.numbers["H"]), self.inputs)
+        fixed = {**own_sizes(self.plan.variant, self.inputs), **self.numbers, **ends}
+        found = []
+        for b, h in product(self._range(bounds, "b", "B"), self._range(bounds, "h", "H")):
+            names = {**fixed, "b": b, "h": h}
+            for start, stop in _ends(bounds):
+                found.append(Run(*(int(evaluate(end, names, read)) - first for end in (start, stop))))
+        return found
+
+    def _range(self, bounds: Bounds, name: str, size: str) -> range:
+        """Batch rows or heads, where the bounds differ between them."""
+        differs = any(name in variables(end) for ends in _ends(bounds) for end in ends)
+        return range(int(self.numbers[size]) if differs else 1)
+
+
+def _ends(bounds: Bounds) -> list[tuple[Expr, Expr]]:
+    """The first key of each segment of the hull and the one behind it."""
+    return [(each.start, each.stop) for each in bounds.hull if each.start is not None and each.stop is not None]
+
+
+@dataclass(slots=True)
+class _Listed:
+    """By the tiles that a list holds for any batch row and head: `queries[p]` and `keys[p]` is one of them."""
+
+    queries: Tensor
+    keys: Tensor
+    tile: int
+    N: int
+    M: int
+
+    @classmethod
+    def of(cls, plan: Plan, numbers: Mapping[str, Number], inputs: Mapping[str, Tensor]) -> _Listed:
+        assert isinstance(plan.walk, List)
+        assert plan.listed is not None
+        N, M = int(numbers["N"]), int(numbers["M"])
+        tile = min(max(TILES[0], 1 << (max(N, M) // MANY).bit_length()), TILES[1])
+        # Tokens lie on ranks in their own order.
+        plan = replace(plan, walk=replace(plan.walk, orders=()), listed=replace(plan.listed, orders=()))
+        made = live_tiles(plan, numbers, (tile, tile), inputs)
+        starts, tiles, across = made.starts.cpu(), made.tiles.cpu().long(), max(1, -(-M // tile))
+        counts = (starts[..., 2] - starts[..., 0]).flatten()
+        first = starts[..., 0].flatten() - counts.cumsum(0) + counts
+        places = torch.repeat_interleave(first, counts) + torch.arange(int(counts.sum()))
+        rows = torch.arange(starts.shape[2]).expand(starts.shape[:3]).flatten()
+        pairs = torch.unique(torch.repeat_interleave(rows, counts) * across + tiles[places])
+        return cls(pairs // across, pairs % across, tile, N, M)
+
+    def keys_of(self, queries: Run) -> Runs:
+        return _of_tiles(self.tile, self.queries, self.keys, queries, self.M)
+
+    def queries_of(self, keys: Run) -> Runs:
+        return _of_tiles(self.tile, self.keys, self.queries, keys, self.N)
+
+
+def _of_tiles(tile: int, along: Tensor, across: Tensor, run: Run, tokens: int) -> Runs:
+    """What the tiles that a run touches meet."""
+    touched = (along >= run.start // tile) & (along <= (run.stop - 1) // tile)
+    met = torch.unique(across[touched]).tolist()
+    return joined([Run(each * tile, (each + 1) * tile) for each in met], tokens)
+
+
+def joined(runs: Iterable[Run], tokens: int) -> Runs:
+    """The same tokens as runs in order that don't touch, inside of the sequence."""
+    inside = sorted(Run(max(0, start), min(tokens, stop)) for start, stop in runs)
+    found: list[Run] = []
+    for run in inside:
+        if run.start >= run.stop:
+            continue
+        if found and run.start <= found[-1].stop:
+            found[-1] = Run(found[-1].start, max(found[-1].stop, run.stop))
+        else:
+            found.append(run)
+    return tuple(found)
+
+
+def common(runs: Sequence[Run], others: Sequence[Run]) -> Runs:
+    """The tokens that are in both, as runs; each in order."""
+    found = []
+    for run in runs:
+        for other in others:
+            start, stop = max(run.start, other.start), min(run.stop, other.stop)
+            if start < stop:
+                found.append(Run(start, stop))
+    return tuple(found)

@@ -1,0 +1,225 @@
+"""An attention over pairs whose queries and keys are shared by ranks: what one rank does in a call.
+
+Forward, keys and values travel to the queries that need them, and rows are merged as blocks come in. Backward, they
+travel again and their gradients go back, or queries travel with what their gradients need and theirs come back
+(BurstAttention, arXiv:2403.09347, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attngen.parallel.blocks import Block
+from attngen.parallel.kernels import Operators
+from attngen.parallel.layouts import Run
+from attngen.parallel.merging import Merged
+from attngen.parallel.ranks import Ranks
+from attngen.parallel.ring import Ring, Visit
+from attngen.parallel.shares import Share
+from attngen.parallel.travel import Hop, on_their_way, returned
+
+
+@dataclass(slots=True)
+class PairCall:
+    """A call.
+
+    Attributes:
+        ring, ranks: who needs what, and the way to them.
+        block: the variant that kernels compute.
+        opening: its operators where what rows have once (a sink) is added, and `others` where it is not.
+        numbers: what kernels take beside tensors and positions: parameters, `scale`, and how many keys and queries
+            there are.
+        offset: the position of query 0.
+        inputs: the spec's, by name; this rank's share of those with a token axis.
+        normalized: whether rows are divided by what they have seen.
+        sends_queries: whether queries travel backward, in place of keys.
+    """
+
+    ring: Ring
+    ranks: Ranks
+    block: Block
+    opening: Operators
+    others: Operators
+    numbers: Mapping[str, Any]
+    offset: int
+    inputs: Mapping[str, Tensor]
+    normalized: bool
+    sends_queries: bool
+    rank: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rank = self.ranks.rank
+
+    @property
+    def shared(self) -> set[str]:
+        """The inputs that every rank holds."""
+        return {cut.of for cut in self.block.inputs if not cut.axes}
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Merged:
+        """This rank's rows."""
+        queries, keys = self._queries(q), self._keys(k, v)
+        heads = max(q.shape[1], k.shape[1], v.shape[1])
+        merged = Merged.nothing((q.shape[0], heads, q.shape[2], v.shape[3]), q.device, self.normalized)
+        for visit in self._opening():
+            merged.add(queries.place(visit.queries), *self.opening.rows(self._call(visit, queries, keys)))
+        self._merge(merged, self.ring.visits(self.rank, self.rank), queries, keys)
+        for hop in self._travel(keys):
+            if hop.came is not None:
+                self._merge(merged, self.ring.visits(self.rank, hop.source), queries, hop.came)
+        return merged
+
+    def _merge(self, merged: Merged, visits: tuple[Visit, ...], queries: Share, keys: Share) -> None:
+        for visit in visits:
+            merged.add(queries.place(visit.queries), *self.others.rows(self._call(visit, queries, keys)))
+
+    def backward(
+        self, rows: Mapping[str, Tensor], of_rows: Mapping[str, Tensor], wanted: set[str]
+    ) -> dict[str, Tensor]:
+        """Gradients, in float32.
+
+        Args:
+            rows: q, k and v.
+            of_rows: dy in their dtype, and in float32 `stats` and `centre`, the number that each row's slopes are
+                relative to, less its gradient by the log-sum-exp.
+            wanted: by what: q, k, v and inputs of the spec.
+
+        Returns:
+            By name; those by inputs that every rank holds are this rank's part of a sum over ranks.
+        """
+        queries, keys = self._queries(rows["q"]), self._keys(rows["k"], rows["v"])
+        asked = {
+            name for each in (self.opening, self.others) for name in each.trained if self._spec_name(name) in wanted
+        }
+        sums = _Sums(queries.zeros(asked), keys.zeros(asked), self._shared(asked))
+        queries = Share({**queries.rows, **of_rows}, queries.runs, queries.axes)
+        for visit in self._opening():
+            self._differentiate(self.opening, visit, queries, keys, sums)
+        self._add(self.rank, self.rank, queries, keys, sums)
+        back = None
+        for hop in self._travel(queries if self.sends_queries else keys):
+            answer = None if hop.came is None else self._answered(hop, queries, keys, sums)
+            mine = sums.queries if self.sends_queries else sums.keys
+            following = returned(self.ranks, hop, answer, mine)
+            if back is not None:
+                back()
+            back = following
+        if back is not None:
+            back()
+        return self._by_spec(sums)
+
+    def _answered(self, hop: Hop, queries: Share, keys: Share, sums: _Sums) -> Share:
+        """The gradients of what has come, which its owner gets back."""
+        assert hop.came is not None
+        if self.sends_queries:
+            back = hop.came.zeros(sums.queries.rows)
+            self._add(hop.source, self.rank, hop.came, keys, _Sums(back, sums.keys, sums.shared))
+        else:
+            back = hop.came.zeros(sums.keys.rows)
+            self._add(self.rank, hop.source, queries, hop.came, _Sums(sums.queries, back, sums.shared))
+        return back
+
+    def _add(self, reader: int, owner: int, queries: Share, keys: Share, sums: _Sums) -> None:
+        for visit in self.ring.visits(reader, owner):
+            self._differentiate(self.others, visit, queries, keys, sums)
+
+    def _differentiate(self, operators: Operators, visit: Visit, queries: Share, keys: Share, sums: _Sums) -> None:
+        """Add a block's part of the gradients."""
+        call = self._call(visit, queries, keys)
+        dy, stats, centre = call["dy"], call["stats"].contiguous(), call["centre"]
+        # Kernels centre slopes by y and the gradient by the log-sum-exp: all of that is in `centre`.
+        of_rows = dy, -centre.contiguous(), torch.zeros_like(dy, memory_format=torch.contiguous_format), stats
+        asked = [*sums.queries.rows, *sums.keys.rows, *sums.shared]
+        found = operators.gradients(call, of_rows, asked)
+        of_queries, of_keys = sums.queries.at(visit.queries), sums.keys.at(visit.keys)
+        for name, gradient in found.items():
+            place = {**of_queries, **of_keys, **sums.shared}[name]
+            self._of_keys(name, place, visit.keys).add_(gradient)
+
+    # ---- what lies where
+
+    def _queries(self, q: Tensor) -> Share:
+        """What lies along this rank's queries."""
+        cuts = [cut for cut in self.block.inputs if cut.axes and not cut.travels]
+        rows = {"q": q, **{cut.name: self.inputs[cut.of] for cut in cuts}}
+        return Share(rows, self.ring.queries(self.rank), {cut.name: cut.axes[0][0] for cut in cuts})
+
+    def _keys(self, k: Tensor, v: Tensor) -> Share:
+        """What lies along its keys."""
+        cuts = [cut for cut in self.block.inputs if cut.travels]
+        rows = {"k": k, "v": v, **{cut.name: self.inputs[cut.of] for cut in cuts}}
+        return Share(rows, self.ring.keys(self.rank), {cut.name: cut.axes[0][0] for cut in cuts})
+
+    def _travel(self, rows: Share) -> Any:
+        """What other ranks have of these rows, as far as it is needed here."""
+        ring, rank = self.ring, self.rank
+        if "q" in rows.rows:
+            return on_their_way(
+                self.ranks,
+                ring.hops(rank),
+                -1,
+                rows,
+                lambda to: ring.asking(rank, to),
+                lambda source: ring.asking(source, rank),
+            )
+        return on_their_way(
+            self.ranks,
+            ring.hops(rank),
+            1,
+            rows,
+            lambda to: ring.travelling(to, rank),
+            lambda source: ring.travelling(rank, source),
+        )
+
+    def _opening(self) -> list[Visit]:
+        """A block without keys for each run of queries, where rows have something once."""
+        if self.opening is self.others:
+            return []
+        return [Visit(queries, Run(0, 0)) for queries in self.ring.queries(self.rank)]
+
+    def _call(self, visit: Visit, queries: Share, keys: Share) -> dict[str, Any]:
+        """A block's arguments, by name."""
+        found: dict[str, Any] = {**self.numbers, **self.inputs, **queries.at(visit.queries), **keys.at(visit.keys)}
+        for cut in self.block.inputs:
+            found[cut.name] = self._of_keys(cut.name, found[cut.name], visit.keys)
+        found["offset"] = visit.queries.start + self.offset - visit.keys.start
+        found[self.block.first_key] = visit.keys.start
+        return found
+
+    def _of_keys(self, name: str, rows: Tensor, keys: Run) -> Tensor:
+        """Of what lies along queries and keys, and is cut by queries, the part of some keys."""
+        cut = next((cut for cut in self.block.inputs if cut.name == name), None)
+        for axis, _ in () if cut is None else cut.axes[1:]:
+            rows = rows.narrow(axis, keys.start, keys.tokens)
+        return rows
+
+    # ---- gradients by inputs
+
+    def _spec_name(self, name: str) -> str:
+        return next((cut.of for cut in self.block.inputs if cut.name == name), name)
+
+    def _shared(self, asked: set[str]) -> dict[str, Tensor]:
+        """Sums for inputs that every rank holds."""
+        names = [cut.name for cut in self.block.inputs if not cut.axes and cut.name in asked]
+        return {name: torch.zeros_like(self.inputs[name], dtype=torch.float32) for name in names}
+
+    def _by_spec(self, sums: _Sums) -> dict[str, Tensor]:
+        """An input along positions is read by queries and by keys."""
+        found: dict[str, Tensor] = {}
+        for name, gradient in {**sums.queries.rows, **sums.keys.rows, **sums.shared}.items():
+            of = self._spec_name(name)
+            found[of] = found[of] + gradient if of in found else gradient
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Gradients along queries, along keys, and by what every rank holds."""
+
+    queries: Share
+    keys: Share
+    shared: Mapping[str, Tensor]
