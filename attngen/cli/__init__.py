@@ -14,6 +14,7 @@ from attngen.cli.bench import bench
 from attngen.cli.doctor import doctor
 from attngen.cli.generate import compile_
 from attngen.cli.options import fail, print_diagnostics
+from attngen.cli.plan import plan
 from attngen.cli.run import run
 from attngen.cli.show import show
 from attngen.cli.specs import check, fmt
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A compiler for attention variants: from the paper's equation to a readable, tiled kernel.",
 )
-for command in (check, fmt, show, run, tune, doctor):
+for command in (check, fmt, show, run, plan, tune, doctor):
     app.command()(command)
 app.command(name="compile")(compile_)
 app.add_typer(bench, name="bench")

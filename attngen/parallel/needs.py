@@ -54,6 +54,11 @@ def needs_of(plan: Plan, numbers: Mapping[str, Number], inputs: Mapping[str, Ten
     return _Closed(plan, numbers, inputs)
 
 
+def needs_without_data(plan: Plan, numbers: Mapping[str, Number]) -> Needs:
+    """The same where inputs are not known: what the rest of the mask needs."""
+    return needs_of(plan, numbers, {}) if not mask_inputs(plan.variant) else _Closed(plan, numbers, {})
+
+
 def mask_inputs(variant: Variant) -> tuple[str, ...]:
     """The inputs that decide which pairs are live, by name."""
     read = {part.input for part in distinct(variant.pairwise.mask) if isinstance(part, Read)}

@@ -78,17 +78,21 @@ class PairPart(Part):
         N, M = self._lengths({"q": q, "k": k, "v": v, **inputs}, scale=scale, offset=offset, send=self.send)
         first = M - N if offset is None else offset
         self._require_aligned(N, M, first)
-        summed = isinstance(variant.pairwise.normalization, nodes.Sum)
-        values = torch.cat([v, v.new_ones((*v.shape[:3], 1))], 3) if summed else v
+        values = torch.cat([v, v.new_ones((*v.shape[:3], 1))], 3) if self._summed else v
         call = self._call(q, k, values, {"N": N, "M": M, "offset": first}, scale, inputs)
         attended = _Attention.apply(call, tuple(inputs), q, k, values, *inputs.values())  # type: ignore[no-untyped-call]
         y, lse = attended
-        if summed:
+        if self._summed:
             y = y[..., :-1] / (y[..., -1:] + self._eps(q, k, v, scale, inputs))
         y = y.to(q.dtype)
         return (y, lse) if return_lse else y
 
     # ---- a call
+
+    @property
+    def _summed(self) -> bool:
+        """Whether rows are divided by sums of weights, which blocks give as a channel more of y."""
+        return isinstance(self.kernel.variant.pairwise.normalization, nodes.Sum)
 
     def _require_aligned(self, N: int, M: int, first: int) -> None:
         """What queries read along positions must lie where they do."""

@@ -7,7 +7,7 @@ travel again and their gradients go back, or queries travel with what their grad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,7 @@ class PairCall:
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Merged:
         """This rank's rows."""
-        queries, keys = self._queries(q), self._keys(k, v)
+        queries, keys = rows_of(self.block, self.ring, self.rank, {"q": q, "k": k, "v": v}, self.inputs)
         heads = max(q.shape[1], k.shape[1], v.shape[1])
         merged = Merged.nothing((q.shape[0], heads, q.shape[2], v.shape[3]), q.device, self.normalized)
         for visit in self._opening():
@@ -91,7 +91,7 @@ class PairCall:
         Returns:
             By name; those by inputs that every rank holds are this rank's part of a sum over ranks.
         """
-        queries, keys = self._queries(rows["q"]), self._keys(rows["k"], rows["v"])
+        queries, keys = rows_of(self.block, self.ring, self.rank, rows, self.inputs)
         asked = {
             name for each in (self.opening, self.others) for name in each.trained if self._spec_name(name) in wanted
         }
@@ -142,38 +142,14 @@ class PairCall:
 
     # ---- what lies where
 
-    def _queries(self, q: Tensor) -> Share:
-        """What lies along this rank's queries."""
-        cuts = [cut for cut in self.block.inputs if cut.axes and not cut.travels]
-        rows = {"q": q, **{cut.name: self.inputs[cut.of] for cut in cuts}}
-        return Share(rows, self.ring.queries(self.rank), {cut.name: cut.axes[0][0] for cut in cuts})
-
-    def _keys(self, k: Tensor, v: Tensor) -> Share:
-        """What lies along its keys."""
-        cuts = [cut for cut in self.block.inputs if cut.travels]
-        rows = {"k": k, "v": v, **{cut.name: self.inputs[cut.of] for cut in cuts}}
-        return Share(rows, self.ring.keys(self.rank), {cut.name: cut.axes[0][0] for cut in cuts})
-
-    def _travel(self, rows: Share) -> Any:
+    def _travel(self, rows: Share) -> Iterator[Hop]:
         """What other ranks have of these rows, as far as it is needed here."""
         ring, rank = self.ring, self.rank
         if "q" in rows.rows:
-            return on_their_way(
-                self.ranks,
-                ring.hops(rank),
-                -1,
-                rows,
-                lambda to: ring.asking(rank, to),
-                lambda source: ring.asking(source, rank),
-            )
-        return on_their_way(
-            self.ranks,
-            ring.hops(rank),
-            1,
-            rows,
-            lambda to: ring.travelling(to, rank),
-            lambda source: ring.travelling(rank, source),
-        )
+            sent, expected, way = (lambda to: ring.asking(rank, to)), (lambda source: ring.asking(source, rank)), -1
+        else:
+            sent, expected, way = (lambda to: ring.travelling(to, rank)), (lambda of: ring.travelling(rank, of)), 1
+        return on_their_way(self.ranks, ring.hops(rank), way, rows, sent, expected)
 
     def _opening(self) -> list[Visit]:
         """A block without keys for each run of queries, where rows have something once."""
@@ -214,6 +190,18 @@ class PairCall:
             of = self._spec_name(name)
             found[of] = found[of] + gradient if of in found else gradient
         return found
+
+
+def rows_of(
+    block: Block, ring: Ring, rank: int, rows: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
+) -> tuple[Share, Share]:
+    """What lies along a rank's queries, and along its keys: of q, k, v and the spec's inputs, which are its share."""
+    sides = []
+    for names, runs, travels in ((("q",), ring.queries(rank), False), (("k", "v"), ring.keys(rank), True)):
+        cuts = [cut for cut in block.inputs if cut.axes and cut.travels is travels]
+        held = {name: rows[name] for name in names} | {cut.name: inputs[cut.of] for cut in cuts}
+        sides.append(Share(held, runs, {cut.name: cut.axes[0][0] for cut in cuts}))
+    return sides[0], sides[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,21 +58,21 @@ def partition(
         raise CallError(f"{kernel.variant.name}: `{send}` can't travel; choose one of {', '.join(SENDS)}")
     if block < 1:
         raise CallError(f"{kernel.variant.name}: a stripe has {block} tokens; it must have one at least")
-    carried = _carried(kernel) if layout in ("auto", "contiguous") else None
-    if carried is not None:
-        return StatePart(kernel, carried, ranks)
+    recurrence = carried(kernel.variant) if layout in ("auto", "contiguous") else None
+    if recurrence is not None:
+        return StatePart(kernel, recurrence, ranks)
     if not isinstance(kernel, PairwiseKernel):
         raise CallError(f"{kernel.variant.name}: tokens of a recurrence follow each other; its layout is `contiguous`")
     made = chosen_layout(kernel, ranks.size, block) if layout == "auto" else Layout(layout, block)
     return PairPart(kernel, ranks, made, send)
 
 
-def _carried(kernel: Kernel) -> nodes.Variant | None:
-    """The recurrence that a kernel computes, if it is one."""
-    if isinstance(kernel.variant.body, nodes.Recurrent):
-        return kernel.variant
+def carried(variant: nodes.Variant) -> nodes.Variant | None:
+    """The recurrence that a variant is, if it is one."""
+    if isinstance(variant.body, nodes.Recurrent):
+        return variant
     with suppress(NotSeparable):
-        return linear_time(kernel.variant).variant
+        return linear_time(variant).variant
     return None
 
 

@@ -22,6 +22,7 @@ from attngen.analysis.recurrence import Carried, Recurrence, canonical, equation
 from attngen.errors import CallError
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Expr, Kind, Read, Row, distinct
+from attngen.parallel.messages import packed, piece_of, size_of, unpacked
 from attngen.parallel.ranks import Ranks
 
 
@@ -114,46 +115,54 @@ def given_by_ranks_before(ranks: Ranks, passings: Sequence[Passing], way: int) -
     Args:
         way: 1 if ranks hold tokens in their order, -1 if the last rank comes first.
     """
-    behind = [_before(ranks, way, each.left) for each in passings]
-    kept = [each.kept for each in passings]
+    left, kept = [each.left for each in passings], [each.kept for each in passings]
+    for number, (distance, sends_kept) in enumerate(steps(ranks.size)):
+        came = _before(ranks, way * distance, [*left, *(kept if sends_kept else ())])
+        its_left, its_kept = came[: len(left)], came[len(left) :]
+        here = [Passing(kept_, left_, each.erases) for kept_, left_, each in zip(kept, left, passings, strict=True)]
+        if number == 0:  # what is given to a rank is what all before leave: its own map doesn't count
+            left, kept = its_left, its_kept or kept
+        else:
+            kept = [each.of(other) for each, other in zip(here, its_kept, strict=False)] or kept
+            left = [each.of(other) + each.left for each, other in zip(here, its_left, strict=True)]
+    return left if ranks.size > 1 else [torch.zeros_like(each) for each in left]
+
+
+def steps(ranks: int) -> list[tuple[int, bool]]:
+    """Over which distances maps are handed on, and whether what they keep goes with what they leave: in the last step
+    nobody needs it."""
+    found = [(1, ranks > 2)] if ranks > 1 else []
     distance = 1
-    if ranks.size > 2:
-        kept = [_before(ranks, way, each) for each in kept]
-    while distance < ranks.size - 1:
-        further = distance * 2 < ranks.size - 1
-        for number, each in enumerate(passings):
-            here = Passing(kept[number], behind[number], each.erases)
-            behind[number] = here.of(_before(ranks, way * distance, here.left)) + here.left
-            if further:
-                kept[number] = here.of(_before(ranks, way * distance, here.kept))
+    while distance < ranks - 1:
+        found.append((distance, distance * 2 < ranks - 1))
         distance *= 2
-    return behind
-
-
-def _before(ranks: Ranks, distance: int, mine: Tensor) -> Tensor:
-    """What the rank at a distance before this one has; 0 where there is none."""
-    found: Tensor = _Shifted.apply(ranks, distance, mine)  # type: ignore[no-untyped-call]
     return found
 
 
+def _before(ranks: Ranks, distance: int, mine: Sequence[Tensor]) -> list[Tensor]:
+    """What the rank at a distance before this one has; 0 where there is none."""
+    return [*_Shifted.apply(ranks, distance, *mine)]  # type: ignore[no-untyped-call]
+
+
 class _Shifted(torch.autograd.Function):
-    """What the rank at a distance before this one has; 0 where there is none. Gradients go the other way."""
+    """Tensors of the rank at a distance before this one. Gradients go the other way."""
 
     @staticmethod
-    def forward(ctx: Any, ranks: Ranks, distance: int, mine: Tensor) -> Tensor:
+    def forward(ctx: Any, ranks: Ranks, distance: int, *mine: Tensor) -> tuple[Tensor, ...]:
         ctx.ranks, ctx.distance = ranks, distance
         return _shifted(ranks, distance, mine)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, _shifted(ctx.ranks, -ctx.distance, gradient)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *_shifted(ctx.ranks, -ctx.distance, gradients)
 
 
-def _shifted(ranks: Ranks, distance: int, mine: Tensor) -> Tensor:
+def _shifted(ranks: Ranks, distance: int, mine: Sequence[Tensor]) -> tuple[Tensor, ...]:
     target, source = ranks.rank + distance, ranks.rank - distance
-    found = torch.zeros_like(mine, memory_format=torch.contiguous_format)
-    sends = [(target, mine.contiguous())] if 0 <= target < ranks.size else []
-    receives = [(source, found)] if 0 <= source < ranks.size else []
+    pieces = [piece_of(tensor) for tensor in mine]
+    room = torch.zeros(size_of(pieces), dtype=torch.uint8, device=mine[0].device)
+    sends = [(target, packed(mine))] if 0 <= target < ranks.size else []
+    receives = [(source, room)] if 0 <= source < ranks.size else []
     ranks.exchange(sends, receives, 0)()
-    return found
+    return tuple(unpacked(room, pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from attngen.parallel.ranks import Message, MissingRankError, Traffic
 T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds until a message is taken for lost."""
+LOOKS = 0.2
+"""Seconds after which one that waits looks whether another has failed."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class Ring:
 
     size: int
     mail: dict[tuple[int, int, int], Queue[Tensor]] = field(default_factory=dict)
+    failed: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def box(self, source: int, target: int, tag: int) -> Queue[Tensor]:
@@ -66,10 +70,13 @@ class ThreadRanks:
         return torch.stack(self.gather(mine.clone())).sum(0)
 
     def _next(self, source: int, tag: int) -> Tensor:
-        try:
-            return self.ring.box(source, self.rank, tag).get(timeout=PATIENCE)
-        except Empty:
-            raise MissingRankError(f"rank {source} does not answer rank {self.rank}") from None
+        box = self.ring.box(source, self.rank, tag)
+        for _ in range(int(PATIENCE / LOOKS)):
+            with suppress(Empty):
+                return box.get(timeout=LOOKS)
+            if self.ring.failed.is_set():
+                break
+        raise MissingRankError(f"rank {source} does not answer rank {self.rank}")
 
 
 def on_threads(size: int, program: Callable[[ThreadRanks], T]) -> list[T]:
@@ -81,6 +88,7 @@ def on_threads(size: int, program: Callable[[ThreadRanks], T]) -> list[T]:
             found[rank] = program(ThreadRanks(ring, rank))  # type: ignore[call-overload]
         except BaseException as error:
             errors.append(error)
+            ring.failed.set()
 
     threads = [threading.Thread(target=run, args=(rank,), daemon=True) for rank in range(size)]
     for thread in threads:

@@ -17,7 +17,7 @@ from attngen.errors import CallError
 from attngen.ir.evaluate import Number, Reader, evaluate
 from attngen.ir.expr import Expr, Read, Size, distinct, size
 from attngen.ir.nodes import AXIS_SIZES, Variant
-from attngen.runtime.module import import_files
+from attngen.runtime.module import ALONE, import_files
 from attngen.schedule.host import HostValue
 from attngen.schedule.plan import Plan
 
@@ -97,7 +97,8 @@ def live_tiles(plan: Plan, numbers: Mapping[str, Number], tile: tuple[int, int],
     sizes = {f"size_{axis}": length for axis, length in own_sizes(plan.variant, inputs).items()}
     known = {**numbers, **host, **sizes, **inputs}
     device = next((tensor.device for tensor in inputs.values()), torch.device("cpu"))
-    launcher = import_files(BACKENDS["cpp"](plan), plan.variant.name)
+    with ALONE:  # threads can't generate at once
+        launcher = import_files(BACKENDS["cpp"](plan), plan.variant.name)
     return launcher._list_tiles(device, tile, *(known[name] for name in wanted))
 
 

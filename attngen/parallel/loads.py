@@ -1,0 +1,30 @@
+"""How much a rank computes."""
+
+from __future__ import annotations
+
+from attngen.parallel.layouts import Run
+from attngen.parallel.needs import Needs, common
+from attngen.parallel.ring import Ring
+
+STEP = 128
+"""Queries of which one stands for all, unless a rank has so many that more do."""
+PARTS = 64
+"""Into how many steps the queries of a rank are cut at most."""
+
+
+def pairs_at(ring: Ring, reader: int, owner: int) -> int:
+    """Pairs of one rank's queries and another's keys that may be live."""
+    held = sum(run.tokens for run in ring.queries(reader))
+    step = max(STEP, -(-held // PARTS))
+    return sum(_pairs(ring.needs, visit.queries, visit.keys, step) for visit in ring.visits(reader, owner))
+
+
+def _pairs(needs: Needs, queries: Run, keys: Run, step: int) -> int:
+    """Of a block; a query in the middle of each step says how many keys the others see."""
+    total = 0
+    for start in range(queries.start, queries.stop, step):
+        stop = min(start + step, queries.stop)
+        middle = (start + stop) // 2
+        seen = common(needs.keys_of(Run(middle, middle + 1)), (keys,))
+        total += (stop - start) * sum(run.tokens for run in seen)
+    return total
