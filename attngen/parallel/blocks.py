@@ -78,7 +78,7 @@ def block_of(variant: nodes.Variant, opening: bool = False) -> Block:
         variant,
         parameters=(*variant.parameters, *(nodes.Parameter(name, Kind.INT, 0, AT_LEAST_0) for name in added)),
         inputs=tuple(given for given, _ in inputs),
-        assertions=(),  # they are about whole calls
+        assertions=tuple(replace(each, condition=move(each.condition)) for each in variant.assertions),
         order=None,  # and this about whole sequences
         body=replace(
             body, score=move(body.score), mask=move(body.mask), normalization=_normalization(body, move, opening)

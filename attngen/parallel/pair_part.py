@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from attngen.parallel.part import Part
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.ring import Ring
 from attngen.reference.scope import Scope
+from attngen.runtime.checks import check_call
 from attngen.runtime.pairwise import PairwiseKernel
 
 SENDS = ("keys", "queries")
@@ -89,6 +91,27 @@ class PairPart(Part):
 
     # ---- a call
 
+    def _check(self, tensors: Mapping[str, Tensor], scale: float | None) -> None:
+        """As a call of this rank's queries and keys alone."""
+        q, k, v = tensors["q"], tensors["k"], tensors["v"]
+        if self._read_by_queries and q.shape[2:3] != k.shape[2:3]:
+            return  # refused as a whole, with what is wrong
+        inputs = {}
+        for cut in block_of(self.kernel.variant).inputs:
+            inputs[cut.of] = tensors[cut.of]
+            for axis, _ in cut.axes[1:]:  # all keys of the sequence
+                inputs[cut.of] = inputs[cut.of].narrow(axis, 0, min(k.shape[2], inputs[cut.of].shape[axis]))
+        local = replace(self.kernel.variant, assertions=(), order=None)  # those are about whole sequences
+        check_call(local, q, k, v, scale=scale, offset=0, inputs=inputs, parameters=self.kernel.parameters)
+
+    @property
+    def _read_by_queries(self) -> list[str]:
+        """The inputs along positions that queries read at theirs."""
+        variant = self.kernel.variant
+        return sorted(
+            cut.of for cut in block_of(variant).inputs if not cut.travels and "n" in variant.input(cut.of).axes
+        )
+
     @property
     def _summed(self) -> bool:
         """Whether rows are divided by sums of weights, which blocks give as a channel more of y."""
@@ -97,9 +120,8 @@ class PairPart(Part):
     def _require_aligned(self, N: int, M: int, first: int) -> None:
         """What queries read along positions must lie where they do."""
         variant = self.kernel.variant
-        read = {cut.of for cut in block_of(variant).inputs if not cut.travels and "n" in variant.input(cut.of).axes}
-        if read and (N != M or first != 0):
-            given = variant.input(min(read))
+        if self._read_by_queries and (N != M or first != 0):
+            given = variant.input(self._read_by_queries[0])
             raise CallError(
                 f"{variant.name}: queries read `{given.name}` at their positions: ranks can share as many queries as"
                 f" keys, from position 0 on, and here are {N} and {M}, from {first} ({given.span})"

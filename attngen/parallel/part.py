@@ -17,6 +17,7 @@ from attngen.parallel.shares import put_together, scattered
 from attngen.runtime.kernel import Kernel
 
 TOKEN_AXES = ("i", "j", "n", "t")
+FINE = "none"
 
 
 class Part:
@@ -53,23 +54,42 @@ class Part:
         return put_together(parts, self.layout, tokens, axis)
 
     def _lengths(self, tensors: Mapping[str, Tensor], **said: object) -> tuple[int, int]:
-        """N and M, where the ranks agree on all else; `said` are arguments that are no tensors."""
-        axes = {"q": 2, "k": 2, "v": 2, **self.axes}
-        facts = {"spec": self.kernel.spec, "layout": str(self.layout), "ranks": str(self.ranks.size)}
+        """N and M, where the ranks agree on all else and no rank has a problem; `said` are arguments but tensors."""
+        problem = self._problem(tensors, said.get("scale"))
+        facts = {
+            "spec": self.kernel.spec,
+            "layout": str(self.layout),
+            "ranks": str(self.ranks.size),
+            "problem": problem,
+        }
         facts |= {name: repr(value) for name, value in {**self.kernel.parameters, **said}.items()}
-        q, k = tensors["q"], tensors["k"]
-        rows = agreed(
-            self.ranks,
-            self.kernel.variant.name,
-            {**facts, **facts_of(tensors, axes)},
-            [q.shape[2], k.shape[2]],
-            q.device,
-        )
+        facts |= facts_of(tensors, {"q": 2, "k": 2, "v": 2, **self.axes})
+        counts = [tensors[name].shape[2] if tensors[name].ndim == 4 else 0 for name in "qk"]
+        rows = agreed(self.ranks, self.kernel.variant.name, facts, counts, tensors["q"].device)
+        if problem != FINE:
+            raise CallError(problem)
         lengths = [sum(row[side] for row in rows) for side in (0, 1)]
         for rank, row in enumerate(rows):
             for side, label in enumerate("qk"):
                 self._require_share(label, row[side], lengths[side], rank)
         return lengths[0], lengths[1]
+
+    def _problem(self, tensors: Mapping[str, Tensor], scale: Any) -> str:
+        """What is wrong with this rank's share by itself."""
+        for label in "qkv":
+            if not isinstance(tensors[label], Tensor):
+                raise CallError(
+                    f"{self.kernel.variant.name}: {label} is a {type(tensors[label]).__name__}, not a tensor"
+                )
+        try:
+            self._check(tensors, scale)
+        except ValueError as error:
+            return str(error)
+        return FINE
+
+    def _check(self, tensors: Mapping[str, Tensor], scale: float | None) -> None:
+        """Refuse a share that kernels would refuse."""
+        raise NotImplementedError
 
     def _require_share(self, label: str, tokens: int, of: int, rank: int) -> None:
         wanted = self.layout.count(of, self.ranks.size, rank)

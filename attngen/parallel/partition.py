@@ -58,6 +58,10 @@ def partition(
         raise CallError(f"{kernel.variant.name}: `{send}` can't travel; choose one of {', '.join(SENDS)}")
     if block < 1:
         raise CallError(f"{kernel.variant.name}: a stripe has {block} tokens; it must have one at least")
+    if kernel.backend == "reference":
+        raise CallError(
+            f"{kernel.variant.name}: the interpreter knows no ranks; build it for `auto`, `cpp` or `triton`"
+        )
     recurrence = carried(kernel.variant) if layout in ("auto", "contiguous") else None
     if recurrence is not None:
         return StatePart(kernel, recurrence, ranks)

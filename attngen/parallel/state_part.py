@@ -19,6 +19,7 @@ from attngen.parallel.layouts import Layout
 from attngen.parallel.part import Part
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.states import Passing, as_matrix, as_state, bare, given_by_ranks_before
+from attngen.runtime.checks import check_call
 from attngen.runtime.kept import findings
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.recurrent import RecurrentKernel
@@ -67,6 +68,14 @@ class StatePart(Part):
         before = self._before(numbers, q, k, behind, position, scale, shared)
         y, _ = self._run(self.variant, numbers, q, k, v, before, position, scale, shared)
         return y
+
+    def _check(self, tensors: Mapping[str, Tensor], scale: float | None) -> None:
+        """As the tokens of this rank."""
+        inputs = {given.name: tensors[given.name] for given in self.variant.inputs}
+        numbers = {**self.kernel.parameters, TOKENS: 0}
+        unasserted = replace(self.variant, assertions=())  # sizes are not known yet
+        rows = tensors["q"], tensors["k"], tensors["v"]
+        check_call(unasserted, *rows, scale=scale, offset=0, inputs=inputs, parameters=numbers)
 
     def _before(
         self,
@@ -137,12 +146,13 @@ def _of_share(variant: nodes.Variant) -> nodes.Variant:
     states = tuple(replace(state, update=rewrite(state.update, moved)) for state in body.states)
     lets = tuple(nodes.Let(let.name, rewrite(let.value, moved)) for let in variant.lets)
     added = nodes.Parameter(TOKENS, Kind.INT, 0, AT_LEAST_0)
-    order = variant.order  # turned round: the last token of a share comes first, as that of all does
     made = nodes.Recurrent(states, rewrite(body.out, moved))
     if any(EARLIER in distinct(expr) for expr in (made.out, *(state.update for state in states))):
         text = "`prev` of an input reads at a token that another rank may hold, which can't be shared yet"
         raise CallError(f"{variant.name}: {text} ({variant.span})")
-    return replace(variant, parameters=(*variant.parameters, added), body=made, lets=lets, assertions=(), order=order)
+    assertions = tuple(replace(each, condition=rewrite(each.condition, moved)) for each in variant.assertions)
+    parameters = (*variant.parameters, added)
+    return replace(variant, parameters=parameters, body=made, lets=lets, assertions=assertions)
 
 
 def _way(variant: nodes.Variant) -> int:

@@ -78,7 +78,7 @@ def refused(text: str, call: Any, ranks: int = 3) -> str:
     def program(own: Ranks) -> str:
         try:
             call(partition(kernel, own, layout="contiguous"), own.rank)
-        except attngen.CallError as error:
+        except ValueError as error:
             return str(error)
         return "nothing"
 
@@ -118,6 +118,24 @@ def test_calls_that_cannot_be_shared() -> None:
         "attention a { weight sigmoid(dot(q, k)) normalize none }", lambda part, _: part(*rows(8), return_lse=True)
     )
     assert "the input `doc` [b, n] is missing" in refused(text, lambda part, _: part(*rows(8)))
+
+
+def test_what_is_wrong_on_one_rank_is_said_on_all() -> None:
+    text = "attention a { input doc[b, n]: int sorted mask j <= i and doc[b, i] == doc[b, j] }"
+    falling = [torch.arange(8).unsqueeze(0) * (-1 if rank == 2 else 1) for rank in range(3)]
+    said = refused(text, lambda part, rank: part(*rows(8), doc=falling[rank]))
+    assert "problem is none on ranks 0, 1, a: doc is declared sorted and falls somewhere (<text>:1) on rank 2" in said
+    assert "which does not divide H" in refused(CAUSAL, lambda part, _: part(rows(8, 3)[0], *rows(8)[1:]))
+    asserted = "attention a { assert N mod 5 == 0 mask j <= i }"
+    assert "a: `N mod 5 == 0` does not hold" in refused(asserted, lambda part, _: part(*rows(8)))
+    counted = "attention a { assert N mod 5 == 0 state S = S + outer(k, v) out dot(q, S) }"
+    assert "a: `N mod 5 == 0` does not hold" in refused(counted, lambda part, _: part(*rows(8)))
+
+
+def test_the_interpreter_knows_no_ranks() -> None:
+    kernel = attngen.build(CAUSAL, backend="reference")
+    with pytest.raises(attngen.CallError, match="the interpreter knows no ranks"):
+        on_threads(2, lambda own: partition(kernel, own))
 
 
 def test_a_thread_that_fails_is_no_riddle_to_others() -> None:
