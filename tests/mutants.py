@@ -39,6 +39,7 @@ CPP_BACKWARD = "attngen/emit/cpp/templates/whole_backward.cpp"
 LAUNCHER = "attngen/emit/cpp/templates/launcher.py"
 GRADIENTS = "tests/emit/test_gradients.py"
 CHUNKS = "tests/emit/test_chunks.py"
+RING = "tests/parallel/test_ring.py"
 PIECES = "tests/emit/test_pieces.py"
 IN_TRITON = f"{CHUNKS} -k triton_agrees"
 SHARED = f"{CHUNKS} -k share_values_of_gradients"
@@ -284,6 +285,26 @@ FAULTS = [
     Fault("citizens: gradients in the wrong order", LAUNCHER, "zip(found, given, wanted, strict=False)", "zip(found, given, reversed(wanted), strict=False)", "tests/runtime/test_citizenship.py"),
     Fault("citizens: derivatives in forward mode are lost", "attngen/emit/support/operators.py", '"_current_level", -1) >= 0', '"_current_level", -1) >= 9', "tests/runtime/test_citizenship.py"),
     Fault("citizens: another layout is taken for a known one", LAUNCHER, "(k.shape, k.stride(), k.dtype, k.device)", "(k.shape, k.dtype, k.device)", "tests/runtime/test_citizenship.py"),
+    Fault("ranks: keys and values swapped", "attngen/parallel/messages.py", "zip(tensors, unpacked(", "zip(reversed(tensors), unpacked(", f"{RING} -k causal"),
+    Fault("ranks: a hop that some need is not made", "attngen/parallel/ring.py", "for hop in range(1, self.ranks)", "for hop in range(2, self.ranks)", f"{RING} -k causal"),
+    Fault("ranks: rows that have seen nothing are merged unguarded", "attngen/parallel/merging.py", "torch.where(both > 0, part / both, 0.0)", "(part / both)", f"{RING} -k s2attn"),
+    Fault("ranks: rows are relative to the wrong top", "attngen/parallel/merging.py", "top.maximum(its_top)", "top", f"{RING} -k causal"),
+    Fault("ranks: gradients go to the wrong owner", "attngen/parallel/travel.py", "sends = [(hop.source, packed([*answer", "sends = [(hop.target, packed([*answer", f"{RING} -k causal"),
+    Fault("ranks: gradients of what travelled are lost", "attngen/parallel/travel.py", "            sums.add(mine)\n", "            pass\n", f"{RING} -k causal"),
+    Fault("ranks: a sink is counted on no rank", "attngen/parallel/pairs.py", "for visit in self._opening():\n            merged", "for visit in []:\n            merged", f"{RING} -k sink"),
+    Fault("ranks: the sum over ranks of a shared gradient is forgotten", "attngen/parallel/pair_part.py", "found[name] = call.ranks.total(found[name])", "pass", f"{RING} -k sink"),
+    Fault("ranks: a block forgets where it stands", "attngen/parallel/pairs.py", "found[self.block.first_key] = visit.keys.start", "found[self.block.first_key] = 0", f"{RING} -k s2attn"),
+    Fault("ranks: queries of a block stand elsewhere", "attngen/parallel/pairs.py", "visit.queries.start + self.offset - visit.keys.start", "visit.queries.start + self.offset", f"{RING} -k causal"),
+    Fault("ranks: M is what a block has", "attngen/parallel/blocks.py", "return Parameter(Kind.INT, name=self.sizes[expr.axis], span=expr.span)", "return expr", "tests/parallel/test_needs.py"),
+    Fault("ranks: queries read what keys read along positions", "attngen/parallel/blocks.py", "name = self.renamed[expr.input, index.name]", 'name = self.renamed[expr.input, "j"]', f"{RING} -k documents"),
+    Fault("ranks: the gradient by the log-sum-exp is lost", "attngen/parallel/pair_part.py", "(0.0 if dlse is None else dlse)", "0.0", f"{RING} -k s2attn"),
+    Fault("ranks: segments of one head stand for all", "attngen/parallel/needs.py", "return range(int(self.numbers[size]) if differs else 1)", "return range(1)", "tests/parallel/test_needs.py"),
+    Fault("ranks: states: what ranks before keep is forgotten", "attngen/parallel/states.py", "left = [each.of(other) + each.left for", "left = [other + each.left for", "tests/parallel/test_states.py"),
+    Fault("ranks: states: the first rank's own map counts", "attngen/parallel/states.py", "left, kept = its_left, its_kept or kept", "left = [a + b for a, b in zip(its_left, left, strict=True)]", "tests/parallel/test_states.py"),
+    Fault("ranks: states: time goes forward alone", "attngen/parallel/state_part.py", "        return -1\n", "        return 1\n", "tests/parallel/test_states.py -k reverse"),
+    Fault("ranks: states: gradients go on the same way", "attngen/parallel/states.py", "_shifted(ctx.ranks, -ctx.distance", "_shifted(ctx.ranks, ctx.distance", "tests/parallel/test_states.py"),
+    Fault("ranks: they need not agree on parameters", "attngen/parallel/part.py", "{**self.kernel.parameters, **said}.items()}", "said.items()}", "tests/parallel/test_processes.py -k parameter"),
+    Fault("ranks: messages are counted without their padding", "attngen/parallel/messages.py", "return sum(piece.room for piece in pieces)", "return sum(piece.room for piece in pieces) + 16", "tests/parallel/test_layouts.py tests/parallel/test_states.py"),
     Fault("formatter drops parentheses", "attngen/language/format_expr.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
     Fault("checker lets a float meet an int", "attngen/ir/check/typing.py", "if left.kind is right.kind:", "if True:", "tests/ir"),
 ]  # fmt: skip

@@ -200,3 +200,39 @@ def test_doctor_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     done = attngen("doctor", "--clear", "--no-check")
     assert "1 grammars, 0 templates, 0 specs, 1 kernels, 1 libraries, 0 tuned, 0.0 MB" in done.stdout.splitlines()[0]
     assert not any(tmp_path.rglob("*"))
+
+
+def test_a_plan_counts_what_a_window_needs() -> None:
+    """One neighbour hears of 1023 keys and values: 8 heads of 128 channels, two bytes each."""
+    done = attngen("plan", "specs/sliding_window.attn", "--devices", "8..16", "--tokens", "128K", "--json")
+    found = json.loads(done.stdout)
+    assert {(row["devices"], row["layout"]) for row in found["rows"]} >= {(8, "contiguous"), (16, "zigzag")}
+    (row,) = (row for row in found["rows"] if (row["devices"], row["layout"], row["send"]) == (8, "contiguous", "keys"))
+    assert (row["forward_messages"], row["forward_bytes"]) == (1, 2 * 1023 * 8 * 128 * 2)
+    assert (row["backward_messages"], row["backward_bytes"]) == (2, 2 * 1023 * 8 * 128 * (2 + 4))
+
+
+def test_a_plan_of_states_and_what_it_says_of_balance(tmp_path: Path) -> None:
+    done = attngen("plan", "specs/mamba2.attn", "--devices", "8", "--tokens", "64K", "-o", str(tmp_path / "plan"))
+    assert "8 devices: contiguous, states travel back" in done.stdout
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".csv", ".md", ".svg"}
+    found = json.loads(attngen("plan", "specs/causal.attn", "--devices", "8", "--tokens", "64K", "--json").stdout)
+    balance = {row["layout"]: round(row["balance"], 2) for row in found["rows"]}
+    assert balance["contiguous"] == 1.87
+    assert balance["zigzag"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--devices", "8-16"], "--devices 8-16: give numbers"),
+        (["--tokens", "many"], "--tokens many: give a number"),
+        (["--gpu", "h999"], "choose one of a100, h100, h200, b200"),
+        (["--mesh", "8"], "--mesh 8: give NODESxGPUS"),
+        (["--kv-heads", "5"], "--kv-heads 5 does not divide --heads 32"),
+    ],
+)
+def test_plans_that_make_no_sense(arguments: list[str], words: str) -> None:
+    done = attngen("plan", "specs/causal.attn", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr

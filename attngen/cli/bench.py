@@ -11,6 +11,7 @@ import typer
 from attngen.cli.bench_build import build
 from attngen.cli.bench_cpu import cpu
 from attngen.cli.bench_gpu import gpu
+from attngen.cli.bench_parallel import parallel
 from attngen.cli.bench_resources import resources
 from attngen.cli.options import AsJson
 
@@ -30,6 +31,7 @@ def _bench() -> None:
 bench.command()(build)
 bench.command()(cpu)
 bench.command()(gpu)
+bench.command()(parallel)
 bench.command()(resources)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEADS = [
     "devices", "layout", "travels back", "forward", "messages", "backward", "messages", "hears of", "balance",
-    "hidden", "step", "efficiency", "memory",
+    "hidden", "step", "efficiency", "memory", "of all",
 ]  # fmt: skip
 
 
@@ -40,8 +40,9 @@ def plan(
     """Predict what it costs to share sequences among devices, and say how they had best be cut.
 
     Bytes and messages are exact, for the ranks that are looked at: nine, from the first to the last. Seconds come from
-    a model: pairs that may be live at 60 % of the rate of products, and messages that travel beside them. Inputs that
-    decide who sees whom are not known here: such masks are taken as far as they don't depend on them.
+    a model: pairs that may be live at 60 % of the rate of products, and messages that travel beside them. `of all`
+    compares bytes with a ring that passes all keys and values around, and backward once more with their gradients.
+    Inputs that decide who sees whom are not known here: such masks are taken as far as they don't depend on them.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -159,6 +160,7 @@ def _cells(row: Prediction) -> list[str]:
         str(row.devices), row.layout, row.send, _bytes(row.forward_bytes), str(row.forward_messages),
         _bytes(row.backward_bytes), str(row.backward_messages), str(row.hops), f"{row.balance:.2f}",
         "yes" if row.hidden else "no", f"{row.seconds * 1e3:.3g} ms", f"{row.efficiency:.0%}", _bytes(row.memory),
+        f"{(row.forward_bytes + row.backward_bytes) / row.everything:.1%}" if row.everything else "-",
     ]  # fmt: skip
 
 

@@ -48,6 +48,8 @@ class Prediction:
         seconds, efficiency: a step, forward and backward, and the part of it that computes.
         hidden: whether no kernel waits for a message.
         memory: bytes on a rank, of what a call holds.
+        everything: bytes that a rank sends where all keys and values go to all ranks, and backward once more, and
+            gradients by them come back in float32.
     """
 
     devices: int
@@ -63,6 +65,7 @@ class Prediction:
     seconds: float
     efficiency: float
     memory: int
+    everything: int
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -104,9 +107,16 @@ def predicted(
                 seconds=seconds,
                 efficiency=ideal / seconds if seconds else 1.0,
                 memory=max(rank.memory(send) for rank in ranks),
+                everything=everything(heads, int(numbers["M"]), devices),
             )
         )
     return found
+
+
+def everything(heads: Heads, keys: int, devices: int) -> int:
+    """Bytes that a rank sends where every key and value goes to every rank, and every gradient comes back."""
+    row = heads.batch * heads.keys * (heads.width + heads.value_width)
+    return (devices - 1) * -(-keys // devices) * row * (2 * heads.dtype.itemsize + 4)
 
 
 def looked_at(devices: int) -> list[int]:

@@ -8,7 +8,7 @@ from attngen.ir import nodes
 from attngen.parallel.counts import state_traffic
 from attngen.parallel.layouts import Layout
 from attngen.parallel.machines import BACKWARD, REACHED, Mesh
-from attngen.parallel.predict import Heads, Prediction, looked_at
+from attngen.parallel.predict import Heads, Prediction, everything, looked_at
 from attngen.parallel.states import bare, steps
 
 CHUNK = 64
@@ -50,4 +50,5 @@ def predicted_states(variant: nodes.Variant, tokens: int, heads: Heads, devices:
         seconds=seconds,
         efficiency=computing / TWICE / seconds,
         memory=heads.batch * heads.queries * held * width * (heads.dtype.itemsize + 4),
+        everything=everything(heads, tokens, devices),
     )
