@@ -204,7 +204,9 @@ def test_doctor_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_a_plan_counts_what_a_window_needs() -> None:
     """One neighbour hears of 1023 keys and values: 8 heads of 128 channels, two bytes each."""
-    done = attngen("plan", "specs/sliding_window.attn", "--devices", "8..16", "--tokens", "128K", "--json")
+    done = attngen(
+        "plan", "specs/sliding_window.attn", "--devices", "8..16", "--tokens", "128K", "-s", "window=1024", "--json"
+    )
     found = json.loads(done.stdout)
     assert {(row["devices"], row["layout"]) for row in found["rows"]} >= {(8, "contiguous"), (16, "zigzag")}
     (row,) = (row for row in found["rows"] if (row["devices"], row["layout"], row["send"]) == (8, "contiguous", "keys"))
