@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from attngen.errors import CallError
 from attngen.ir import nodes
-from attngen.ir.evaluate import Number
+from attngen.ir.evaluate import Number, evaluate
 from attngen.parallel.blocks import block_of
 from attngen.parallel.kernels import Operators
 from attngen.parallel.layouts import Layout
@@ -21,7 +21,6 @@ from attngen.parallel.pairs import PairCall
 from attngen.parallel.part import Part
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.ring import Ring
-from attngen.reference.scope import Scope
 from attngen.runtime.checks import check_call
 from attngen.runtime.pairwise import PairwiseKernel
 
@@ -81,11 +80,12 @@ class PairPart(Part):
         first = M - N if offset is None else offset
         self._require_aligned(N, M, first)
         values = torch.cat([v, v.new_ones((*v.shape[:3], 1))], 3) if self._summed else v
-        call = self._call(q, k, values, {"N": N, "M": M, "offset": first}, scale, inputs)
+        sizes = {"N": N, "M": M, "offset": first}
+        call = self._call(q, k, values, sizes, scale, inputs)
         attended = _Attention.apply(call, tuple(inputs), q, k, values, *inputs.values())  # type: ignore[no-untyped-call]
         y, lse = attended
         if self._summed:
-            y = y[..., :-1] / (y[..., -1:] + self._eps(q, k, v, scale, inputs))
+            y = y[..., :-1] / (y[..., -1:] + self._eps(q, k, v, sizes, scale))
         y = y.to(q.dtype)
         return (y, lse) if return_lse else y
 
@@ -179,13 +179,19 @@ class PairPart(Part):
             self._rings[known] = ring
         return ring
 
-    def _eps(self, q: Tensor, k: Tensor, v: Tensor, scale: float | None, inputs: Mapping[str, Tensor]) -> Tensor:
-        """What `sum` adds to the sum of each row: float32 [B, H, 1, 1]."""
+    def _eps(self, q: Tensor, k: Tensor, v: Tensor, sizes: Mapping[str, int], scale: float | None) -> float:
+        """What `sum` adds to the sum of each row; it knows the sizes of the whole."""
         normalization = self.kernel.variant.pairwise.normalization
         assert isinstance(normalization, nodes.Sum)
-        scope = Scope(self.kernel.variant, q, k, v, self.kernel.parameters, inputs, scale, 0)
-        value = scope.evaluate(normalization.eps)
-        return scope.per_head(value.tensor, value.axes).float()
+        width, heads = q.shape[3], max(rows.shape[1] for rows in (q, k, v))
+        fixed = {
+            "B": q.shape[0],
+            "H": heads,
+            "D": width,
+            "E": v.shape[3],
+            "scale": width**-0.5 if scale is None else scale,
+        }
+        return float(evaluate(normalization.eps, {**self.kernel.parameters, **sizes, **fixed}))
 
 
 class _Attention(torch.autograd.Function):

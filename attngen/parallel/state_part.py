@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from attngen.parallel.blocks import AT_LEAST_0
 from attngen.parallel.layouts import Layout
 from attngen.parallel.part import Part
 from attngen.parallel.ranks import Ranks
+from attngen.parallel.shared import summed
 from attngen.parallel.states import Passing, as_matrix, as_state, bare, given_by_ranks_before
 from attngen.runtime.checks import check_call
 from attngen.runtime.kept import findings
@@ -62,7 +62,7 @@ class StatePart(Part):
             raise CallError(f"{self.kernel.variant.name}: {N} queries and {M} keys are no tokens of one sequence")
         start = self.layout.runs(N, self.ranks.size, self.ranks.rank)
         position = start[0].start if start else 0
-        shared = {name: given if name in self.axes else _summed(self.ranks, given) for name, given in inputs.items()}
+        shared = {name: given if name in self.axes else summed(self.ranks, given) for name, given in inputs.items()}
         numbers = {**self.kernel.parameters, TOKENS: N}
         _, behind = self._run(self.variant, numbers, q, k, v, None, position, scale, shared)
         before = self._before(numbers, q, k, behind, position, scale, shared)
@@ -165,24 +165,3 @@ def _way(variant: nodes.Variant) -> int:
         return -1
     text = "ranks share the tokens of an order only if it is `N - 1 - x`"
     raise CallError(f"{variant.name}: {text} ({order.span})")
-
-
-def _summed(ranks: Ranks, given: Tensor) -> Tensor:
-    """An input that every rank holds, whose gradient is the sum over all ranks."""
-    if not given.requires_grad:
-        return given
-    found: Tensor = _Summed.apply(ranks, given)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Summed(torch.autograd.Function):
-    """The same tensor; its gradient is summed."""
-
-    @staticmethod
-    def forward(ctx: Any, ranks: Ranks, given: Tensor) -> Tensor:
-        ctx.ranks = ranks
-        return given.view_as(given)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.ranks.total(gradient.contiguous())

@@ -46,6 +46,18 @@ def shared_calls(draw: st.DrawFn, name: str) -> Call:
     return call
 
 
+def test_what_is_added_to_sums_knows_the_whole() -> None:
+    text = "attention a { weight exp(scale * dot(q, k)) mask abs(i - j) < 9 normalize sum(1 + scale * N / (3 * M)) }"
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 2, tokens, 8, generator=generator) for tokens in (30, 40, 40))
+    call = Call(q, k, v)
+    kernel = attngen.build(text)
+    dy, _ = by_result(kernel.variant, call, 0)
+    for y, _, found, _ in on_ranks(kernel, call, dy, None, 3, layout="zigzag"):
+        assert_close(expected(kernel.variant, call), y, None)
+        assert_gradients(wanted(kernel.variant, call, dy, None), found)
+
+
 @pytest.mark.parametrize("name", CASES if DEEP else SOME)
 @FEW
 @given(

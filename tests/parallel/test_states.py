@@ -74,6 +74,11 @@ def test_tokens_know_the_whole_sequence() -> None:
         assert all(part < 5e-6 for part in off.values()), off
 
 
+def test_fewer_tokens_than_ranks() -> None:
+    for off, _ in results("kda", 3, 5, 0):
+        assert all(part < 5e-6 for part in off.values()), off
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5, 8, 9, 64])
 def test_states_are_handed_on_in_few_steps(ranks: int) -> None:
     """One to the next rank, and then as many as double to all ranks before."""
