@@ -26,7 +26,7 @@ from torch import Tensor
 # Tokens of a chunk, channels of values of a program and of one that sums gradients, and warps, by channels of keys: on
 # an A100, H100, B200 and MI300X.
 DEFAULTS = {
-    64: ((16, 64, 64, 8), (16, 64, 64, 8), (16, 64, 64, 8), (16, 64, 64, 8)),
+    64: ((16, 64, 64, 8), (16, 64, 64, 8), (16, 64, 64, 8), (16, 64, 64, 4)),
     128: ((16, 32, 32, 8), (16, 32, 32, 8), (16, 32, 32, 8), (16, 32, 32, 8)),
     256: ((16, 32, 32, 8), (16, 32, 32, 8), (16, 32, 32, 8), (16, 32, 32, 8)),
 }
