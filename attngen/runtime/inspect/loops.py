@@ -46,10 +46,11 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The instructions of a loop, those of loops inside it left out."""
+    """The instructions of a loop, those of loops inside it left out; `inner` are the labels of these."""
 
     label: str
     body: tuple[Instruction, ...]
+    inner: tuple[str, ...] = ()
 
     def count(self, pattern: str) -> int:
         """How many instructions have a name that matches from its start."""
@@ -71,9 +72,9 @@ def loops(text: str) -> list[Loop]:
 def _without_inner(
     head: int, inside: set[int], found: dict[int, set[int]], names: list[str], blocks: list[list[Instruction]]
 ) -> Loop:
-    inner = [other for start, other in found.items() if start != head and other < inside]
-    own = sorted(inside.difference(*inner))
-    return Loop(names[head], tuple(each for block in own for each in blocks[block]))
+    inner = {start: other for start, other in found.items() if start != head and other < inside}
+    own = sorted(inside.difference(*inner.values()))
+    return Loop(names[head], tuple(each for block in own for each in blocks[block]), tuple(names[k] for k in inner))
 
 
 def _graph(text: str) -> tuple[list[str], list[list[Instruction]], list[set[int]]]:

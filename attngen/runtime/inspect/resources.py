@@ -52,6 +52,11 @@ class Resources:
             return float("inf")
         return self.inner.cycles / (queries * keys) * 1024 * (1 + (queries + keys) / 4096)
 
+    @property
+    def by_single_warps(self) -> bool:
+        """Whether single warps make products of tiles in the inner loop, and hold in registers what comes of them."""
+        return self.inner is not None and bool(self.inner.traits.get("by_warps"))
+
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         queries, keys, warps, stages, *own = self.tiles

@@ -65,7 +65,9 @@ def best(variant: Variant, cell: Cell) -> tuple[Resources, ...]:
     found += [row for few in (squeezed(each, chip) for each in found) if few and (row := compiled(few)).fits]
     if not found:
         return ()
-    first, *others = sorted(found, key=lambda row: row.price)
+    found.sort(key=lambda row: row.price)
+    found.sort(key=lambda row: row.price > found[0].price * NOISE or row.by_single_warps)  # of equals, those of groups
+    first, *others = found
     row = compiled(deeper(Configuration(*first.tiles)))
     fine = row.fits and row.shared <= chip.offered and row.resident >= first.resident
     # Compilers may pipeline in another way, with more work in each round.

@@ -80,11 +80,13 @@ def _by_descriptor(product: Instruction, code: str) -> float:
 def innermost(loops: list[Loop]) -> Loop | None:
     """The loop that makes most products, and of those the shortest: full tiles, whose pairs are not tested.
 
-    In float32 products are multiplications and additions of numbers.
+    A loop around others that make some holds what was moved in front of these and behind them: it is none. In float32
+    products are multiplications and additions of numbers.
     """
     for pattern in (MATRIX, r"FFMA|v_(pk_)?fma\w*"):
-        counts = [(loop.count(rf"({pattern})(\.|_|$)"), loop) for loop in loops]
-        most = max((count for count, _ in counts), default=0)
-        if most:
-            return min((loop for count, loop in counts if count == most), key=lambda loop: len(loop.body))
+        counts = {loop.label: loop.count(rf"({pattern})(\.|_|$)") for loop in loops}
+        inmost = [loop for loop in loops if counts[loop.label] and not any(counts[label] for label in loop.inner)]
+        if inmost:
+            most = max(counts[loop.label] for loop in inmost)
+            return min((loop for loop in inmost if counts[loop.label] == most), key=lambda loop: len(loop.body))
     return None

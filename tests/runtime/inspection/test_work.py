@@ -93,3 +93,11 @@ def test_full_tiles_are_the_inner_loop() -> None:
 def test_products_of_numbers_are_the_inner_loop_in_float32() -> None:
     partial, full = loop("FFMA", "FFMA.FTZ", "FSEL", "FSEL"), loop("FFMA", "FFMA", "FSEL")
     assert innermost([partial, loop("FADD"), full]) is full
+
+
+def test_a_loop_around_loops_with_products_is_none() -> None:
+    """Compilers move products of the first round in front of a loop: the one around it may hold more than it does."""
+    inner = loop("UTCHMMA", "FADD", label="inner")
+    outer = Loop("outer", tuple(Instruction("UTCHMMA", "") for _ in range(3)), ("inner", "waits"))
+    waits = loop("SYNCS", label="waits")
+    assert innermost([outer, inner, waits]) is inner
