@@ -84,9 +84,10 @@ def innermost(loops: list[Loop]) -> Loop | None:
     products are multiplications and additions of numbers.
     """
     for pattern in (MATRIX, r"FFMA|v_(pk_)?fma\w*"):
-        counts = {loop.label: loop.count(rf"({pattern})(\.|_|$)") for loop in loops}
-        inmost = [loop for loop in loops if counts[loop.label] and not any(counts[label] for label in loop.inner)]
+        counts = [(loop.count(rf"({pattern})(\.|_|$)"), loop) for loop in loops]
+        multiplying = {loop.label for count, loop in counts if count}
+        inmost = [(count, loop) for count, loop in counts if count and multiplying.isdisjoint(loop.inner)]
         if inmost:
-            most = max(counts[loop.label] for loop in inmost)
-            return min((loop for loop in inmost if counts[loop.label] == most), key=lambda loop: len(loop.body))
+            most = max(count for count, _ in inmost)
+            return min((loop for count, loop in inmost if count == most), key=lambda loop: len(loop.body))
     return None
