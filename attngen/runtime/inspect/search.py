@@ -65,9 +65,10 @@ def best(variant: Variant, cell: Cell) -> tuple[Resources, ...]:
     found += [row for few in (squeezed(each, chip) for each in found) if few and (row := compiled(few)).fits]
     if not found:
         return ()
-    found.sort(key=lambda row: row.price)
-    found.sort(key=lambda row: row.price > found[0].price * NOISE or row.by_single_warps)  # of equals, those of groups
-    first, *others = found
+    ordered = sorted(found, key=lambda row: row.price)
+    alike_most = ordered[0].price * NOISE
+    # Of equals, those whose products are made by groups of warps, or by a whole program.
+    first, *others = sorted(ordered, key=lambda row: row.price > alike_most or row.by_single_warps)
     row = compiled(deeper(Configuration(*first.tiles)))
     fine = row.fits and row.shared <= chip.offered and row.resident >= first.resident
     # Compilers may pipeline in another way, with more work in each round.
