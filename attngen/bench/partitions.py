@@ -86,8 +86,8 @@ def measured(paths: Sequence[Path], ranks: int) -> Iterator[Row]:
 
 def _rank(answers: Any, rank: int, ranks: int, where: str, paths: list[str]) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=ranks)
     try:
+        dist.init_process_group("gloo", init_method=where, rank=rank, world_size=ranks)
         for path in paths:
             for variant in load_all(Path(path)):
                 for layout, send in choices(variant):

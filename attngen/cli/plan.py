@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from attngen.ir.nodes import Variant
     from attngen.parallel.predict import Heads, Prediction
 
+MOST_STRIPES = 64
+"""Of a rank; with more of them, each layout takes minutes to look at."""
+WIDE = 170
+"""Columns of the table."""
 HEADS = [
     "devices", "layout", "travels back", "forward", "messages", "backward", "messages", "hears of", "balance",
     "hidden", "step", "efficiency", "memory", "of all",
@@ -25,7 +29,9 @@ def plan(
     spec: Spec,
     name: Annotated[str | None, typer.Option(help="Which attention, where the spec holds several.")] = None,
     devices: Annotated[str, typer.Option(help="Numbers of devices: 8, or 8,64, or 8..4096 by doubling.")] = "8..64",
-    tokens: Annotated[str, typer.Option(help="Of the whole sequence: 131072, 128K or 10M.")] = "1M",
+    tokens: Annotated[
+        str, typer.Option(help="Of the whole sequence: 131072, 128K (of 1024) or 10M (of 1000000).")
+    ] = "1M",
     gpu: Annotated[str, typer.Option(help="a100, h100, h200 or b200.")] = "h100",
     mesh: Annotated[str, typer.Option(help="NODESxGPUS; nodes of 8 unless given.")] = "",
     batch: Annotated[int, typer.Option(min=1, help="Sequences.")] = 1,
@@ -86,16 +92,10 @@ def _predicted(
         return [predicted_states(recurrence, tokens, heads, devices, mesh)]
     numbers = {**values, "B": heads.batch, "H": heads.queries, "N": tokens, "M": tokens, "offset": 0}
     needs = needs_without_data(planned(variant), numbers)
-    # A stripe for each query tile of a rank makes too many blocks to look at one by one.
     names = [name for name in LAYOUTS if name != "striped" or tokens // devices // block <= MOST_STRIPES]
     return [
         row for name in names for row in predicted(variant, needs, numbers, heads, Layout(name, block), devices, mesh)
     ]
-
-
-MOST_STRIPES = 64
-WIDE = 160
-"""Columns of the table."""
 
 
 def _heads(batch: int, heads: int, kv_heads: int, width: int) -> Heads:
@@ -112,13 +112,13 @@ def _devices(text: str) -> list[int]:
     if doubling is not None and 0 < int(doubling[1]) <= int(doubling[2]):
         first, last = int(doubling[1]), int(doubling[2])
         return [first << shift for shift in range((last // first).bit_length())]
-    if not re.fullmatch(r"\d+(,\d+)*", text):
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
         fail(f"--devices {text}: give numbers, such as 8, or 8,64, or 8..4096")
     return [int(part) for part in text.split(",")]
 
 
 def _tokens(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([KM]?)", text)
+    match = re.fullmatch(r"([1-9]\d*)([KM]?)", text)
     if match is None:
         fail(f"--tokens {text}: give a number, such as 131072, 128K or 10M")
     return int(match[1]) * {"": 1, "K": 1024, "M": 10**6}[match[2]]
@@ -127,7 +127,7 @@ def _tokens(text: str) -> int:
 def _gpus(text: str) -> int:
     if not text:
         return 8
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if match is None:
         fail(f"--mesh {text}: give NODESxGPUS, such as 512x8")
     return int(match[2])

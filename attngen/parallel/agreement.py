@@ -54,13 +54,16 @@ def _ranks(numbers: Sequence[int]) -> str:
     return f"rank {text}" if len(numbers) == 1 else f"ranks {text}"
 
 
-def facts_of(tensors: Mapping[str, Tensor], token_axes: Mapping[str, int]) -> dict[str, str]:
-    """What must be alike in tensors: shapes but for tokens, dtypes, and whether they are trained."""
+def facts_of(kind: str, tensors: Mapping[str, Tensor], token_axes: Mapping[str, int]) -> dict[str, str]:
+    """What must be alike in tensors of a kind: shapes but for tokens, dtypes, and whether they are trained."""
     found = {}
     for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            found[kind + name] = type(tensor).__name__
+            continue
         shape = [str(size) for size in tensor.shape]
-        if name in token_axes:
+        if token_axes.get(name, len(shape)) < len(shape):
             shape[token_axes[name]] = "tokens"
         trained = ", trained" if tensor.requires_grad else ""
-        found[name] = f"[{', '.join(shape)}] {str(tensor.dtype).removeprefix('torch.')}{trained}"
+        found[kind + name] = f"[{', '.join(shape)}] {str(tensor.dtype).removeprefix('torch.')}{trained}"
     return found

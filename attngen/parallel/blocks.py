@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from attngen.analysis import algebra as al
+from attngen.errors import CallError
 from attngen.ir import nodes
 from attngen.ir.expr import (
     Expr,
@@ -50,67 +51,96 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A variant for blocks, whose parameters are the spec's and three more: how many keys and queries the sequence has,
-    and where the block's first key stands in it."""
+    """A variant for blocks, whose parameters are the spec's and some more.
+
+    Attributes:
+        first_key: the name of the one that says where the block's first key stands in its sequence.
+        all_keys, all_queries: of those that say how many the sequence has.
+        added: of what kernels add to sums of weights, where they divide by these.
+        inputs: what each input of the blocks is of the spec's.
+    """
 
     variant: nodes.Variant
     first_key: str
-    keys: str
-    queries: str
+    all_keys: str
+    all_queries: str
+    added: str
     inputs: tuple[Cut, ...]
+
+    def numbers(
+        self, keys: int = 0, queries: int = 0, first_key: int = 0, added: float = 1.0
+    ) -> dict[str, int | float]:
+        """Values for the parameters that blocks have beside the spec's."""
+        values = {self.first_key: first_key, self.all_keys: keys, self.all_queries: queries, self.added: added}
+        names = {parameter.name for parameter in self.variant.parameters}
+        return {name: value for name, value in values.items() if name in names}
 
 
 @lru_cache(maxsize=64)
 def block_of(variant: nodes.Variant, opening: bool = False) -> Block:
-    """The variant for blocks; `opening` says whether what a softmax has once for each row, a sink, is in it."""
+    """The variant for blocks; `opening` says whether what a softmax has once for each row, a sink, is in it.
+
+    Raises:
+        CallError: an input has two axes of tokens that can't be cut yet.
+    """
     body = variant.pairwise
-    taken = (
-        {one.name for one in variant.parameters}
-        | {one.name for one in variant.inputs}
-        | {one.name for one in variant.lets}
-    )
-    first_key, keys, queries = added = [_fresh(name, taken) for name in ("first_key", "all_keys", "all_queries")]
-    read_at = _read_at(variant)
-    renamed = {(name, at): _fresh(f"{name}_{at}", taken) for name, at in sorted(read_at)}
+    declared: tuple[nodes.Parameter | nodes.Input | nodes.Let, ...] = (
+        *variant.parameters, *variant.inputs, *variant.lets
+    )  # fmt: skip
+    taken = {each.name for each in declared}
+    names = first_key, keys, queries, added = [
+        _fresh(name, taken) for name in ("first_key", "all_keys", "all_queries", "added_to_sums")
+    ]
+    renamed = {(name, at): _fresh(f"{name}_{at}", taken) for name, at in sorted(_read_at(variant))}
     move = _Move(variant, first_key, {"M": keys, "N": queries}, renamed)
-    inputs = [part for given in variant.inputs for part in _parts_of(given, renamed)]
+    inputs = [part for given in variant.inputs for part in _parts_of(variant, given, renamed)]
+    more = [nodes.Parameter(name, Kind.INT, 0, AT_LEAST_0) for name in names[:3]]
+    if isinstance(body.normalization, nodes.Sum):
+        more.append(nodes.Parameter(added, Kind.FLOAT, 1.0, nodes.Range()))
+    normalization = _normalization(body, move, opening, added)
     made = replace(
         variant,
-        parameters=(*variant.parameters, *(nodes.Parameter(name, Kind.INT, 0, AT_LEAST_0) for name in added)),
+        parameters=(*variant.parameters, *more),
         inputs=tuple(given for given, _ in inputs),
-        assertions=tuple(replace(each, condition=move(each.condition)) for each in variant.assertions),
+        assertions=(),  # those are about whole calls
         order=None,  # and this about whole sequences
-        body=replace(
-            body, score=move(body.score), mask=move(body.mask), normalization=_normalization(body, move, opening)
-        ),
+        body=replace(body, score=move(body.score), mask=move(body.mask), normalization=normalization),
         lets=tuple(nodes.Let(let.name, move(let.value)) for let in variant.lets),
     )
-    return Block(made, first_key, keys, queries, tuple(cut for _, cut in inputs))
+    return Block(made, first_key, keys, queries, added, tuple(cut for _, cut in inputs))
 
 
 AT_LEAST_0 = nodes.Range(integer(0))
 
 
-def _normalization(body: nodes.Pairwise, move: _Move, opening: bool) -> nodes.Normalization:
-    """What can be merged: of a `sum`, blocks give the sums alone."""
+def _normalization(body: nodes.Pairwise, move: _Move, opening: bool, added: str) -> nodes.Normalization:
+    """What can be merged. What is added to sums of weights is a number that the call gives."""
     match body.normalization:
         case nodes.Softmax(sink=sink) if sink is not None:
             return nodes.Softmax(move(sink) if opening else None)
         case nodes.Sum():
-            return nodes.Unnormalized()
+            return nodes.Sum(Parameter(Kind.FLOAT, name=added))
     return body.normalization
 
 
-def _parts_of(given: nodes.Input, renamed: Mapping[tuple[str, str], str]) -> list[tuple[nodes.Input, Cut]]:
-    """What blocks have in place of an input, each with where it is cut."""
+def _parts_of(
+    variant: nodes.Variant, given: nodes.Input, renamed: Mapping[tuple[str, str], str]
+) -> list[tuple[nodes.Input, Cut]]:
+    """What blocks have in place of an input, each with where it is cut: at the axis of queries first."""
+    cut = [(number, axis) for number, axis in enumerate(given.axes) if axis in TOKEN_AXES]
     if "n" not in given.axes:
-        cut = tuple((number, axis) for number, axis in enumerate(given.axes) if axis in TOKEN_AXES)
-        return [(given, Cut(given.name, given.name, cut))]
+        return [(given, Cut(given.name, given.name, tuple(sorted(cut, key=lambda each: each[1]))))]
+    if len(cut) > 1:
+        axes = ", ".join(given.axes)
+        raise CallError(
+            f"{variant.name}: ranks can't share `{given.name}` [{axes}] yet, which has a position beside another axis"
+            f" of tokens: give it the axes i and j ({given.span})"
+        )
     place, found = given.axes.index("n"), []
     for (of, at), name in renamed.items():
         if of == given.name:
-            axes = (*given.axes[:place], at, *given.axes[place + 1 :])
-            found.append((replace(given, name=name, axes=axes), Cut(name, of, ((place, at),))))
+            axes_here = (*given.axes[:place], at, *given.axes[place + 1 :])
+            found.append((replace(given, name=name, axes=axes_here), Cut(name, of, ((place, at),))))
     return found
 
 

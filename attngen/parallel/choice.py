@@ -13,6 +13,8 @@ from attngen.runtime.pairwise import PairwiseKernel
 TYPICAL = 8192
 """Tokens of a rank, where nobody says how many there will be."""
 HEADS = 8
+ENOUGH = 8
+"""Ranks that stand for more."""
 WORTH = 16
 """Pairs that are computed while the key and value of one token travel, as far as kernels wait for them: over a link of
 400 GB/s, beside products at 400 TFLOP/s, it is a hundred; most of it is hidden."""
@@ -21,17 +23,17 @@ WORTH = 16
 def chosen_layout(kernel: PairwiseKernel, ranks: int, block: int) -> Layout:
     """The layout with the least to do for the rank that has most, for typical lengths: they are not known yet.
 
-    Where data decide who sees what, that is not known either, and `zigzag` shares evenly what a causal mask leaves.
+    Where data or lists of tiles decide who sees what, `zigzag` shares evenly what a causal mask leaves.
     """
     if ranks == 1:
         return Layout("contiguous", block)
-    if mask_inputs(kernel.variant):
+    if mask_inputs(kernel.variant) or isinstance(kernel.plan.walk, List):
         return Layout("zigzag", block)
+    ranks = min(ranks, ENOUGH)
     tokens = TYPICAL * ranks
     numbers: dict[str, Number] = {**kernel.parameters, "B": 1, "H": HEADS, "N": tokens, "M": tokens, "offset": 0}
     needs = needs_of(kernel.plan, numbers, {})
-    names = ["contiguous", "zigzag"] if isinstance(kernel.plan.walk, List) else [*LAYOUTS]
-    prices = {name: _price(Ring(Layout(name, block), ranks, tokens, tokens, needs)) for name in names}
+    prices = {name: _price(Ring(Layout(name, block), ranks, tokens, tokens, needs)) for name in LAYOUTS}
     return Layout(min(prices, key=prices.__getitem__), block)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attngen.parallel.messages import piece_of, size_of
 from attngen.parallel.needs import Runs
+from attngen.parallel.pairs import CENTRE, DY, STATS
 from attngen.parallel.ranks import Traffic
 from attngen.parallel.ring import Ring
 from attngen.parallel.shares import Share, tokens_of
@@ -42,9 +43,9 @@ def pair_traffic(
     heads = max(q.shape[1], keys.rows["k"].shape[1], values.shape[1])
     rows = (q.shape[0], heads, q.shape[2])
     of_rows = {
-        "dy": torch.empty((*rows, values.shape[3]), dtype=q.dtype, device="meta"),
-        "stats": torch.empty((*rows, 2), device="meta"),
-        "centre": torch.empty(rows, device="meta"),
+        DY: torch.empty((*rows, values.shape[3]), dtype=q.dtype, device="meta"),
+        STATS: torch.empty((*rows, 2), device="meta"),
+        CENTRE: torch.empty(rows, device="meta"),
     }
     asking = Share({**queries.rows, **of_rows}, queries.runs, queries.axes)
     forward = _sent(to_readers, keys)

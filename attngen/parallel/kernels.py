@@ -34,7 +34,7 @@ class Operators:
     @classmethod
     def of(cls, block: Block, parameters: Mapping[str, Number], backend: str) -> Operators:
         """Those of a block's kernel, which is generated and imported if it is not yet."""
-        added = dict.fromkeys((block.first_key, block.keys, block.queries), 0)
+        added = block.numbers()
         kernel = PairwiseKernel(findings(block.variant), {**parameters, **added}, backend)
         module = sys.modules[kernel._function(backend).__module__]
         known = {*parameters, *added, *(given.name for given in block.variant.inputs)}

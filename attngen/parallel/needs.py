@@ -55,8 +55,30 @@ def needs_of(plan: Plan, numbers: Mapping[str, Number], inputs: Mapping[str, Ten
 
 
 def needs_without_data(plan: Plan, numbers: Mapping[str, Number]) -> Needs:
-    """The same where inputs are not known: what the rest of the mask needs."""
-    return needs_of(plan, numbers, {}) if not mask_inputs(plan.variant) else _Closed(plan, numbers, {})
+    """The same where inputs are not known: what the rest of the mask needs, or everything."""
+    if not mask_inputs(plan.variant):
+        return needs_of(plan, numbers, {})
+    closed = _Closed(plan, numbers, {})
+    try:
+        closed.keys_of(Run(0, 1))
+        closed.queries_of(Run(0, 1))
+    except KeyError:
+        return _Everything(int(numbers["N"]), int(numbers["M"]))
+    return closed
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """Every query may see every key."""
+
+    N: int
+    M: int
+
+    def keys_of(self, queries: Run) -> Runs:
+        return (Run(0, self.M),) if queries.tokens else ()
+
+    def queries_of(self, keys: Run) -> Runs:
+        return (Run(0, self.N),) if keys.tokens else ()
 
 
 def mask_inputs(variant: Variant) -> tuple[str, ...]:
@@ -115,10 +137,11 @@ def _ends(bounds: Bounds) -> list[tuple[Expr, Expr]]:
 
 @dataclass(slots=True)
 class _Listed:
-    """By the tiles that a list holds for any batch row and head: `queries[p]` and `keys[p]` is one of them."""
+    """By the tiles that a list holds for any batch row and head: the query tile and the key tile of each, in the order
+    of query tiles; and the key tile and the query tile, in the order of key tiles."""
 
-    queries: Tensor
-    keys: Tensor
+    by_queries: tuple[Tensor, Tensor]
+    by_keys: tuple[Tensor, Tensor]
     tile: int
     N: int
     M: int
@@ -138,20 +161,34 @@ class _Listed:
         places = torch.repeat_interleave(first, counts) + torch.arange(int(counts.sum()))
         rows = torch.arange(starts.shape[2]).expand(starts.shape[:3]).flatten()
         pairs = torch.unique(torch.repeat_interleave(rows, counts) * across + tiles[places])
-        return cls(pairs // across, pairs % across, tile, N, M)
+        turned = pairs // across + pairs % across * max(1, starts.shape[2])
+        by_keys = turned.argsort()
+        queries, keys = pairs // across, pairs % across
+        return cls((queries, keys), (keys[by_keys], queries[by_keys]), tile, N, M)
 
     def keys_of(self, queries: Run) -> Runs:
-        return _of_tiles(self.tile, self.queries, self.keys, queries, self.M)
+        return _of_tiles(self.tile, *self.by_queries, queries, self.M)
 
     def queries_of(self, keys: Run) -> Runs:
-        return _of_tiles(self.tile, self.keys, self.queries, keys, self.N)
+        return _of_tiles(self.tile, *self.by_keys, keys, self.N)
+
+
+GAP = 128
+"""Tokens between two runs that are rather sent than left out: each run is a launch of its own."""
 
 
 def _of_tiles(tile: int, along: Tensor, across: Tensor, run: Run, tokens: int) -> Runs:
-    """What the tiles that a run touches meet."""
-    touched = (along >= run.start // tile) & (along <= (run.stop - 1) // tile)
-    met = torch.unique(across[touched]).tolist()
-    return joined([Run(each * tile, (each + 1) * tile) for each in met], tokens)
+    """What the tiles that a run touches meet; tiles are in the order of `along`."""
+    ends = torch.searchsorted(along, torch.tensor([run.start // tile, (run.stop - 1) // tile + 1]))
+    met = torch.unique(across[ends[0] : ends[1]]).tolist()
+    found: list[Run] = []
+    for each in met:
+        start, stop = each * tile, (each + 1) * tile
+        if found and start - found[-1].stop <= GAP:
+            found[-1] = Run(found[-1].start, stop)
+        else:
+            found.append(Run(start, stop))
+    return joined(found, tokens)
 
 
 def joined(runs: Iterable[Run], tokens: int) -> Runs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,15 +15,19 @@ from attngen.ir.evaluate import Number, evaluate
 from attngen.parallel.blocks import block_of
 from attngen.parallel.kernels import Operators
 from attngen.parallel.layouts import Layout
+from attngen.parallel.merging import Added
 from attngen.parallel.needs import mask_inputs, needs_of
-from attngen.parallel.pairs import PairCall
-from attngen.parallel.part import Part
+from attngen.parallel.pairs import CENTRE, DY, STATS, PairCall
+from attngen.parallel.part import Given, Part, in_autocast
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.ring import Ring
-from attngen.runtime.checks import check_call
 from attngen.runtime.pairwise import PairwiseKernel
 
 SENDS = ("keys", "queries")
+MOST = 8
+"""Lengths whose messages are kept in mind."""
+LEAST = 1e-30
+"""Blocks whose weights are all 0 divide by it where nothing is added to sums."""
 
 
 class PairPart(Part):
@@ -60,49 +63,41 @@ class PairPart(Part):
             scale: 1/sqrt(D) unless given.
             offset: the position of the first query of the whole sequence; M - N unless given.
             return_lse: also give the natural log-sum-exp of each row's scores, float32 [B, H, n].
-            inputs: the spec's inputs by name: a share of those with a token axis (of the first, if there are two), the
+            inputs: the spec's inputs by name: a share of those with a token axis (of queries, if there are two), the
                 whole of the others, whose gradients are the sums over all ranks.
 
         Returns:
             y: [B, H, n, E] in the dtype of q; with return_lse, `(y, lse)`.
 
         Raises:
-            CallError: an argument does not fit, or the ranks don't agree; on all of them.
+            ValueError: an argument does not fit (`CallError`, where the ranks don't agree); on all of them, but for a
+                pair that reads outside of an input's own axes, which the rank says that has it.
             MissingRankError: a rank did not answer in time.
         """
-        variant = self.kernel.variant
-        self.kernel._check_names(inputs)
-        if return_lse and not self.kernel.has_lse:
-            raise CallError(f"{variant.name}: only a softmax has a log-sum-exp ({variant.span})")
-        if isinstance(offset, Tensor):
-            raise CallError(f"{variant.name}: where ranks share a sequence, the offset is one number")
-        N, M = self._lengths({"q": q, "k": k, "v": v, **inputs}, scale=scale, offset=offset, send=self.send)
+        q, k, v = in_autocast(q, k, v)
+        options = {"scale": scale, "offset": offset, "return_lse": return_lse, "send": self.send}
+        given = Given(q, k, v, inputs, options)
+        N, M = self._agreed(given)
         first = M - N if offset is None else offset
         self._require_aligned(N, M, first)
-        values = torch.cat([v, v.new_ones((*v.shape[:3], 1))], 3) if self._summed else v
-        sizes = {"N": N, "M": M, "offset": first}
-        call = self._call(q, k, values, sizes, scale, inputs)
-        attended = _Attention.apply(call, tuple(inputs), q, k, values, *inputs.values())  # type: ignore[no-untyped-call]
+        self._check_whole(given, N, M, first)
+        call = self._call(given, {"N": N, "M": M, "offset": first})
+        attended = _Attention.apply(call, tuple(inputs), q, k, v, *inputs.values())  # type: ignore[no-untyped-call]
         y, lse = attended
-        if self._summed:
-            y = y[..., :-1] / (y[..., -1:] + self._eps(q, k, v, sizes, scale))
         y = y.to(q.dtype)
         return (y, lse) if return_lse else y
 
     # ---- a call
 
-    def _check(self, tensors: Mapping[str, Tensor], scale: float | None) -> None:
-        """As a call of this rank's queries and keys alone."""
-        q, k, v = tensors["q"], tensors["k"], tensors["v"]
-        if self._read_by_queries and q.shape[2:3] != k.shape[2:3]:
+    def _check(self, given: Given) -> None:
+        variant, offset = self.kernel.variant, given.options["offset"]
+        if given.options["return_lse"] and not self.kernel.has_lse:
+            raise CallError(f"{variant.name}: only a softmax has a log-sum-exp ({variant.span})")
+        if not (offset is None or (isinstance(offset, int) and not isinstance(offset, bool))):
+            raise CallError(f"{variant.name}: where ranks share a sequence, the offset is one int, not {offset!r}")
+        if self._read_by_queries and given.q.shape[2:3] != given.k.shape[2:3]:
             return  # refused as a whole, with what is wrong
-        inputs = {}
-        for cut in block_of(self.kernel.variant).inputs:
-            inputs[cut.of] = tensors[cut.of]
-            for axis, _ in cut.axes[1:]:  # all keys of the sequence
-                inputs[cut.of] = inputs[cut.of].narrow(axis, 0, min(k.shape[2], inputs[cut.of].shape[axis]))
-        local = replace(self.kernel.variant, assertions=(), order=None)  # those are about whole sequences
-        check_call(local, q, k, v, scale=scale, offset=0, inputs=inputs, parameters=self.kernel.parameters)
+        super()._check(given)
 
     @property
     def _read_by_queries(self) -> list[str]:
@@ -111,11 +106,6 @@ class PairPart(Part):
         return sorted(
             cut.of for cut in block_of(variant).inputs if not cut.travels and "n" in variant.input(cut.of).axes
         )
-
-    @property
-    def _summed(self) -> bool:
-        """Whether rows are divided by sums of weights, which blocks give as a channel more of y."""
-        return isinstance(self.kernel.variant.pairwise.normalization, nodes.Sum)
 
     def _require_aligned(self, N: int, M: int, first: int) -> None:
         """What queries read along positions must lie where they do."""
@@ -127,33 +117,38 @@ class PairPart(Part):
                 f" keys, from position 0 on, and here are {N} and {M}, from {first} ({given.span})"
             )
 
-    def _call(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        sizes: Mapping[str, int],
-        scale: float | None,
-        inputs: Mapping[str, Tensor],
-    ) -> PairCall:
-        variant, parameters = self.kernel.variant, self.kernel.parameters
-        normalization = variant.pairwise.normalization
-        numbers: dict[str, Number] = {**parameters, **sizes, "B": q.shape[0], "H": max(x.shape[1] for x in (q, k, v))}
-        backend = self.kernel._backend_for(q)
-        block, others = block_of(variant), self._operators_of(backend, False)
+    def _call(self, given: Given, sizes: Mapping[str, int]) -> PairCall:
+        q, v, scale = given.q, given.v, given.options["scale"]
+        heads = max(rows.shape[1] for rows in given.rows.values())
+        fixed = {**sizes, "B": q.shape[0], "H": heads}
+        block, backend = block_of(self.kernel.variant), self.kernel._backend_for(q)
+        normalization = self.kernel.variant.pairwise.normalization
+        others = self._operators_of(backend, False)
         has_once = isinstance(normalization, nodes.Softmax) and normalization.sink is not None
+        scaled = q.shape[3] ** -0.5 if scale is None else scale
+        added = self._added({**fixed, "D": q.shape[3], "E": v.shape[3], "scale": scaled})
+        numbers = block.numbers(sizes["M"], sizes["N"], 0, added.by_blocks)
         return PairCall(
-            ring=self._ring(numbers, inputs),
+            ring=self._ring({**self.kernel.parameters, **fixed}, given.inputs),
             ranks=self.ranks,
             block=block,
             opening=self._operators_of(backend, True) if has_once else others,
             others=others,
-            numbers={**parameters, "scale": scale, block.keys: sizes["M"], block.queries: sizes["N"]},
+            numbers={**self.kernel.parameters, **numbers, "scale": scale},
             offset=sizes["offset"],
-            inputs=inputs,
-            normalized=isinstance(normalization, (nodes.Softmax, nodes.Count)),
+            inputs=given.inputs,
+            normalized=not isinstance(normalization, nodes.Unnormalized),
+            added=added,
             sends_queries=self.send == "queries",
         )
+
+    def _added(self, numbers: Mapping[str, Number]) -> Added:
+        """What `sum` adds to the sum of each row, once; blocks add it too, or so little that it makes no difference."""
+        normalization = self.kernel.variant.pairwise.normalization
+        if not isinstance(normalization, nodes.Sum):
+            return Added()
+        once = float(evaluate(normalization.eps, {**self.kernel.parameters, **numbers}))
+        return Added(once, once if once > LEAST else LEAST)
 
     def _operators_of(self, backend: str, opening: bool) -> Operators:
         if (backend, opening) not in self._operators:
@@ -173,25 +168,23 @@ class PairPart(Part):
             if name in self.axes:
                 tokens = N if variant.input(name).axes[self.axes[name]] == "i" else M
                 whole[name] = self._together(inputs[name], tokens, self.axes[name])
+        self._require_sorted(whole)
         needs = needs_of(self.kernel.plan, numbers, {name: given.cpu() for name, given in whole.items()})
         ring = Ring(self.layout, self.ranks.size, N, M, needs)
         if not whole:
+            if len(self._rings) == MOST:
+                self._rings.clear()
             self._rings[known] = ring
         return ring
 
-    def _eps(self, q: Tensor, k: Tensor, v: Tensor, sizes: Mapping[str, int], scale: float | None) -> float:
-        """What `sum` adds to the sum of each row; it knows the sizes of the whole."""
-        normalization = self.kernel.variant.pairwise.normalization
-        assert isinstance(normalization, nodes.Sum)
-        width, heads = q.shape[3], max(rows.shape[1] for rows in (q, k, v))
-        fixed = {
-            "B": q.shape[0],
-            "H": heads,
-            "D": width,
-            "E": v.shape[3],
-            "scale": width**-0.5 if scale is None else scale,
-        }
-        return float(evaluate(normalization.eps, {**self.kernel.parameters, **sizes, **fixed}))
+    def _require_sorted(self, whole: Mapping[str, Tensor]) -> None:
+        """A share may be sorted where the whole is not; as ever, data are looked at on a CPU."""
+        for name, given in whole.items():
+            declared = self.kernel.variant.input(name)
+            if declared.sorted and name in self.axes and given.is_cpu and bool((given.diff(dim=-1) < 0).any()):
+                raise CallError(
+                    f"{self.kernel.variant.name}: {name} is declared sorted and falls somewhere ({declared.span})"
+                )
 
 
 class _Attention(torch.autograd.Function):
@@ -214,7 +207,7 @@ class _Attention(torch.autograd.Function):
         call: PairCall = ctx.call
         dy = torch.zeros_like(y) if dy is None else dy
         centre = (dy * y).sum(-1) - (0.0 if dlse is None else dlse)
-        of_rows = {"dy": dy.to(q.dtype).contiguous(), "stats": stats, "centre": centre}
+        of_rows = {DY: dy.to(q.dtype).contiguous(), STATS: stats, CENTRE: centre}
         wanted = {name for name, asked in zip(ctx.names, ctx.needs_input_grad[2:], strict=True) if asked}
         found = call.backward({"q": q, "k": k, "v": v}, of_rows, wanted)
         for name in sorted(call.shared & found.keys()):

@@ -17,11 +17,14 @@ from torch import Tensor
 from attngen.parallel.blocks import Block
 from attngen.parallel.kernels import Operators
 from attngen.parallel.layouts import Run
-from attngen.parallel.merging import Merged
+from attngen.parallel.merging import Added, Merged
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.ring import Ring, Visit
 from attngen.parallel.shares import Share
 from attngen.parallel.travel import Hop, on_their_way, returned
+
+DY, STATS, CENTRE = ".dy", ".stats", ".centre"
+"""What travels with queries for gradients, by names that no input can have."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class PairCall:
         offset: the position of query 0.
         inputs: the spec's, by name; this rank's share of those with a token axis.
         normalized: whether rows are divided by what they have seen.
+        added: what is added to sums of weights.
         sends_queries: whether queries travel backward, in place of keys.
     """
 
@@ -49,6 +53,7 @@ class PairCall:
     offset: int
     inputs: Mapping[str, Tensor]
     normalized: bool
+    added: Added
     sends_queries: bool
     rank: int = field(init=False)
 
@@ -64,11 +69,12 @@ class PairCall:
         """This rank's rows."""
         queries, keys = rows_of(self.block, self.ring, self.rank, {"q": q, "k": k, "v": v}, self.inputs)
         heads = max(q.shape[1], k.shape[1], v.shape[1])
-        merged = Merged.nothing((q.shape[0], heads, q.shape[2], v.shape[3]), q.device, self.normalized)
+        merged = Merged.nothing((q.shape[0], heads, q.shape[2], v.shape[3]), q.device, self.normalized, self.added)
+        hops = self._travel(keys)  # the first is on its way from here on
         for visit in self._opening():
             merged.add(queries.place(visit.queries), *self.opening.rows(self._call(visit, queries, keys)))
         self._merge(merged, self.ring.visits(self.rank, self.rank), queries, keys)
-        for hop in self._travel(keys):
+        for hop in hops:
             if hop.came is not None:
                 self._merge(merged, self.ring.visits(self.rank, hop.source), queries, hop.came)
         return merged
@@ -80,12 +86,12 @@ class PairCall:
     def backward(
         self, rows: Mapping[str, Tensor], of_rows: Mapping[str, Tensor], wanted: set[str]
     ) -> dict[str, Tensor]:
-        """Gradients, in float32.
+        """Gradients, summed in float32.
 
         Args:
             rows: q, k and v.
-            of_rows: dy in their dtype, and in float32 `stats` and `centre`, the number that each row's slopes are
-                relative to, less its gradient by the log-sum-exp.
+            of_rows: by the names below, dy in their dtype, and in float32 the stats of rows and their centres: what
+                slopes are relative to, less the gradient by the log-sum-exp.
             wanted: by what: q, k, v and inputs of the spec.
 
         Returns:
@@ -97,11 +103,12 @@ class PairCall:
         }
         sums = _Sums(queries.zeros(asked), keys.zeros(asked), self._shared(asked))
         queries = Share({**queries.rows, **of_rows}, queries.runs, queries.axes)
+        hops = self._travel(queries if self.sends_queries else keys)
         for visit in self._opening():
             self._differentiate(self.opening, visit, queries, keys, sums)
         self._add(self.rank, self.rank, queries, keys, sums)
         back = None
-        for hop in self._travel(queries if self.sends_queries else keys):
+        for hop in hops:
             answer = None if hop.came is None else self._answered(hop, queries, keys, sums)
             mine = sums.queries if self.sends_queries else sums.keys
             following = returned(self.ranks, hop, answer, mine)
@@ -130,7 +137,7 @@ class PairCall:
     def _differentiate(self, operators: Operators, visit: Visit, queries: Share, keys: Share, sums: _Sums) -> None:
         """Add a block's part of the gradients."""
         call = self._call(visit, queries, keys)
-        dy, stats, centre = call["dy"], call["stats"].contiguous(), call["centre"]
+        dy, stats, centre = call[DY], call[STATS].contiguous(), call[CENTRE]
         # Kernels centre slopes by y and the gradient by the log-sum-exp: all of that is in `centre`.
         of_rows = dy, -centre.contiguous(), torch.zeros_like(dy, memory_format=torch.contiguous_format), stats
         asked = [*sums.queries.rows, *sums.keys.rows, *sums.shared]
@@ -149,7 +156,7 @@ class PairCall:
             sent, expected, way = (lambda to: ring.asking(rank, to)), (lambda source: ring.asking(source, rank)), -1
         else:
             sent, expected, way = (lambda to: ring.travelling(to, rank)), (lambda of: ring.travelling(rank, of)), 1
-        return on_their_way(self.ranks, ring.hops(rank), way, rows, sent, expected)
+        return on_their_way(self.ranks, way, rows, sent, expected)
 
     def _opening(self) -> list[Visit]:
         """A block without keys for each run of queries, where rows have something once."""

@@ -49,7 +49,7 @@ def partition(
     said = kernel.variant.partition or nodes.Partition()
     layout = (said.layout or "auto") if layout == "auto" else layout
     send = send or said.send or SENDS[0]
-    block = block or said.block or BLOCK
+    block = next(each for each in (block, said.block, BLOCK) if each is not None)
     if layout != "auto" and layout not in LAYOUTS:
         raise CallError(
             f"{kernel.variant.name}: there is no layout `{layout}`; choose one of auto, {', '.join(LAYOUTS)}"
@@ -64,7 +64,11 @@ def partition(
         )
     recurrence = carried(kernel.variant) if layout in ("auto", "contiguous") else None
     if recurrence is not None:
-        return StatePart(kernel, recurrence, ranks)
+        try:
+            return StatePart(kernel, recurrence, ranks)
+        except CallError:  # its states can't be handed on; pairs need none
+            if not isinstance(kernel, PairwiseKernel):
+                raise
     if not isinstance(kernel, PairwiseKernel):
         raise CallError(f"{kernel.variant.name}: tokens of a recurrence follow each other; its layout is `contiguous`")
     made = chosen_layout(kernel, ranks.size, block) if layout == "auto" else Layout(layout, block)

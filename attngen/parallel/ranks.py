@@ -1,7 +1,7 @@
 """What a partition asks of those it runs on: messages between two ranks, sums over all, and words of each.
 
-`TorchRanks` is a process group of torch.distributed. Nothing waits for longer than its timeout: then the ranks that are
-missing are named, on every rank that is left.
+`TorchRanks` is a process group of torch.distributed. Messages over gloo are waited for no longer than its timeout: then
+the ranks that are missing are named, on every rank that is left.
 """
 
 from __future__ import annotations
@@ -64,9 +64,11 @@ class Ranks(Protocol):
 class TorchRanks:
     """A process group.
 
+    With NCCL a wait is the device's, and ends by the timeout of the process group.
+
     Attributes:
         group: of torch.distributed; all processes where it is none.
-        timeout: seconds, within which an error names the ranks that don't answer.
+        timeout: seconds, within which an error names the ranks that don't answer. It must be longer than a block takes.
     """
 
     group: Any
@@ -116,7 +118,7 @@ class TorchRanks:
         return found
 
     def total(self, mine: Tensor) -> Tensor:
-        found = mine.clone()
+        found = mine.clone(memory_format=torch.contiguous_format)  # sums go by memory, not by index
         with self._naming():
             work = dist.all_reduce(found, group=self.group, async_op=True)
         self._wait([work])
@@ -145,6 +147,7 @@ class TorchRanks:
             raise MissingRankError(
                 f"rank {self.rank} of {self.size} waited in vain: {missing}. The process group can't be used any more:"
                 " destroy it, make it anew with the ranks that are left, and build the partition again"
+                f" ({str(error).splitlines()[0]})"
             ) from error
 
     def _missing(self) -> str:

@@ -53,14 +53,6 @@ class Ring:
         """The reader's queries that need some of the owner's keys."""
         return joined((visit.queries for visit in self.visits(reader, owner)), self.N)
 
-    def hops(self, rank: int) -> list[int]:
-        """Those at which a rank sends or receives."""
-        return [
-            hop
-            for hop in range(1, self.ranks)
-            if self.visits(rank, (rank - hop) % self.ranks) or self.visits((rank + hop) % self.ranks, rank)
-        ]
-
     def _visits(self, reader: int, owner: int) -> Iterator[Visit]:
         for queries in self.queries(reader):
             for keys in common(self.needs.keys_of(queries), self.keys(owner)):

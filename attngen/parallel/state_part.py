@@ -15,11 +15,10 @@ from attngen.ir.evaluate import Number
 from attngen.ir.expr import EARLIER, Expr, Kind, Parameter, Size, distinct, integer, rewrite, size, variable
 from attngen.parallel.blocks import AT_LEAST_0
 from attngen.parallel.layouts import Layout
-from attngen.parallel.part import Part
+from attngen.parallel.part import Given, Part, in_autocast
 from attngen.parallel.ranks import Ranks
 from attngen.parallel.shared import summed
 from attngen.parallel.states import Passing, as_matrix, as_state, bare, given_by_ranks_before
-from attngen.runtime.checks import check_call
 from attngen.runtime.kept import findings
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.recurrent import RecurrentKernel
@@ -31,12 +30,12 @@ class StatePart(Part):
     """A recurrence on one of several ranks, each of which holds tokens that follow each other.
 
     A rank finds what its tokens leave behind and what they keep of before, is given the state in front of them, and
-    goes through them once more with it.
+    goes through them once more with it: three passes, of which the second writes nothing.
     """
 
     def __init__(self, kernel: Kernel, variant: nodes.Variant, ranks: Ranks) -> None:
         super().__init__(kernel, ranks, Layout("contiguous"))
-        self.variant = _of_share(variant)
+        self.variant, self.tokens = _of_share(variant)
         self.way = _way(variant)
         self._kernels: dict[str, RecurrentKernel] = {}
 
@@ -53,29 +52,25 @@ class StatePart(Part):
             y: [B, H, n, E] in the dtype of q.
 
         Raises:
-            CallError: an argument does not fit, or the ranks don't agree; on all of them.
+            ValueError: an argument does not fit (`CallError`, where the ranks don't agree); on all of them.
             MissingRankError: a rank did not answer in time.
         """
-        self.kernel._check_names(inputs)
-        N, M = self._lengths({"q": q, "k": k, "v": v, **inputs}, scale=scale)
+        q, k, v = in_autocast(q, k, v)
+        given = Given(q, k, v, inputs, {"scale": scale})
+        N, M = self._agreed(given)
         if N != M:
             raise CallError(f"{self.kernel.variant.name}: {N} queries and {M} keys are no tokens of one sequence")
+        self._check_whole(given, N, M, 0)
         start = self.layout.runs(N, self.ranks.size, self.ranks.rank)
         position = start[0].start if start else 0
         shared = {name: given if name in self.axes else summed(self.ranks, given) for name, given in inputs.items()}
-        numbers = {**self.kernel.parameters, TOKENS: N}
-        _, behind = self._run(self.variant, numbers, q, k, v, None, position, scale, shared)
-        before = self._before(numbers, q, k, behind, position, scale, shared)
+        numbers = {**self.kernel.parameters, self.tokens: N}
+        before = None
+        if self.ranks.size > 1:
+            _, behind = self._run(self.variant, numbers, q, k, v, None, position, scale, shared)
+            before = self._before(numbers, q, k, behind, position, scale, shared)
         y, _ = self._run(self.variant, numbers, q, k, v, before, position, scale, shared)
         return y
-
-    def _check(self, tensors: Mapping[str, Tensor], scale: float | None) -> None:
-        """As the tokens of this rank."""
-        inputs = {given.name: tensors[given.name] for given in self.variant.inputs}
-        numbers = {**self.kernel.parameters, TOKENS: 0}
-        unasserted = replace(self.variant, assertions=())  # sizes are not known yet
-        rows = tensors["q"], tensors["k"], tensors["v"]
-        check_call(unasserted, *rows, scale=scale, offset=0, inputs=inputs, parameters=numbers)
 
     def _before(
         self,
@@ -136,23 +131,23 @@ class StatePart(Part):
         return y, values
 
 
-def _of_share(variant: nodes.Variant) -> nodes.Variant:
-    """The variant over a share of the tokens, whose number all of them is a parameter."""
+def _of_share(variant: nodes.Variant) -> tuple[nodes.Variant, str]:
+    """The variant over a share of the tokens, and the parameter that is the number of all of them."""
+    taken = {each.name for each in variant.parameters} | {each.name for each in variant.inputs}
+    tokens = next(name for name in (TOKENS, *(f"{TOKENS}_{n}" for n in range(2, 99))) if name not in taken)
 
     def moved(expr: Expr) -> Expr:
-        return Parameter(Kind.INT, name=TOKENS) if isinstance(expr, Size) and expr.axis in ("N", "M") else expr
+        return Parameter(Kind.INT, name=tokens) if isinstance(expr, Size) and expr.axis in ("N", "M") else expr
 
     body = variant.recurrent
     states = tuple(replace(state, update=rewrite(state.update, moved)) for state in body.states)
     lets = tuple(nodes.Let(let.name, rewrite(let.value, moved)) for let in variant.lets)
-    added = nodes.Parameter(TOKENS, Kind.INT, 0, AT_LEAST_0)
     made = nodes.Recurrent(states, rewrite(body.out, moved))
     if any(EARLIER in distinct(expr) for expr in (made.out, *(state.update for state in states))):
         text = "`prev` of an input reads at a token that another rank may hold, which can't be shared yet"
         raise CallError(f"{variant.name}: {text} ({variant.span})")
-    assertions = tuple(replace(each, condition=rewrite(each.condition, moved)) for each in variant.assertions)
-    parameters = (*variant.parameters, added)
-    return replace(variant, parameters=parameters, body=made, lets=lets, assertions=assertions)
+    parameters = (*variant.parameters, nodes.Parameter(tokens, Kind.INT, 1, AT_LEAST_0))
+    return replace(variant, parameters=parameters, body=made, lets=lets, assertions=()), tokens
 
 
 def _way(variant: nodes.Variant) -> int:

@@ -21,7 +21,7 @@ from attngen.analysis.laws import ZERO
 from attngen.analysis.recurrence import Carried, Recurrence, canonical, equation
 from attngen.errors import CallError
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Kind, Read, Row, distinct
+from attngen.ir.expr import Apply, Expr, Kind, Read, Row, Size, distinct
 from attngen.parallel.messages import packed, piece_of, size_of, unpacked
 from attngen.parallel.ranks import Ranks
 
@@ -63,6 +63,14 @@ def bare(variant: nodes.Variant) -> Bare:
     for row in more:
         total = Apply(Kind.FLOAT, ("e",), function="+", arguments=(total, row))
     made = Recurrence(states, form.readings, total)
+    kept = [row for state in form.states for row in (state.decay, state.erases, state.erased) if row is not None]
+    if any(
+        part == Size(Kind.INT, axis="E") or (isinstance(part, Row) and part.name == "v")
+        for row in kept
+        for part in distinct(row)
+    ):
+        text = "ranks can't share tokens yet that keep of states what depends on v or E"
+        raise CallError(f"{variant.name}: {text} ({variant.span})")
     values = [*(row for state in states for row in state.rows), *(reading.row for reading in form.readings)]
     read = {part.input for value in values for part in distinct(value) if isinstance(part, Read)}
     inputs = tuple(given for given in variant.inputs if given.name in read)

@@ -35,7 +35,7 @@ class Ring:
             return self.mail.setdefault((source, target, tag), Queue())
 
 
-@dataclass(slots=True)
+@dataclass
 class ThreadRanks:
     """One of these ranks."""
 

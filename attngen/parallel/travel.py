@@ -36,34 +36,39 @@ class Hop:
 
 def on_their_way(
     ranks: Ranks,
-    hops: Sequence[int],
     way: int,
     rows: Share,
     sent: Callable[[int], Runs],
     expected: Callable[[int], Runs],
 ) -> Iterator[Hop]:
-    """Send rows to ranks that need them, and get theirs.
+    """Send rows to ranks that need them, and get theirs; the first hop begins at once.
+
+    All ranks go through all hops, those at which nothing travels too: where messages have no tags, what two ranks send
+    each other, here and in `returned`, must come in one order.
 
     Args:
-        hops: their numbers.
         way: 1 if rows go to ranks behind this one, and come from those before; -1 the other way.
         rows: what this rank holds.
         sent, expected: the tokens that go to a rank, and those that come from one.
     """
-    before: tuple[Callable[[], None], Hop] | None = None
-    for number in hops:
+
+    def begin(number: int) -> tuple[Callable[[], None], Hop]:
         target, source = (ranks.rank + way * number) % ranks.size, (ranks.rank - way * number) % ranks.size
         went = sent(target)
         came, receives = _room(rows, expected(source), source)
         sends = [(target, packed([*rows.taken(went).rows.values()]))] if went else []
-        following = ranks.exchange(sends, receives, 2 * number), Hop(number, target, source, went, came)
-        if before is not None:
-            before[0]()
-            yield before[1]
-        before = following
-    if before is not None:
-        before[0]()
-        yield before[1]
+        return ranks.exchange(sends, receives, 2 * number), Hop(number, target, source, went, came)
+
+    def follow(first: tuple[Callable[[], None], Hop] | None) -> Iterator[Hop]:
+        ahead = first
+        for number in range(1, ranks.size):
+            assert ahead is not None
+            wait, hop = ahead
+            ahead = begin(number + 1) if number + 1 < ranks.size else None
+            wait()
+            yield hop
+
+    return follow(begin(1) if ranks.size > 1 else None)
 
 
 def returned(ranks: Ranks, hop: Hop, answer: Share | None, sums: Share) -> Callable[[], None]:

@@ -76,8 +76,6 @@ def _foreseen(part: Any, mine: Any) -> dict[str, Any]:
         return {}
     (ring,) = part._rings.values()
     rows = {"q": mine.q, "k": mine.k, "v": mine.v}
-    if part._summed:
-        rows["v"] = torch.cat([mine.v, mine.v[..., :1]], 3)
     queries, keys = rows_of(block_of(part.kernel.variant), ring, part.ranks.rank, rows, mine.inputs)
     floats = {name for side in (queries, keys) for name, x in side.rows.items() if x.is_floating_point()}
     traffic = pair_traffic(ring, part.ranks.rank, queries, keys, rows["v"], floats)

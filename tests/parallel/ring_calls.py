@@ -52,16 +52,10 @@ def on_ranks(
         results, by = [y], [part.scatter(dy)]
         if dlse is not None:
             results, by = [y, lse], [*by, part.scatter(dlse)]
-        before = replace_traffic(own)
         found = torch.autograd.grad(results, leaves, by)
         names = ["q", "k", "v", *trained_inputs(mine)]
         gradients = whole(part, dict(zip(names, found, strict=True)))
         all_lse = None if lse is None else part.gather(lse.detach())
-        return part.gather(y.detach()), all_lse, tuple(gradients[name] for name in names), before
+        return part.gather(y.detach()), all_lse, tuple(gradients[name] for name in names), own.traffic
 
     return on_threads(ranks, program)
-
-
-def replace_traffic(ranks: Ranks) -> Traffic:
-    """What was sent until now."""
-    return replace(ranks.traffic)

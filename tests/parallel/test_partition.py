@@ -98,7 +98,10 @@ CAUSAL = "attention a { mask j <= i }"
     ("call", "words"),
     [
         (lambda part, rank: part(*rows(8, dtype=[torch.float32, torch.float16][rank == 2])), "float16 on rank 2"),
-        (lambda part, rank: part(*rows(8), scale=0.5 + rank // 2), "scale is 0.5 on ranks 0, 1, 1.5 on rank 2"),
+        (
+            lambda part, rank: part(*rows(8), scale=0.5 + rank // 2),
+            "argument scale is 0.5 on ranks 0, 1, 1.5 on rank 2",
+        ),
         (lambda part, rank: part(*(x.requires_grad_(rank == 0) for x in rows(8))), "trained on rank 0"),
         (lambda part, rank: part(*rows(8 + (rank == 1))), "q has 9 tokens on rank 1, which holds 8 of 25"),
     ],
@@ -113,7 +116,7 @@ def test_calls_that_cannot_be_shared() -> None:
     said = refused(text, lambda part, _: part(rows(4)[0], *rows(8)[1:], **given))
     assert "queries read `doc` at their positions" in said
     assert "here are 12 and 24, from 12 (<text>:1:21)" in said
-    assert "the offset is one number" in refused(CAUSAL, lambda part, _: part(*rows(8), offset=torch.zeros(1)))
+    assert "the offset is one int" in refused(CAUSAL, lambda part, _: part(*rows(8), offset=torch.zeros(1)))
     assert "only a softmax has a log-sum-exp" in refused(
         "attention a { weight sigmoid(dot(q, k)) normalize none }", lambda part, _: part(*rows(8), return_lse=True)
     )
@@ -130,6 +133,75 @@ def test_what_is_wrong_on_one_rank_is_said_on_all() -> None:
     assert "a: `N mod 5 == 0` does not hold" in refused(asserted, lambda part, _: part(*rows(8)))
     counted = "attention a { assert N mod 5 == 0 state S = S + outer(k, v) out dot(q, S) }"
     assert "a: `N mod 5 == 0` does not hold" in refused(counted, lambda part, _: part(*rows(8)))
+
+
+def test_what_one_rank_alone_could_say_is_said_by_all() -> None:
+    """Names, options, assertions and lengths, whatever blocks a rank has; and what no input can hide."""
+    far = "attention a { assert N mod 5 == 0 mask i - j >= 9 }"
+    assert "a: `N mod 5 == 0` does not hold" in refused(far, lambda part, _: part(*rows(8)))
+    unknown = refused(CAUSAL, lambda part, rank: part(*rows(8), **({"x": rows(8)[0]} if rank == 1 else {})))
+    assert "there is no input `x`" in unknown
+    assert "argument return_lse is False on ranks 0, 2, True on rank 1" in refused(
+        CAUSAL, lambda part, rank: part(*rows(8), return_lse=rank == 1)
+    )
+    pairs = "attention a { input x[h, i, j]: float score dot(q, k) + x[h, i, j] }"
+    said = refused(pairs, lambda part, _: part(*rows(8), x=torch.zeros(2, 8, 8)))
+    assert "x has 8 elements along `j`, not all 24" in said
+    assert "a share has 9 tokens on rank 1" in refused(CAUSAL, lambda part, rank: part.gather(rows(8 + (rank == 1))[0]))
+    hidden = "attention a { input layout[h]: float score dot(q, k) * layout[h] }"
+    kernel = attngen.build(hidden)
+
+    def program(own: Ranks) -> str:
+        part = partition(kernel, own, layout=["contiguous", "zigzag"][own.rank == 1])
+        try:
+            part(*rows(8), layout=torch.ones(2))
+        except ValueError as error:
+            return str(error)
+        return "nothing"
+
+    assert all("layout is contiguous on ranks 0, 2, zigzag on rank 1" in said for said in on_threads(3, program))
+
+
+def test_a_whole_that_falls_between_ranks_is_not_sorted() -> None:
+    text = "attention a { input doc[b, n]: int sorted mask j <= i and doc[b, i] == doc[b, j] }"
+    said = refused(text, lambda part, rank: part(*rows(8), doc=torch.full((1, 8), [3, 1, 3][rank])))
+    assert "doc is declared sorted and falls somewhere" in said
+
+
+def test_an_order_is_looked_at_as_a_whole() -> None:
+    text = "attention a { order p(x) = x div 2 mask j <= i }"
+    assert "the order p is no bijection" in refused(text, lambda part, _: part(*rows(8)))
+
+
+def test_arguments_of_wrong_shapes_and_kinds() -> None:
+    text = "attention a { input w[h]: float score dot(q, k) * w[h] }"
+    assert "w has" in refused(text, lambda part, _: part(*rows(8), w=torch.ones(2, 2)))
+    assert "w is a list" in refused(text, lambda part, _: part(*rows(8), w=[1.0, 2.0]))
+    assert "q has the shape" in refused(CAUSAL, lambda part, _: part(torch.zeros(8, 8), *rows(8)[1:]))
+    assert "the offset is one int, not 2.5" in refused(CAUSAL, lambda part, _: part(*rows(8), offset=2.5))
+
+
+def test_an_input_with_a_position_beside_another_axis_of_tokens_is_refused() -> None:
+    kernel = attngen.build("attention a { input x[i, n]: float score dot(q, k) + x[i, j] }")
+    with pytest.raises(attngen.CallError, match="ranks can't share `x`"):
+        on_threads(2, lambda own: partition(kernel, own)(*rows(8), x=torch.zeros(8, 16)))
+
+
+def test_autocast_is_kept() -> None:
+    kernel = attngen.build(CAUSAL)
+
+    def program(own: Ranks) -> torch.dtype:
+        with torch.autocast("cpu", torch.bfloat16):
+            y: torch.Tensor = partition(kernel, own)(*rows(8))
+        return y.dtype
+
+    assert on_threads(2, program) == [torch.bfloat16] * 2
+
+
+def test_linear_attention_that_states_cannot_carry_goes_by_pairs() -> None:
+    text = "input doc[b, n]: int sorted weight dot(q, k) mask j <= i and doc[b, i] == doc[b, j] normalize none"
+    kernel = attngen.build(f"attention a {{ {text} }}")
+    assert on_threads(2, lambda own: type(partition(kernel, own)).__name__) == ["PairPart"] * 2
 
 
 def test_the_interpreter_knows_no_ranks() -> None:

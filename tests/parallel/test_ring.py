@@ -12,6 +12,7 @@ from kernel_calls import Limits, calls
 from kernel_variants import CASES
 from oracle import Call, assert_close, expected
 from ring_calls import on_ranks
+from torch import Tensor
 
 import attngen
 from attngen.parallel.blocks import block_of
@@ -46,16 +47,63 @@ def shared_calls(draw: st.DrawFn, name: str) -> Call:
     return call
 
 
-def test_what_is_added_to_sums_knows_the_whole() -> None:
-    text = "attention a { weight exp(scale * dot(q, k)) mask abs(i - j) < 9 normalize sum(1 + scale * N / (3 * M)) }"
+def some_call(
+    text: str, tokens: tuple[int, int] = (40, 40), dtype: torch.dtype = torch.float32, **inputs: Tensor
+) -> Call:
     generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(1, 2, tokens, 8, generator=generator) for tokens in (30, 40, 40))
-    call = Call(q, k, v)
-    kernel = attngen.build(text)
+    q, k, v = (torch.randn(1, 2, size, 8, generator=generator).to(dtype) for size in (tokens[0], tokens[1], tokens[1]))
+    return Call(q, k, v, {}, inputs)
+
+
+def numbers(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        # What is added to sums knows the whole, and so does whatever reads E.
+        (
+            "weight exp(scale * dot(q, k)) mask abs(i - j) < 9 normalize sum(1 + scale * N / (3 * M))",
+            some_call((30, 40)),
+        ),
+        ("assert E == 8 weight exp(scale * dot(q, k)) / E mask abs(i - j) < 9 normalize sum(1)", some_call()),
+        # Rows that see nothing, and blocks whose weights are all 0, where nothing is added.
+        ("weight exp(scale * dot(q, k)) mask j < i - 2 normalize sum(0)", some_call()),
+        (
+            "weight relu(scale * dot(q, k) - (if j < 20 then 9 else 0)) mask j != 7 or i < 9 normalize sum(0.5)",
+            some_call(),
+        ),
+        # Sums that are more than half precision holds.
+        ("weight exp(6 + scale * dot(q, k)) mask abs(i - j) < 30 normalize sum(1)", some_call(dtype=torch.float16)),
+        ("weight dot(q, k) mask j <= i normalize sum(40)", some_call()),
+        # Inputs with names that what travels might have, and with keys in front of queries.
+        (
+            "input centre[b, h, i]: float score scale * dot(q, k) * centre[b, h, i]",
+            some_call(centre=numbers(1, 2, 40)),
+        ),
+        ("input stats[h]: float score scale * dot(q, k) * stats[h]", some_call(stats=numbers(2))),
+        ("input x[j, i]: float score scale * dot(q, k) + x[j, i] mask j <= i", some_call(x=numbers(40, 40))),
+    ],
+)
+@pytest.mark.parametrize("send", ["keys", "queries"])
+def test_what_once_was_wrong(text: str, call: Call, send: str) -> None:
+    kernel = attngen.build(f"attention a {{ {text} }}")
     dy, _ = by_result(kernel.variant, call, 0)
-    for y, _, found, _ in on_ranks(kernel, call, dy, None, 3, layout="zigzag"):
-        assert_close(expected(kernel.variant, call), y, None)
+    for y, lse, found, _ in on_ranks(kernel, call, dy, None, 3, layout="zigzag", send=send):
+        assert_close(expected(kernel.variant, call), y, lse)
         assert_gradients(wanted(kernel.variant, call, dy, None), found)
+
+
+def test_a_number_that_is_none_stays_one() -> None:
+    """A model that diverges must be seen."""
+    call = some_call()
+    call.q[0, 0, 5, 0] = torch.nan
+    kernel = attngen.build("attention a { mask j <= i }")
+    y, *_ = on_ranks(kernel, call, torch.zeros_like(call.q), None, 3, layout="zigzag")[0]
+    assert y[0, 0, 5].isnan().all()
+    assert not y[0, 0, :5].isnan().any()
+    assert not y[0, 1].isnan().any()
 
 
 @pytest.mark.parametrize("name", CASES if DEEP else SOME)

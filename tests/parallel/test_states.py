@@ -95,8 +95,17 @@ def test_what_is_sent() -> None:
     assert sum(each.bytes for each in four) == 2 * (3 * (state + factors) + 3 * (state + factors) + 2 * state)
 
 
+def test_what_a_remainder_by_all_tokens_is() -> None:
+    for off, _ in results(
+        "attention a { state S = (if t mod N == 3 then 0.1 else 0.9) * S + outer(k, v) out dot(q, S) }", 21, 3, 0
+    ):
+        assert all(part < 5e-6 for part in off.values()), off
+
+
 def test_recurrences_that_ranks_cannot_share() -> None:
     for text, words in (
+        ("state S = (1 - 1 / (E + 1)) * S + outer(k, v) out dot(q, S)", "what depends on v or E"),
+        ("state S = exp(-dot(v, v)) * S + outer(k, v) out dot(q, S)", "what depends on v or E"),
         ("order p(y) = (y + 5) mod N state S = S + outer(k, v) out dot(q, S)", "only if it is `N - 1 - x`"),
         (
             "input g[b, h, t]: float state S = exp(-abs(prev(g[b, h, t]))) * S + outer(k, v) out dot(q, S)",
@@ -106,4 +115,4 @@ def test_recurrences_that_ranks_cannot_share() -> None:
         kernel = attngen.build(f"attention a {{ {text} }}")
         assert isinstance(kernel.variant.body, Recurrent)
         with pytest.raises(attngen.CallError, match=words.replace("(", r"\(")):
-            on_threads(2, lambda own, kernel=kernel: partition(kernel, own))
+            on_threads(2, lambda own, kernel=kernel: partition(kernel, own)(*torch.zeros(3, 1, 1, 4, 8)))

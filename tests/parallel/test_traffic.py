@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -80,6 +81,39 @@ def test_ranks_that_send_count(text: str, layout: str, send: str) -> None:
         sent_and_foreseen(part, *map(part.scatter, whole), **inputs)
 
     on_threads(5, program)
+
+
+@pytest.mark.parametrize("send", ["keys", "queries"])
+@pytest.mark.parametrize("layout", ["contiguous", "zigzag", "striped"])
+@pytest.mark.parametrize(
+    "mask", ["abs(i - j) < 4 or j < 4", "j <= i and (j < 4 or i - j < 20)", "i div 16 == j div 16"]
+)
+def test_two_ranks_send_each_other_in_one_order(mask: str, layout: str, send: str) -> None:
+    """NCCL has no tags: what one sends first to the other, this one must wait for first."""
+    kernel = attngen.build(f"attention a {{ mask {mask} }}")
+
+    def program(own: Ranks) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        sent: list[tuple[int, int, int]] = []
+        awaited: list[tuple[int, int, int]] = []
+        exchange = own.exchange
+
+        def noted(sends: Any, receives: Any, tag: int) -> Any:
+            sent.extend((peer, tag, rows.numel()) for peer, rows in sends)
+            awaited.extend((peer, tag, rows.numel()) for peer, rows in receives)
+            return exchange(sends, receives, tag)
+
+        own.exchange = noted  # type: ignore[method-assign]
+        part = partition(kernel, own, layout=layout, send=send, block=8)
+        rows = [part.scatter(torch.randn(1, 2, 80, 8)).requires_grad_() for _ in range(3)]
+        part(*rows).sum().backward()
+        return sent, awaited
+
+    found = on_threads(5, program)
+    for one in range(5):
+        for other in range(5):
+            sends = [message[1:] for message in found[one][0] if message[0] == other]
+            waits = [message[1:] for message in found[other][1] if message[0] == one]
+            assert sends == waits
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4, 7])
