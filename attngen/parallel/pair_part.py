@@ -138,6 +138,7 @@ class PairPart(Part):
             offset=sizes["offset"],
             inputs=given.inputs,
             normalized=not isinstance(normalization, nodes.Unnormalized),
+            has_lse=self.kernel.has_lse,
             added=added,
             sends_queries=self.send == "queries",
         )

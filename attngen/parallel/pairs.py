@@ -40,6 +40,7 @@ class PairCall:
         offset: the position of query 0.
         inputs: the spec's, by name; this rank's share of those with a token axis.
         normalized: whether rows are divided by what they have seen.
+        has_lse: whether these are sums of exponentials.
         added: what is added to sums of weights.
         sends_queries: whether queries travel backward, in place of keys.
     """
@@ -53,6 +54,7 @@ class PairCall:
     offset: int
     inputs: Mapping[str, Tensor]
     normalized: bool
+    has_lse: bool
     added: Added
     sends_queries: bool
     rank: int = field(init=False)
@@ -138,14 +140,22 @@ class PairCall:
         """Add a block's part of the gradients."""
         call = self._call(visit, queries, keys)
         dy, stats, centre = call[DY], call[STATS].contiguous(), call[CENTRE]
-        # Kernels centre slopes by y and the gradient by the log-sum-exp: all of that is in `centre`.
-        of_rows = dy, -centre.contiguous(), torch.zeros_like(dy, memory_format=torch.contiguous_format), stats
+        of_rows = dy, *self._centred(dy, centre), stats
         asked = [*sums.queries.rows, *sums.keys.rows, *sums.shared]
         found = operators.gradients(call, of_rows, asked)
         of_queries, of_keys = sums.queries.at(visit.queries), sums.keys.at(visit.keys)
         for name, gradient in found.items():
             place = {**of_queries, **of_keys, **sums.shared}[name]
             self._of_keys(name, place, visit.keys).add_(gradient)
+
+    def _centred(self, dy: Tensor, centre: Tensor) -> tuple[Tensor | None, Tensor]:
+        """What kernels take for the gradient by the log-sum-exp and for y: `dy . y` less the first is the centre."""
+        nothing = torch.zeros_like(dy, memory_format=torch.contiguous_format)
+        if self.has_lse:
+            return -centre.contiguous(), nothing
+        size = dy.float().square().sum(-1)
+        share = torch.where(size > 0, centre / size, 0.0).unsqueeze(-1)
+        return None, nothing.copy_(dy.float() * share)  # no longer than y, for that is what dy sees of it
 
     # ---- what lies where
 

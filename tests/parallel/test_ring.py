@@ -47,9 +47,7 @@ def shared_calls(draw: st.DrawFn, name: str) -> Call:
     return call
 
 
-def some_call(
-    text: str, tokens: tuple[int, int] = (40, 40), dtype: torch.dtype = torch.float32, **inputs: Tensor
-) -> Call:
+def some_call(tokens: tuple[int, int] = (40, 40), dtype: torch.dtype = torch.float32, **inputs: Tensor) -> Call:
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 2, size, 8, generator=generator).to(dtype) for size in (tokens[0], tokens[1], tokens[1]))
     return Call(q, k, v, {}, inputs)
