@@ -36,7 +36,8 @@ def resources(
 ) -> None:
     """Registers, spilled bytes, shared memory and inner loops of all kernels with the sizes they start with.
 
-    No GPU is needed. What OUTPUT.json has is kept where the digest says that it came from the same kernels.
+    No GPU is needed. What OUTPUT.json has is kept where the digest says that it came from the same kernels, and what
+    it has of others than those that are asked for.
     """
     from attngen.bench.resources import as_json as for_programs
     from attngen.bench.resources import as_markdown, known
@@ -55,12 +56,22 @@ def resources(
         for variant in chosen
         for each in target
     }
-    before = known(output.with_suffix(".json")) if output is not None and not every else {}
-    rows = _rows(places, before, workers)
+    kept = known(output.with_suffix(".json")) if output is not None else {}
+    rows = _rows(places, {} if every else kept, workers)
     if output is not None:
+        names = {variant.name for variant in variants}
+        others = [row for place, of in kept.items() if place not in places and place[0] in names for row in of]
+        rows = sorted([*rows, *others], key=lambda row: (*_order(row, variants), row["dtype"], row["width"]))
         output.with_suffix(".md").write_text(as_markdown(rows), encoding="utf-8")
         output.with_suffix(".json").write_text(for_programs(rows), encoding="utf-8")
     print(for_programs(rows) if as_json else as_markdown(rows))
+
+
+def _order(row: Row, variants: list[Variant]) -> tuple[int, int]:
+    """By spec, then by target, as they are listed elsewhere."""
+    from attngen.runtime.cross import TARGETS
+
+    return [variant.name for variant in variants].index(row["variant"]), [*TARGETS].index(row["target"])
 
 
 def _rows(places: dict[Place, Variant], before: dict[Place, list[Row]], workers: int) -> list[Row]:
