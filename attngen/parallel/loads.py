@@ -8,14 +8,14 @@ from attngen.parallel.ring import Ring
 
 STEP = 128
 """Queries of which one stands for all, unless a rank has so many that more do."""
-PARTS = 64
-"""Into how many steps the queries of a rank are cut at most."""
+PARTS = 4096
+"""Steps of a rank's queries at all ranks that hold keys, at most."""
 
 
 def pairs_at(ring: Ring, reader: int, owner: int) -> int:
     """Pairs of one rank's queries and another's keys that may be live."""
     held = sum(run.tokens for run in ring.queries(reader))
-    step = max(STEP, -(-held // PARTS))
+    step = max(STEP, -(-held // min(64, max(2, PARTS // ring.ranks))))
     return sum(_pairs(ring.needs, visit.queries, visit.keys, step) for visit in ring.visits(reader, owner))
 
 

@@ -29,7 +29,8 @@ class Ring:
     N: int
     M: int
     needs: Needs
-    _reads: dict[tuple[int, int], tuple[Visit, ...]] = field(default_factory=dict)
+    _visited: dict[tuple[int, int], tuple[Visit, ...]] = field(default_factory=dict)
+    _joined: dict[tuple[str, int, int], Runs] = field(default_factory=dict)
 
     def queries(self, rank: int) -> Runs:
         """The queries of a rank."""
@@ -41,17 +42,23 @@ class Ring:
 
     def visits(self, reader: int, owner: int) -> tuple[Visit, ...]:
         """The blocks of one rank's queries and another's keys that hold live pairs."""
-        if (reader, owner) not in self._reads:
-            self._reads[reader, owner] = tuple(self._visits(reader, owner))
-        return self._reads[reader, owner]
+        if (reader, owner) not in self._visited:
+            self._visited[reader, owner] = tuple(self._visits(reader, owner))
+        return self._visited[reader, owner]
 
     def travelling(self, reader: int, owner: int) -> Runs:
         """The owner's keys that a reader needs."""
-        return joined((visit.keys for visit in self.visits(reader, owner)), self.M)
+        place = "keys", reader, owner
+        if place not in self._joined:
+            self._joined[place] = joined((visit.keys for visit in self.visits(reader, owner)), self.M)
+        return self._joined[place]
 
     def asking(self, reader: int, owner: int) -> Runs:
         """The reader's queries that need some of the owner's keys."""
-        return joined((visit.queries for visit in self.visits(reader, owner)), self.N)
+        place = "queries", reader, owner
+        if place not in self._joined:
+            self._joined[place] = joined((visit.queries for visit in self.visits(reader, owner)), self.N)
+        return self._joined[place]
 
     def _visits(self, reader: int, owner: int) -> Iterator[Visit]:
         for queries in self.queries(reader):
