@@ -44,18 +44,20 @@ class Findings:
         Raises:
             SpecError: it can't be compiled yet.
         """
-        with ALONE:
-            if self._plan is None:
-                self._plan = decide(self.variant)
-            return self._plan
+        if self._plan is None:  # asked first without the lock, which torch.compile can't look into
+            with ALONE:
+                if self._plan is None:
+                    self._plan = decide(self.variant)
+        return self._plan
 
     def files(self, backend: str) -> Files:
         """The generated files of a backend, by name."""
-        with ALONE:  # Python can't parse in several threads: "AST constructor recursion depth mismatch"
-            if backend not in self._files:
-                self._files[backend] = BACKENDS[backend](self.plan)
-                self._keep()
-            return self._files[backend]
+        if backend not in self._files:
+            with ALONE:  # Python can't parse in several threads: "AST constructor recursion depth mismatch"
+                if backend not in self._files:
+                    self._files[backend] = BACKENDS[backend](self.plan)
+                    self._keep()
+        return self._files[backend]
 
     def _keep(self) -> None:
         if self.entry:
