@@ -89,9 +89,9 @@ def block_of(variant: nodes.Variant, opening: bool = False) -> Block:
     )  # fmt: skip
     taken = {each.name for each in declared}
     names = first_key, keys, queries, added = [
-        _fresh(name, taken) for name in ("first_key", "all_keys", "all_queries", "added_to_sums")
+        fresh(name, taken) for name in ("first_key", "all_keys", "all_queries", "added_to_sums")
     ]
-    renamed = {(name, at): _fresh(f"{name}_{at}", taken) for name, at in sorted(_read_at(variant))}
+    renamed = {(name, at): fresh(f"{name}_{at}", taken) for name, at in sorted(_read_at(variant))}
     move = _Move(variant, first_key, {"M": keys, "N": queries}, renamed)
     inputs = [part for given in variant.inputs for part in _parts_of(variant, given, renamed)]
     more = [nodes.Parameter(name, Kind.INT, 0, AT_LEAST_0) for name in names[:3]]
@@ -197,7 +197,7 @@ class _Move:
         return replace(expr, input=name, indices=tuple(indices))
 
 
-def _fresh(wanted: str, taken: set[str]) -> str:
+def fresh(wanted: str, taken: set[str]) -> str:
     """A name that is not taken yet; it is now."""
     name, count = wanted, 2
     while name in taken:

@@ -8,7 +8,7 @@ travel again and their gradients go back, or queries travel with what their grad
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -57,10 +57,10 @@ class PairCall:
     has_lse: bool
     added: Added
     sends_queries: bool
-    rank: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.rank = self.ranks.rank
+    @property
+    def rank(self) -> int:
+        return self.ranks.rank
 
     @property
     def shared(self) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attngen.emit.support.operators import _autocast
 from attngen.errors import CallError
 from attngen.ir import nodes
 from attngen.parallel.agreement import agreed, facts_of
@@ -162,7 +163,4 @@ def _token_axes(variant: nodes.Variant) -> dict[str, int]:
 def in_autocast(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The rows in the dtype of `torch.autocast`, as kernels take them."""
     kind = q.device.type
-    if not (kind in ("cpu", "cuda") and torch.is_autocast_enabled(kind)):
-        return q, k, v
-    dtype = torch.get_autocast_dtype(kind)
-    return q.to(dtype), k.to(dtype), v.to(dtype)
+    return _autocast(q, k, v) if kind in ("cpu", "cuda") and torch.is_autocast_enabled(kind) else (q, k, v)

@@ -13,7 +13,7 @@ from attngen.errors import CallError
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import EARLIER, Expr, Kind, Parameter, Size, distinct, integer, rewrite, size, variable
-from attngen.parallel.blocks import AT_LEAST_0
+from attngen.parallel.blocks import AT_LEAST_0, fresh
 from attngen.parallel.layouts import Layout
 from attngen.parallel.part import Given, Part, in_autocast
 from attngen.parallel.ranks import Ranks
@@ -134,7 +134,7 @@ class StatePart(Part):
 def _of_share(variant: nodes.Variant) -> tuple[nodes.Variant, str]:
     """The variant over a share of the tokens, and the parameter that is the number of all of them."""
     taken = {each.name for each in variant.parameters} | {each.name for each in variant.inputs}
-    tokens = next(name for name in (TOKENS, *(f"{TOKENS}_{n}" for n in range(2, 99))) if name not in taken)
+    tokens = fresh(TOKENS, taken)
 
     def moved(expr: Expr) -> Expr:
         return Parameter(Kind.INT, name=tokens) if isinstance(expr, Size) and expr.axis in ("N", "M") else expr

@@ -40,10 +40,6 @@ class Bare:
     states: tuple[Carried, ...]
     inputs: tuple[str, ...]
 
-    @property
-    def erases(self) -> bool:
-        return any(state.erases is not None for state in self.states)
-
 
 @lru_cache(maxsize=64)
 def bare(variant: nodes.Variant) -> Bare:
