@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.analysis.lists import List
 from attngen.ir.evaluate import Number
-from attngen.parallel.layouts import LAYOUTS, Layout
+from attngen.parallel.layouts import LAYOUTS, Layout, tokens_of
 from attngen.parallel.loads import pairs_at
 from attngen.parallel.needs import mask_inputs, needs_of
 from attngen.parallel.ring import Ring
@@ -45,4 +45,4 @@ def _price(ring: Ring) -> int:
 def _price_of(ring: Ring, rank: int) -> int:
     received = [run for owner in range(ring.ranks) if owner != rank for run in ring.travelling(rank, owner)]
     pairs = sum(pairs_at(ring, rank, owner) for owner in range(ring.ranks))
-    return pairs + WORTH * sum(run.tokens for run in received)
+    return pairs + WORTH * tokens_of(received)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attngen.parallel.layouts import tokens_of
 from attngen.parallel.messages import piece_of, size_of
 from attngen.parallel.needs import Runs
 from attngen.parallel.pairs import CENTRE, DY, STATS
 from attngen.parallel.ranks import Traffic
 from attngen.parallel.ring import Ring
-from attngen.parallel.shares import Share, tokens_of
+from attngen.parallel.shares import Share
 from attngen.parallel.states import steps
 
 

@@ -10,7 +10,7 @@ need not divide by anything: runs differ by one token, or the last is short.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,11 @@ class Run(NamedTuple):
     @property
     def tokens(self) -> int:
         return self.stop - self.start
+
+
+def tokens_of(runs: Iterable[Run]) -> int:
+    """How many tokens some runs have."""
+    return sum(run.tokens for run in runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Layout:
 
     def count(self, tokens: int, ranks: int, rank: int) -> int:
         """How many they are."""
-        return sum(run.tokens for run in self.runs(tokens, ranks, rank))
+        return tokens_of(self.runs(tokens, ranks, rank))
 
 
 def _share(tokens: int, parts: int, part: int) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attngen.parallel.layouts import Run
+from attngen.parallel.layouts import Run, tokens_of
 from attngen.parallel.needs import Needs, common
 from attngen.parallel.ring import Ring
 
@@ -14,7 +14,7 @@ PARTS = 4096
 
 def pairs_at(ring: Ring, reader: int, owner: int) -> int:
     """Pairs of one rank's queries and another's keys that may be live."""
-    held = sum(run.tokens for run in ring.queries(reader))
+    held = tokens_of(ring.queries(reader))
     step = max(STEP, -(-held // min(64, max(2, PARTS // ring.ranks))))
     return sum(_pairs(ring.needs, visit.queries, visit.keys, step) for visit in ring.visits(reader, owner))
 
@@ -26,5 +26,5 @@ def _pairs(needs: Needs, queries: Run, keys: Run, step: int) -> int:
         stop = min(start + step, queries.stop)
         middle = (start + stop) // 2
         seen = common(needs.keys_of(Run(middle, middle + 1)), (keys,))
-        total += (stop - start) * sum(run.tokens for run in seen)
+        total += (stop - start) * tokens_of(seen)
     return total

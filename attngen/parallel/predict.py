@@ -13,7 +13,7 @@ from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.parallel.blocks import block_of
 from attngen.parallel.counts import PairTraffic, pair_traffic
-from attngen.parallel.layouts import Layout
+from attngen.parallel.layouts import Layout, tokens_of
 from attngen.parallel.loads import pairs_at
 from attngen.parallel.machines import BACKWARD, REACHED, Mesh
 from attngen.parallel.needs import Needs
@@ -154,8 +154,7 @@ class _Rank:
         """What is sent is shared by the hops as what they bring is."""
         ring, computing = self.ring, [pairs * self.second_per_pair * times for pairs in self.pairs]
         tokens = [0] + [
-            sum(run.tokens for run in ring.travelling(self.rank, (self.rank - hop) % ring.ranks))
-            for hop in range(1, ring.ranks)
+            tokens_of(ring.travelling(self.rank, (self.rank - hop) % ring.ranks)) for hop in range(1, ring.ranks)
         ]
         every = sum(tokens)
         waiting = [
@@ -177,7 +176,7 @@ class _Rank:
     def _message(self, send: str, other: int) -> int:
         share: Share = self.keys if send == "keys" else self.queries
         runs = self.ring.travelling(self.rank, other) if send == "keys" else self.ring.asking(other, self.rank)
-        tokens = sum(run.tokens for run in runs)
+        tokens = tokens_of(runs)
         return sum(x.numel() // max(1, share.tokens) * tokens * x.element_size() for x in share.rows.values())
 
 
@@ -185,7 +184,7 @@ def _examples(
     ring: Ring, rank: int, variant: nodes.Variant, heads: Heads
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Tensors of a rank's shapes, without numbers. Inputs have one element along axes of their own."""
-    n, m = (sum(run.tokens for run in runs) for runs in (ring.queries(rank), ring.keys(rank)))
+    n, m = (tokens_of(runs) for runs in (ring.queries(rank), ring.keys(rank)))
 
     def empty(*shape: int, dtype: torch.dtype = heads.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, device="meta")

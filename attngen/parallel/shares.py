@@ -9,7 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from attngen.parallel.layouts import Layout, Run
+from attngen.parallel.layouts import Layout, Run, tokens_of
 from attngen.parallel.messages import Piece
 
 
@@ -74,10 +74,6 @@ class Share:
         for run in other.runs:
             for name, rows in other.at(run).items():
                 self.at(run)[name].add_(rows)
-
-
-def tokens_of(runs: Sequence[Run]) -> int:
-    return sum(run.tokens for run in runs)
 
 
 def positions(runs: Sequence[Run], device: torch.device | None = None) -> Tensor:

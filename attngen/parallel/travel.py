@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attngen.parallel.layouts import Run
+from attngen.parallel.layouts import Run, tokens_of
 from attngen.parallel.messages import packed, size_of, unpacked
 from attngen.parallel.ranks import Message, Ranks
-from attngen.parallel.shares import Share, tokens_of
+from attngen.parallel.shares import Share
 
 Runs = Sequence[Run]
 
