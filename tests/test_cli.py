@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 SPECS = Path(__file__).parent.parent / "specs"
 THREE_MISTAKES = """attention local(window: float = 64.0) {
@@ -224,9 +225,34 @@ def test_a_plan_of_states_and_what_it_says_of_balance(tmp_path: Path) -> None:
     assert balance["zigzag"] == 1.0
 
 
+def test_a_plan_of_documents_cuts_them_by_their_data(tmp_path: Path) -> None:
+    """One document crosses the border of two ranks: 192 keys, values and numbers; 8 heads of 128 channels."""
+    ends = torch.tensor([1024, 2048 - 192, 3072, 4096])
+    torch.save({"doc": torch.bucketize(torch.arange(4096), ends, right=True)[None]}, tmp_path / "doc.pt")
+    given = ["--devices", "4", "--tokens", "4K", "--inputs", str(tmp_path / "doc.pt"), "--json"]
+    rows = json.loads(attngen("plan", "specs/packed_documents.attn", *given).stdout)["rows"]
+    (row,) = (row for row in rows if (row["layout"], row["send"]) == ("contiguous", "keys"))
+    assert (row["forward_messages"], row["forward_bytes"]) == (1, 192 * (2 * 8 * 128 * 2 + 8))
+    assert row["hops"] == 1
+    wrong = attngen("plan", "specs/packed_documents.attn", "--tokens", "8K", *given[-3:])
+    assert "doc[b, n] of 8192 tokens can't be [1, 4096]" in wrong.stderr
+
+
+def test_a_plan_counts_ranks_that_hold_nothing() -> None:
+    """Four stripes on 64 ranks: the mean is of all of them, the most of the fourth."""
+    given = ["--devices", "64", "--tokens", "4K", "--block", "1024", "--json"]
+    rows = json.loads(attngen("plan", "specs/causal.attn", *given).stdout)["rows"]
+    (row,) = (row for row in rows if (row["layout"], row["send"]) == ("striped(1024)", "keys"))
+    assert row["balance"] == pytest.approx(64 * (3.5 * 1024**2) / (4096**2 / 2), rel=0.01)
+    assert row["hops"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--mesh", "2x8", "--devices", "8,32"], "--mesh 2x8: 32 devices are more than it has"),
+        (["--inputs", "README.md"], "--inputs README.md: this is not a dict of tensors that `torch.save` wrote"),
+        (["--inputs", "nowhere"], "--inputs nowhere: No such file"),
         (["--devices", "8-16"], "--devices 8-16: give numbers"),
         (["--tokens", "many"], "--tokens many: give a number"),
         (["--gpu", "h999"], "choose one of a100, h100, h200, b200"),

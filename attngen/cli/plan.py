@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from math import isqrt
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,11 +14,19 @@ import typer
 from attngen.cli.options import AsJson, NoSet, Set, Spec, fail, parameters
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from attngen.ir.nodes import Variant
+    from attngen.parallel.machines import Machine, Mesh
     from attngen.parallel.predict import Heads, Prediction
 
-MOST_STRIPES = 64
-"""Of a rank; with more of them, each layout takes minutes to look at."""
+STRIPES = 16
+"""Of a rank, at most, unless their tokens are given."""
+MOST_BLOCKS = 1 << 15
+"""Pairs of stripes that a rank may have to look at, unless their tokens are given: each is a launch, and a minute more
+here."""
+ROWS = 16
+"""Stripes are cut at multiples of it, as tiles are."""
 WIDE = 170
 """Columns of the table."""
 HEADS = [
@@ -38,7 +48,10 @@ def plan(
     heads: Annotated[int, typer.Option(min=1, help="Heads of queries.")] = 32,
     kv_heads: Annotated[int, typer.Option(min=1, help="Heads of keys and values.")] = 8,
     width: Annotated[int, typer.Option(min=1, help="Channels of a head.")] = 128,
-    block: Annotated[int, typer.Option(min=1, help="Tokens of a stripe.")] = 256,
+    block: Annotated[int, typer.Option(min=0, help="Tokens of a stripe; 0: up to 16 stripes for each rank.")] = 0,
+    inputs: Annotated[
+        Path | None, typer.Option(help="What `torch.save` made of a dict of inputs, whole: documents, for instance.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", help="Write OUTPUT.json, .csv, .svg and .md.")] = None,
     settings: Set = NoSet,
     as_json: AsJson = False,
@@ -48,7 +61,8 @@ def plan(
     Bytes and messages are exact, for the ranks that are looked at: nine, from the first to the last. Seconds come from
     a model: pairs that may be live at 60 % of the rate of products, and messages that travel beside them. `of all`
     compares bytes with a ring that passes all keys and values around, and backward once more with their gradients.
-    Inputs that decide who sees whom are not known here: such masks are taken as far as they don't depend on them.
+    Where inputs decide who sees whom, give them with --inputs; else such masks are taken as far as they don't depend
+    on them.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -62,26 +76,34 @@ def plan(
     if heads % kv_heads:
         fail(f"--kv-heads {kv_heads} does not divide --heads {heads}")
     counts, length = _devices(devices), _tokens(tokens)
-    made = Mesh(MACHINES[gpu], _gpus(mesh))
-    values = parameters(variant, settings)
+    made = Mesh(MACHINES[gpu], _gpus(mesh, max(counts)))
+    values, known = parameters(variant, settings), _inputs(variant, inputs, length)
     rows: list[Prediction] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for count in progress.track(counts, description="devices"):
-            rows += _predicted(variant, values, length, count, _heads(batch, heads, kv_heads, width), made, block)
+            shape = _heads(batch, heads, kv_heads, width)
+            rows += _predicted(variant, values, known, length, count, shape, made, block or _stripe(length, count))
     report = {"spec": variant.name, "tokens": length, "gpu": gpu, "rows": [row.as_json() for row in rows]}
     if output is not None:
         _write(output, report, rows)
     if as_json:
         print(json.dumps(report, indent=1))
     else:
-        _show(variant, length, rows)
+        _show(variant, length, rows, made.machine)
 
 
 def _predicted(
-    variant: Variant, values: dict[str, Any], tokens: int, devices: int, heads: Heads, mesh: Any, block: int
+    variant: Variant,
+    values: dict[str, Any],
+    inputs: dict[str, Tensor],
+    tokens: int,
+    devices: int,
+    heads: Heads,
+    mesh: Mesh,
+    block: int,
 ) -> list[Prediction]:
     from attngen.parallel.layouts import LAYOUTS, Layout
-    from attngen.parallel.needs import needs_without_data
+    from attngen.parallel.needs import needs_of, needs_without_data
     from attngen.parallel.partition import carried
     from attngen.parallel.predict import predicted
     from attngen.parallel.predict_states import predicted_states
@@ -91,11 +113,49 @@ def _predicted(
     if recurrence is not None:
         return [predicted_states(recurrence, tokens, heads, devices, mesh)]
     numbers = {**values, "B": heads.batch, "H": heads.queries, "N": tokens, "M": tokens, "offset": 0}
-    needs = needs_without_data(planned(variant), numbers)
-    names = [name for name in LAYOUTS if name != "striped" or tokens // devices // block <= MOST_STRIPES]
+    found = planned(variant)
+    needs = needs_of(found, numbers, inputs) if inputs else needs_without_data(found, numbers)
     return [
-        row for name in names for row in predicted(variant, needs, numbers, heads, Layout(name, block), devices, mesh)
+        row for name in LAYOUTS for row in predicted(variant, needs, numbers, heads, Layout(name, block), devices, mesh)
     ]
+
+
+def _stripe(tokens: int, devices: int) -> int:
+    """Tokens of a stripe: not so few that launches are all that a rank does."""
+    from attngen.parallel.layouts import BLOCK
+
+    stripes = max(2, min(STRIPES, isqrt(MOST_BLOCKS // devices)))
+    return max(BLOCK, -(-tokens // (devices * stripes * ROWS)) * ROWS)
+
+
+def _inputs(variant: Variant, path: Path | None, tokens: int) -> dict[str, Tensor]:
+    """What a file gives of the inputs that the mask reads."""
+    import torch
+
+    from attngen.ir.nodes import AXIS_SIZES
+    from attngen.parallel.needs import mask_inputs
+
+    if path is None:
+        return {}
+    try:
+        given = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        fail(f"--inputs {path}: {error.strerror}")
+    except (ValueError, TypeError, RuntimeError, EOFError, UnpicklingError):
+        fail(f"--inputs {path}: this is not a dict of tensors that `torch.save` wrote")
+    found: dict[str, Tensor] = {}
+    for name in mask_inputs(variant):
+        axes = variant.input(name).axes
+        if not isinstance(given.get(name), torch.Tensor):
+            fail(f"--inputs {path}: there is no tensor `{name}`, which the mask of {variant.name} reads")
+        shape = tuple(given[name].shape)
+        along = [AXIS_SIZES.get(axis) in ("N", "M") for axis in axes]
+        if len(shape) != len(axes) or any(
+            is_long and size != tokens for is_long, size in zip(along, shape, strict=True)
+        ):
+            fail(f"--inputs {path}: {name}[{', '.join(axes)}] of {tokens} tokens can't be {list(shape)}")
+        found[name] = given[name]
+    return found
 
 
 def _heads(batch: int, heads: int, kv_heads: int, width: int) -> Heads:
@@ -124,16 +184,19 @@ def _tokens(text: str) -> int:
     return int(match[1]) * {"": 1, "K": 1024, "M": 10**6}[match[2]]
 
 
-def _gpus(text: str) -> int:
+def _gpus(text: str, devices: int) -> int:
+    """Of a node."""
     if not text:
         return 8
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if match is None:
         fail(f"--mesh {text}: give NODESxGPUS, such as 512x8")
+    if int(match[1]) * int(match[2]) < devices:
+        fail(f"--mesh {text}: {devices} devices are more than it has")
     return int(match[2])
 
 
-def _show(variant: Variant, tokens: int, rows: list[Prediction]) -> None:
+def _show(variant: Variant, tokens: int, rows: list[Prediction], machine: Machine) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -147,12 +210,13 @@ def _show(variant: Variant, tokens: int, rows: list[Prediction]) -> None:
     console.print(table)
     for devices in dict.fromkeys(row.devices for row in rows):
         chosen = best([row for row in rows if row.devices == devices])
-        console.print(f"{devices} devices: {chosen.layout}, {chosen.send} travel back: {_reason(chosen)}")
+        console.print(f"{devices} devices: {chosen.layout}, {chosen.send} travel back: {_reason(chosen, machine)}")
 
 
-def _reason(row: Prediction) -> str:
+def _reason(row: Prediction, machine: Machine) -> str:
     hidden = "messages hide behind kernels" if row.hidden else "kernels wait for messages"
-    return f"{row.seconds * 1e3:.3g} ms, {row.efficiency:.0%} of it computes; {hidden}, balance {row.balance:.2f}"
+    step = f"{row.seconds * 1e3:.3g} ms, {row.efficiency:.0%} of it computes; {hidden}, balance {row.balance:.2f}"
+    return f"{step}; {row.memory / machine.memory:.1%} of {_bytes(int(machine.memory))}"
 
 
 def _cells(row: Prediction) -> list[str]:

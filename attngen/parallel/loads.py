@@ -9,7 +9,7 @@ from attngen.parallel.ring import Ring
 STEP = 128
 """Queries of which one stands for all, unless a rank has so many that more do."""
 PARTS = 4096
-"""Steps of a rank's queries at all ranks that hold keys, at most."""
+"""Steps of the queries of a rank, at all ranks that hold keys together, at most; and of all queries."""
 
 
 def pairs_at(ring: Ring, reader: int, owner: int) -> int:
@@ -17,6 +17,11 @@ def pairs_at(ring: Ring, reader: int, owner: int) -> int:
     held = tokens_of(ring.queries(reader))
     step = max(STEP, -(-held // min(64, max(2, PARTS // ring.ranks))))
     return sum(_pairs(ring.needs, visit.queries, visit.keys, step) for visit in ring.visits(reader, owner))
+
+
+def pairs_of_all(ring: Ring) -> int:
+    """Pairs of all queries and keys that may be live."""
+    return _pairs(ring.needs, Run(0, ring.N), Run(0, ring.M), max(STEP, -(-ring.N // PARTS)))
 
 
 def _pairs(needs: Needs, queries: Run, keys: Run, step: int) -> int:

@@ -39,6 +39,11 @@ REACHED = 0.6
 BACKWARD = 3.5
 """Products backward for each one forward: scores and their gradients are computed for queries and for keys."""
 
+LAUNCH = 5e-6
+"""Seconds that a kernel takes, however little it computes."""
+KERNELS_BACKWARD = 2
+"""Kernels of a block backward: by queries and by keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mesh:

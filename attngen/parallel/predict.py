@@ -14,15 +14,15 @@ from attngen.ir.evaluate import Number
 from attngen.parallel.blocks import block_of
 from attngen.parallel.counts import PairTraffic, pair_traffic
 from attngen.parallel.layouts import Layout, tokens_of
-from attngen.parallel.loads import pairs_at
-from attngen.parallel.machines import BACKWARD, REACHED, Mesh
+from attngen.parallel.loads import pairs_at, pairs_of_all
+from attngen.parallel.machines import BACKWARD, KERNELS_BACKWARD, LAUNCH, REACHED, Mesh
 from attngen.parallel.needs import Needs
 from attngen.parallel.pairs import rows_of
 from attngen.parallel.ring import Ring
 from attngen.parallel.shares import Share
 
 SEEN = 9
-"""Ranks that are looked at where there are many: the first, the last, and some between."""
+"""Ranks that are looked at where many hold tokens: the first, the last, and some between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Prediction:
     Attributes:
         forward, backward: bytes and messages that a rank sends.
         hops: how many other ranks a rank hears of.
-        balance: pairs of the rank that has most, over the mean.
+        balance: pairs of the rank that has most, over the mean of all.
         seconds, efficiency: a step, forward and backward, and the part of it that computes.
         hidden: whether no kernel waits for a message.
         memory: bytes on a rank, of what a call holds.
@@ -82,10 +82,10 @@ def predicted(
 ) -> list[Prediction]:
     """For both ways to send."""
     ring = Ring(layout, devices, int(numbers["N"]), int(numbers["M"]), needs)
-    seen = looked_at(devices)
-    ranks = [_Rank(ring, rank, variant, heads, mesh) for rank in seen]
+    holders = [rank for rank in range(devices) if ring.queries(rank) or ring.keys(rank)]
+    ranks = [_Rank(ring, rank, variant, heads, mesh) for rank in looked_at(holders)]
     pairs = [sum(rank.pairs) for rank in ranks]
-    mean = sum(pairs) / len(pairs)
+    mean = pairs_of_all(ring) / devices
     found = []
     for send in ("keys", "queries"):
         times = [rank.seconds(send) for rank in ranks]
@@ -119,10 +119,10 @@ def everything(heads: Heads, keys: int, devices: int) -> int:
     return (devices - 1) * -(-keys // devices) * row * (2 * heads.dtype.itemsize + 4)
 
 
-def looked_at(devices: int) -> list[int]:
+def looked_at(ranks: Sequence[int]) -> list[int]:
     """Ranks from the first to the last, evenly."""
-    count = min(devices, SEEN)
-    return sorted({round(number * (devices - 1) / max(1, count - 1)) for number in range(count)})
+    count = min(len(ranks), SEEN)
+    return sorted({ranks[round(number * (len(ranks) - 1) / max(1, count - 1))] for number in range(count)})
 
 
 class _Rank:
@@ -137,7 +137,8 @@ class _Rank:
         }
         self.traffic: PairTraffic = pair_traffic(ring, rank, self.queries, self.keys, self.rows["v"], floats)
         self.pairs = [pairs_at(ring, rank, (rank - hop) % ring.ranks) for hop in range(ring.ranks)]
-        self.hops = sum(1 for owner in range(ring.ranks) if owner != rank and ring.visits(rank, owner))
+        self.blocks = [len(ring.visits(rank, (rank - hop) % ring.ranks)) for hop in range(ring.ranks)]
+        self.hops = sum(1 for blocks in self.blocks[1:] if blocks)
 
     @property
     def second_per_pair(self) -> float:
@@ -146,13 +147,17 @@ class _Rank:
 
     def seconds(self, send: str) -> tuple[float, float]:
         """Of a step, and what of it is computed: a message travels while the block before it is computed."""
-        forward = self._chain(1.0, self.traffic.forward.bytes)
-        backward = self._chain(BACKWARD, self.traffic.backward[send].bytes)
+        forward = self._chain(1.0, 1, self.traffic.forward.bytes)
+        backward = self._chain(BACKWARD, KERNELS_BACKWARD, self.traffic.backward[send].bytes)
         return forward[0] + backward[0], forward[1] + backward[1]
 
-    def _chain(self, times: float, sent: int) -> tuple[float, float]:
-        """What is sent is shared by the hops as what they bring is."""
-        ring, computing = self.ring, [pairs * self.second_per_pair * times for pairs in self.pairs]
+    def _chain(self, times: float, kernels: int, sent: int) -> tuple[float, float]:
+        """What is sent is shared by the hops as what they bring is. No kernel of a block is shorter than its launch."""
+        ring = self.ring
+        computing = [
+            max(pairs * self.second_per_pair * times, blocks * kernels * LAUNCH)
+            for pairs, blocks in zip(self.pairs, self.blocks, strict=True)
+        ]
         tokens = [0] + [
             tokens_of(ring.travelling(self.rank, (self.rank - hop) % ring.ranks)) for hop in range(1, ring.ranks)
         ]

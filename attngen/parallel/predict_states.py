@@ -27,8 +27,9 @@ def predicted_states(variant: nodes.Variant, tokens: int, heads: Heads, devices:
         kept.append(
             torch.empty(heads.batch, heads.queries, rows, rows if state.erases is not None else 1, device="meta")
         )
-    held = max(Layout("contiguous").count(tokens, devices, rank) for rank in looked_at(devices))
-    traffic = [state_traffic(devices, rank, 1, left, kept) for rank in looked_at(devices)]
+    seen = looked_at(range(devices))
+    held = max(Layout("contiguous").count(tokens, devices, rank) for rank in seen)
+    traffic = [state_traffic(devices, rank, 1, left, kept) for rank in seen]
     sent = max(each.bytes for each in traffic)
     a_token = 2 * heads.batch * heads.queries * (CHUNK + 2 * len(left) * heads.value_width) * heads.width
     computing = TWICE * held * a_token * (1 + BACKWARD / 2) / (mesh.machine.flops * REACHED)
