@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 import attngen
 from attngen.ir.load import load_all
 from attngen.ir.nodes import Variant
+from attngen.parallel.comparing import apart, differentiated
 from attngen.parallel.layouts import LAYOUTS
 from attngen.parallel.pair_part import PairPart
 from attngen.parallel.partition import carried
@@ -114,25 +114,11 @@ def _compared(variant: Variant, layout: str, send: str, ranks: int) -> Row:
     floats = {**rows, **{name: given for name, given in inputs.items() if given.is_floating_point()}}
     axes = {**dict.fromkeys(rows, 2), **part.axes}
     shares = {name: part.scatter(x, axes[name]) if name in axes else x for name, x in {**inputs, **floats}.items()}
-    y, found = _differentiated(part, shares, floats)
+    y, found = differentiated(part, shares, floats)
     sent = part.ranks.traffic
-    exact, wanted = _differentiated(kernel, {**inputs, **floats}, floats)
+    exact, wanted = differentiated(kernel, {**inputs, **floats}, floats)
     whole = {name: part.gather(x, axes[name]) if name in axes else x for name, x in found.items()}
-    errors = [_off(whole[name], wanted[name]) for name in floats]
+    errors = [apart(whole[name], wanted[name]) for name in floats]
     totals = part.ranks.total(torch.tensor([sent.messages, sent.bytes]))
     name = str(part.layout) if isinstance(part, PairPart) else "contiguous"
-    return Row(variant.name, name, send, ranks, _off(part.gather(y), exact), max(errors), *map(int, totals))
-
-
-def _differentiated(
-    attend: Any, given: dict[str, Tensor], floats: dict[str, Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """y, and the gradients of half the sum of its squares."""
-    leaves = {name: given[name].detach().clone().requires_grad_() for name in floats}
-    y = attend(**{**given, **leaves})
-    found = torch.autograd.grad(y.square().sum() / 2, [*leaves.values()])
-    return y.detach(), dict(zip(leaves, found, strict=True))
-
-
-def _off(found: Tensor, exact: Tensor) -> float:
-    return float((found.double() - exact.double()).abs().max() / exact.double().abs().max().clamp(min=1e-9))
+    return Row(variant.name, name, send, ranks, apart(part.gather(y), exact), max(errors), *map(int, totals))

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 import attngen
 from attngen.errors import SpecError
 from attngen.ir.nodes import Variant
+from attngen.parallel.comparing import apart, differentiated
 from attngen.parallel.pair_part import PairPart
 from attngen.runtime.draws import dtype_of, tensors
 
@@ -42,17 +42,19 @@ def main() -> None:
         kernel.parameters,
     )
     part = kernel.on(layout=given.layout, send=given.send)
-    mine = {name: part.scatter(x, part.axes[name]) if name in part.axes else x for name, x in inputs.items()}
-    shares = [part.scatter(x) for x in (q, k, v)]
-    _differentiated(part, shares, mine)  # compiled
+    rows = {"q": q, "k": k, "v": v}
+    whole = {**rows, **inputs}
+    axes = {**dict.fromkeys(rows, 2), **part.axes}
+    shares = {name: part.scatter(x, axes[name]) if name in axes else x for name, x in whole.items()}
+    differentiated(part, shares, rows)  # compiled
     before, started = part.ranks.traffic.bytes, time.perf_counter()
-    y, gradients = _differentiated(part, shares, mine)
+    y, gradients = differentiated(part, shares, rows)
     seconds = time.perf_counter() - started
-    whole, *together = [part.gather(x) for x in (y, *gradients)]
+    together = [part.gather(x) for x in (y, *gradients.values())]
     sent = [int(each) for each in part.ranks.gather(torch.tensor(part.ranks.traffic.bytes - before, device=device))]
     if rank == 0:
-        exact, wanted = _differentiated(kernel, [q, k, v], inputs)
-        errors = [_off(found, x) for found, x in zip((whole, *together), (exact, *wanted), strict=True)]
+        exact, wanted = differentiated(kernel, whole, rows)
+        errors = [apart(found, x) for found, x in zip(together, (exact, *wanted.values()), strict=True)]
         way = f"{part.layout}, {part.send} travel back" if isinstance(part, PairPart) else "states travel"
         print(f"{kernel.variant.name} on {ranks} ranks, {given.tokens} tokens: {way}")
         off = ", ".join(f"{each:.1e}" for each in errors)
@@ -82,16 +84,6 @@ def _settings(variant: Variant, settings: list[str]) -> dict[str, Any]:
         name, _, text = setting.partition("=")
         found[name] = kinds[variant.parameter(name).kind.value](text)
     return found
-
-
-def _differentiated(attend: Any, rows: list[Tensor], inputs: dict[str, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    leaves = [x.detach().clone().requires_grad_() for x in rows]
-    y = attend(*leaves, **inputs)
-    return y.detach(), torch.autograd.grad(y.float().square().sum() / 2, leaves)
-
-
-def _off(found: Tensor, exact: Tensor) -> float:
-    return float((found.double() - exact.double()).abs().max() / exact.double().abs().max().clamp(min=1e-9))
 
 
 if __name__ == "__main__":
