@@ -18,6 +18,8 @@ ENOUGH = 8
 WORTH = 16
 """Pairs that are computed while the key and value of one token travel, as far as kernels wait for them: over a link of
 400 GB/s, beside products at 400 TFLOP/s, it is a hundred; most of it is hidden."""
+LAUNCHED = 100_000
+"""Pairs that are computed while a kernel is launched: 5 microseconds of products for 32 heads."""
 
 
 def chosen_layout(kernel: PairwiseKernel, ranks: int, block: int) -> Layout:
@@ -45,4 +47,5 @@ def _price(ring: Ring) -> int:
 def _price_of(ring: Ring, rank: int) -> int:
     received = [run for owner in range(ring.ranks) if owner != rank for run in ring.travelling(rank, owner)]
     pairs = sum(pairs_at(ring, rank, owner) for owner in range(ring.ranks))
-    return pairs + WORTH * tokens_of(received)
+    blocks = sum(len(ring.visits(rank, owner)) for owner in range(ring.ranks))
+    return pairs + WORTH * tokens_of(received) + LAUNCHED * blocks
