@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from hypothesis import strategies as st
 from kernel_variants import Case
-from oracle import Call
 from torch import Tensor
+
+from attngen.fuzz.call import Call
 
 LAYOUTS = ("contiguous", "token first", "channel first", "sliced", "shared")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

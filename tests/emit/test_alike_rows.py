@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import Call, assert_close, expected
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 
 ALIKE = {
     "keys alone": "input open[b, j]: bool mask open[b, j]",

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_oracle import COMMON, EVERY, Given, agrees, calls, gradients_agree, used_by
+from recurrent_cases import COMMON, EVERY, calls
 
 import attngen
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree, used_by
 from attngen.runtime.recurrent import State
 from attngen.schedule.chunks import chunk_plan
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import Call, assert_close, expected
 
 import attngen
 from attngen.emit.cpp.diagonals import diagonals
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.schedule.plan import Plan, plan
 
 MASKS = {

@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Call, assert_close, expected
 
 import attngen
 from attngen.emit.python import PYTHON, PythonPrinter
 from attngen.emit.triton.printer import EXACT
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.ir.evaluate import evaluate
 from attngen.ir.expr import Apply, Constant, Kind, Parameter
 from attngen.ir.functions import FUNCTIONS, SCALAR, Takes

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradient_oracle import assert_gradients, by_result, gradients, wanted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_calls import Limits, calls, laid_out
 from kernel_variants import CASES, Case, Inputs, Sizes, normal
 from kernel_variants import given as given_inputs
-from oracle import Call, assert_close, expected
 
 import attngen
 from attngen.analysis.walk import Periodic
+from attngen.fuzz.call import Call
+from attngen.fuzz.gradient_oracle import assert_gradients, by_result, gradients, wanted
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.schedule.plan import plan
 
 EXAMPLES = settings().max_examples

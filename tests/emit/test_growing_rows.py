@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marked import checked
-from oracle import Call, assert_close, expected
 
 import attngen
 from attngen.errors import SpecError
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.ir.show import show_expr
 from attngen.reference import attention
 from attngen.schedule.plan import plan

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from recurrent_oracle import ERASED, OUTS, WRITES, Given, agrees, gradients_agree, text, used_by
+from recurrent_cases import ERASED, OUTS, WRITES, text
+
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree, used_by
 
 pytestmark = pytest.mark.usefixtures("threads")
 THREADS = 8

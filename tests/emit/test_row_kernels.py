@@ -7,9 +7,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kernel_calls import laid_out
-from oracle import Call, assert_close, expected
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 
 FEW = settings(max_examples=max(4, settings().max_examples // 6))
 LAYOUTS = ("contiguous", "token first", "channel first", "sliced")

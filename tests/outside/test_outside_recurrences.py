@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from recurrent_oracle import Given, agrees, gradients_agree
 from torch import Generator, Tensor
 
 import attngen
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree
 from attngen.ir.load import load
 from attngen.ir.nodes import Input, Variant
 

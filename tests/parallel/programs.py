@@ -33,7 +33,7 @@ def attend(rank: int, ranks: int, where: str, names: list[str], options: list[di
 
 
 def _attended(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    from oracle import Call
+    from attngen.fuzz.call import Call
 
     variant = attngen.load(FOLDER / f"{name}.attn")
     parameters = {p.name: SMALL.get(p.name, p.default) for p in variant.parameters}

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-from gradient_oracle import trained_inputs, with_leaves
-from oracle import Call
 from torch import Tensor
 
 import attngen
+from attngen.fuzz.call import Call, trained_inputs, with_leaves
 from attngen.parallel import on_threads, partition
 from attngen.parallel.pair_part import PairPart
 from attngen.parallel.ranks import Ranks, Traffic

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from recurrent_oracle import COMMON
+from recurrent_cases import COMMON
 
 from attngen.ir.load import load_all
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Call, assert_close, expected
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 
 MASKS = {
     "everything": "",

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_calls import Limits, calls, one_hot
 from kernel_variants import CASES
-from oracle import Call, assert_close, expected
 from torch import Tensor
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.ir.nodes import Softmax
 from attngen.runtime.module import import_function
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from hypothesis import given, settings
-from recurrent_oracle import HEAD, Given, agrees, calls, gradients_agree
+from recurrent_cases import HEAD, calls
 from torch import Tensor
 
 import attngen
 from attngen.analysis.separable import NotSeparable
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree
 from attngen.reference import attention, recurrence
 from attngen.schedule.linear_time import linear_time
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_oracle import Given, agrees, gradients_agree
 from test_recurrent_specs import SPECS, calls
 from test_specs import FOLDER
 from torch import Tensor
 
 import attngen
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree
 from attngen.runtime.recurrent import RecurrentKernel, State
 
 FEW = settings(max_examples=max(3, settings().max_examples // 10))

@@ -9,9 +9,9 @@ from by_hand.problem import Array, Inputs
 from by_hand.recurrences import BACKWARD, DRAWS, STEPS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_oracle import Given, agrees, gradients_agree
 from test_specs import VARIANTS
 
+from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree
 from attngen.ir.nodes import Recurrent, Variant
 from attngen.reference import recurrence
 

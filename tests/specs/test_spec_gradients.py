@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from gradient_oracle import assert_gradients, by_result, gradients, wanted
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Call
 from test_specs import SPECS, kernel, problems, tensors
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.gradient_oracle import assert_gradients, by_result, gradients, wanted
 
 FEW = settings(max_examples=max(3, settings().max_examples // 12))
 LONGEST = {"cpp": 150, "triton": 40}

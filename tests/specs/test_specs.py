@@ -14,10 +14,11 @@ from by_hand.problem import Array, Problem
 from by_hand.scores import NORMALIZERS, SCORES, SINKS, dot
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from oracle import Call, assert_close, expected
 from torch import Tensor
 
 import attngen
+from attngen.fuzz.call import Call
+from attngen.fuzz.oracle import assert_close, expected
 from attngen.ir.load import load_all
 from attngen.ir.nodes import Pairwise
 from attngen.reference import attention

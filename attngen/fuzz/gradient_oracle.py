@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from oracle import FACTOR, Call, InFloat32, _binade, _parts, _softmax, _weighted, in_another_order, orders
 from torch import Tensor
 
-import attngen
+from attngen.fuzz.call import Call, with_leaves
+from attngen.fuzz.oracle import FACTOR, Disagreement, binade
+from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
 from attngen.reference.gradients import gradients_of
+from attngen.runtime.kernel import Kernel
 
 SIGNS = 8
 """Random signs by which the terms of a gradient are summed: how large a sum of their rounding errors is."""
@@ -50,22 +52,6 @@ class _Forward:
     live: Tensor
 
 
-def trained_inputs(call: Call) -> list[str]:
-    """The inputs that gradients go to, in the order of a call."""
-    return [name for name, given in call.inputs.items() if given.is_floating_point()]
-
-
-def with_leaves(call: Call, dtype: torch.dtype | None = None) -> tuple[Call, tuple[Tensor, ...]]:
-    """The call with leaves of its own, in another dtype if one is given; and these: q, k, v and inputs of floats."""
-
-    def leaf(given: Tensor) -> Tensor:
-        return given.detach().to(dtype or given.dtype).requires_grad_()
-
-    q, k, v = map(leaf, (call.q, call.k, call.v))
-    trained = {name: leaf(call.inputs[name]) for name in trained_inputs(call)}
-    return replace(call, q=q, k=k, v=v, inputs={**call.inputs, **trained}), (q, k, v, *trained.values())
-
-
 def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
     """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
     exact, forward = _exact(variant, call, dy, dlse)
@@ -85,21 +71,29 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     return Wanted(exact, errors, scales, call.q.dtype)
 
 
-def assert_gradients(expected: Wanted, found: tuple[Tensor, ...]) -> None:
-    """Gradients are as right as the dtype allows."""
-    factor, eps = FACTOR[expected.dtype], torch.finfo(expected.dtype).eps
-    names = ["dq", "dk", "dv", *(f"input {k}" for k in range(len(found) - 3))]
+def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
+    """Gradients by q, k, v and inputs are as right as the dtype allows.
+
+    Raises:
+        Disagreement: one isn't.
+    """
+    factor, eps = FACTOR[wanted.dtype], torch.finfo(wanted.dtype).eps
+    names = ["dq", "dk", "dv", *(f"gradient by input {k}" for k in range(len(found) - 3))]
     for name, exact, error, scale, gradient in zip(
-        names, expected.exact, expected.errors, expected.scales, found, strict=True
+        names, wanted.exact, wanted.errors, wanted.scales, found, strict=True
     ):
-        assert gradient.shape == exact.shape
+        if gradient.shape != exact.shape:
+            raise Disagreement(f"{name} is {list(gradient.shape)} instead of {list(exact.shape)}")
         if exact.numel() == 0:
             continue
-        distance = (gradient.to(expected.dtype).double() - exact).abs().nan_to_num(nan=torch.inf)
-        ulp = 2 * eps * _binade(scale)
-        assert bool((distance <= factor * error.max() + ulp).all()), (name, "max", distance.max(), error.max())
-        mean = [each.square().mean().sqrt() for each in (distance, error, ulp)]
-        assert mean[0] <= factor * mean[1] + mean[2], (name, "rms", *mean)
+        distance = (gradient.to(wanted.dtype).double() - exact).abs().nan_to_num(nan=torch.inf)
+        ulp = 2 * eps * binade(scale)
+        allowed = factor * error.max() + ulp
+        if not bool((distance <= allowed).all()):
+            raise Disagreement(f"{name} is off by up to {distance.max():.3g}, where {allowed.max():.3g} is allowed")
+        off, rough, last = (each.square().mean().sqrt() for each in (distance, error, ulp))
+        if not off <= factor * rough + last:
+            raise Disagreement(f"{name} is off by {off:.3g} in the mean, where {factor * rough + last:.3g} is allowed")
 
 
 def _together(down: tuple[Tensor, ...], of_values: Tensor) -> tuple[Tensor, ...]:
@@ -120,7 +114,7 @@ def _handed_down(forward: _Forward, by_score: Tensor, by_sink: Tensor) -> tuple[
 def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], _Forward]:
     """The gradients by q, k, v and the inputs of floats."""
     own, (q, k, v, *trained) = with_leaves(call, torch.float64)
-    score, extra, values = _parts(variant, own)
+    score, extra, values = parts(variant, own)
     result = attention(
         variant, q, k, v, parameters=call.parameters, inputs=own.inputs, scale=call.scale, offset=call.offset
     )
@@ -163,12 +157,12 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What y is the weighted sum by, y and log-sum-exp, by a score."""
     if isinstance(body.normalization, nodes.Softmax):
-        y, lse = _softmax(score, extra, values, live)
+        y, lse = softmax(score, extra, values, live)
         shift = torch.where(lse == -torch.inf, 0.0, lse)[..., None]
         return torch.where(live, torch.exp(score - shift), 0.0), y, lse
     weights = score.exp() if body.logit else score
     unit = torch.eye(values.shape[-2], dtype=values.dtype).expand(*values.shape[:2], -1, -1)
-    shares = _weighted(body.normalization, weights, extra, unit, live)
+    shares = weighted(body.normalization, weights, extra, unit, live)
     return shares, shares @ values, None
 
 
@@ -183,7 +177,7 @@ def _rough(
     """The gradients in float32."""
     own, (q, k, _, *trained) = with_leaves(call)
     with InFloat32():
-        score, extra, values = _parts(variant, in_another_order(variant, replace(own, v=call.v), generator))
+        score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator))
     exact = forward.score.detach()
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     otherwise = (score.detach().double() - exact).abs() > 1e-3 * (1 + exact.abs())
@@ -240,7 +234,7 @@ def by_result(variant: nodes.Variant, call: Call, seed: int) -> tuple[Tensor, Te
     return dy, torch.randn(shape[:3], generator=generator) if softmax and seed % 2 else None
 
 
-def gradients(kernel: attngen.Kernel, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, ...]:
+def gradients(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, ...]:
     """Of a kernel, by q, k, v and the inputs of floats."""
     own, leaves = with_leaves(call)
     results = kernel(

@@ -1,0 +1,1 @@
+"""Random calls and random specs, and what kernels are compared with."""

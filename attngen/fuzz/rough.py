@@ -1,0 +1,106 @@
+"""The yardstick: what float32 PyTorch makes of a call, in an order of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from attngen.fuzz.call import Call
+from attngen.ir import nodes
+from attngen.ir.expr import Apply, Expr, Kind, Row, distinct
+from attngen.reference.scope import Scope
+from attngen.reference.values import Value, contract
+
+SAMPLES = 16
+"""The errors of few rows say little about a computation: then it is summed in several orders.
+
+The numbers of a row share the errors of its weights, so it is rows that count. Rows of one batch row that is given
+several times are alike.
+"""
+
+
+class InFloat32(TorchFunctionMode):
+    """Runs a float64 computation in float32: every dtype that is asked for becomes the smaller one."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        def narrowed(argument: Any) -> Any:
+            return torch.float32 if argument is torch.float64 else argument
+
+        return function(*map(narrowed, args), **{name: narrowed(given) for name, given in (kwargs or {}).items()})
+
+
+class RoundedRows(Scope):
+    """Rows that are changed before a product are rounded to their dtype again, as everyone does who multiplies them."""
+
+    __slots__ = ()
+
+    def _apply(self, expr: Apply) -> Value:
+        if expr.function != "dot" or expr.channels:
+            return super()._apply(expr)
+        left, right = (self.evaluate(row) for row in expr.arguments)
+        left, right = (replace(row, tensor=row.tensor.to(self.q.dtype).to(row.tensor.dtype)) for row in (left, right))
+        return contract(left, right, frozenset(expr.arguments[0].channels))
+
+
+def in_another_order(variant: nodes.Variant, call: Call, generator: torch.Generator) -> Call:
+    """The same call with its channels in another order, where all are alike."""
+    channels = torch.randperm(call.q.shape[-1], generator=generator)
+    if any("c" in part.channels and not isinstance(part, Row) for part in distinct(variant.pairwise.score)):
+        channels = torch.arange(call.q.shape[-1])
+    return replace(call, q=call.q[..., channels], k=call.k[..., channels])
+
+
+def orders(y: Tensor) -> int:
+    """How often the yardstick is taken."""
+    rows = torch.unique(y.flatten(0, -2), dim=0) if y.numel() else y
+    return min(SAMPLES, 1 + 256 // max(1, len(rows)))
+
+
+def parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Score, sink or eps, and values, in the precision of the surroundings."""
+    scope = RoundedRows(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    body = variant.pairwise
+    score = scope.evaluate(body.score)
+    extra = extra_of(body.normalization)
+    value = None if extra is None else scope.evaluate(extra)
+    per_head = None if value is None else scope.per_head(value.tensor, value.axes)
+    return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
+
+
+def extra_of(normalization: nodes.Normalization) -> Expr | None:
+    """What is added to the sum of a row: a sink's score, or eps."""
+    match normalization:
+        case nodes.Softmax(sink=extra) | nodes.Sum(eps=extra):
+            return extra
+    return None
+
+
+def weighted(
+    normalization: nodes.Normalization, weights: Tensor, eps: Tensor | None, values: Tensor, live: Tensor
+) -> Tensor:
+    """As one writes it in PyTorch, without a softmax."""
+    weights = torch.where(live, weights, 0.0)
+    y = weights @ values
+    if isinstance(normalization, nodes.Sum):
+        assert eps is not None
+        return torch.where(live.any(-1, keepdim=True), y / (weights.sum(-1, keepdim=True) + eps), 0.0)
+    return y / live.sum(-1, keepdim=True).clamp(min=1) if isinstance(normalization, nodes.Count) else y
+
+
+def softmax(score: Tensor, sink: Tensor | None, values: Tensor, live: Tensor) -> tuple[Tensor, Tensor]:
+    """As one writes it in PyTorch."""
+    logits = torch.where(live, score, -torch.inf)
+    if sink is not None:
+        logits = torch.cat([logits, sink.expand(*logits.shape[:-1], 1)], -1)
+        values = torch.cat([values, values.new_zeros(*values.shape[:-2], 1, values.shape[-1])], -2)
+    if logits.shape[-1] == 0:
+        return logits @ values, logits.new_full(logits.shape[:-1], -torch.inf)
+    lse = torch.logsumexp(logits, -1)
+    return torch.softmax(logits, -1).nan_to_num(0.0) @ values, lse
