@@ -22,8 +22,8 @@ from attngen.parallel.partition import carried
 from attngen.runtime.draws import tensors
 
 SMALL = {"window": 9, "group": 8, "block": 8, "rows": 8, "cols": 8, "stride": 2, "ramp": 8}
-"""Parameters for short sequences; `width` is that of images."""
-IMAGES = {"width": 10, "window": 3}
+"""Parameters for short sequences; `width` is that of images, and divides the tokens."""
+IMAGES = {"width": 7, "window": 3}
 SHAPE = (1, 4, 2, 203, 203, 16, 16)
 """B, H, Hk, N, M, D, E: no number of ranks divides the tokens."""
 
