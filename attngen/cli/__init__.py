@@ -12,6 +12,7 @@ import typer
 
 from attngen.cli.bench import bench
 from attngen.cli.doctor import doctor
+from attngen.cli.fuzz import fuzz
 from attngen.cli.generate import compile_
 from attngen.cli.options import fail, print_diagnostics
 from attngen.cli.plan import plan
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A compiler for attention variants: from the paper's equation to a readable, tiled kernel.",
 )
-for command in (check, fmt, show, run, plan, tune, doctor):
+for command in (check, fmt, show, run, fuzz, plan, tune, doctor):
     app.command()(command)
 app.command(name="compile")(compile_)
 app.add_typer(bench, name="bench")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, repr=False)
 class Call:
-    """The arguments of a kernel."""
+    """The arguments of a kernel: of a recurrence, `offset` is its position, and `states` go into the first token."""
 
     q: Tensor
     k: Tensor
@@ -20,6 +20,7 @@ class Call:
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     scale: float | None = None
     offset: int | Tensor | None = None
+    states: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shown = [f"{list(rows.shape)} {rows.stride()}" for rows in (self.q, self.k, self.v)]

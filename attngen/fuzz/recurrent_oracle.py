@@ -7,7 +7,7 @@ there it is 8 times the most that some roundings to their dtype do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -46,6 +46,14 @@ class Given(NamedTuple):
         q, k, v = map(off, self.qkv)
         inputs = {name: off(x) for name, x in self.inputs.items()}
         return Given((q, k, v), inputs, {name: off(x) for name, x in self.states.items()})
+
+    def with_leaves(self) -> tuple[Given, dict[str, Tensor]]:
+        """The same with leaves of its own; and these by name: q, k, v, inputs of floats and states."""
+        rows = {name: x.detach().requires_grad_() for name, x in zip("qkv", self.qkv, strict=True)}
+        inputs = {name: x.detach().requires_grad_(x.is_floating_point()) for name, x in self.inputs.items()}
+        states = {name: x.detach().requires_grad_() for name, x in self.states.items()}
+        trained = {name: x for name, x in inputs.items() if x.requires_grad}
+        return Given((rows["q"], rows["k"], rows["v"]), inputs, states), {**rows, **trained, **states}
 
 
 def traced(kernel: RecurrentKernel, call: Given, position: int) -> Trace:
@@ -94,6 +102,10 @@ def used_by(spec: str | Variant, call: Given, position: int, backend: str) -> tu
     return kernel, call._replace(inputs=used, states=states), 0 if kernel.variant.order else position
 
 
+Run = Callable[[RecurrentKernel, Given, int], tuple[Tensor, Mapping[str, Tensor]]]
+"""What computes y and the states behind the last token of a call at a position."""
+
+
 def agrees(spec: str | Variant, call: Given, position: int, backend: str = "cpp") -> None:
     """A spec's kernel, with what it takes of the inputs and states, as `kernel_agrees` does."""
     kernel_agrees(*used_by(spec, call, position, backend), backend)
@@ -104,38 +116,52 @@ def gradients_agree(spec: str | Variant, call: Given, position: int, backend: st
     kernel_gradients_agree(*used_by(spec, call, position, backend), backend)
 
 
-def kernel_agrees(kernel: RecurrentKernel, call: Given, position: int, backend: str) -> None:
+def compiled(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """What the kernel gives in one call.
+
+    Raises:
+        Disagreement: it says that the next token stands elsewhere.
+    """
+    inputs: dict[str, Any] = call.inputs
+    y, after = kernel(*call.qkv, state=State(call.states, position), return_state=True, **inputs)
+    if after.position != position + call.qkv[0].shape[2]:
+        raise Disagreement(
+            f"the next token stands at {after.position}: {call.qkv[0].shape[2]} tokens behind {position}"
+        )
+    return y, after.values
+
+
+def kernel_agrees(
+    kernel: RecurrentKernel, call: Given, position: int, backend: str, run: Run = compiled, of_states: bool = True
+) -> None:
     """y and the states behind the last token; Triton multiplies in the dtype of q, so states are rounded as that is.
+
+    Args:
+        of_states: whether `run` gives them.
 
     Raises:
         Disagreement: one is not as right as its dtype allows.
     """
-    q = call.qkv[0]
-    y, after = compiled(kernel, call, position)
+    q, (y, states) = call.qkv[0], run(kernel, call, position)
     expected = traced(kernel, call, position)
-    if y.shape != expected.y.shape or after.values.keys() != expected.states.keys():
-        raise Disagreement(f"y is {list(y.shape)} instead of {list(expected.y.shape)}; states: {[*after.values]}")
-    if after.position != position + q.shape[2]:
-        raise Disagreement(f"the next token stands at {after.position} instead of {position + q.shape[2]}")
+    if y.shape != expected.y.shape or y.dtype != q.dtype:
+        raise Disagreement(f"y is {y.dtype} {list(y.shape)} instead of {q.dtype} {list(expected.y.shape)}")
+    if of_states and states.keys() != expected.states.keys():
+        raise Disagreement(f"the states are {', '.join(states)} instead of {', '.join(expected.states)}")
     if not expected.y.numel():
         return
     most = allowed(backend, q.dtype, q.dtype)
     moved = [traced(kernel, each, position) for each in several_rounded(call, most.rounded)]
     close(y, expected.y, [each.y for each in moved], expected.y, most, "y")
-    of_states = allowed(backend, torch.float32, q.dtype)
-    for name, state in after.values.items():
+    for name, state in states.items():
         by_name = [each.states[name] for each in moved]
-        close(state, expected.states[name], by_name, expected.largest[name], of_states, name)
+        limits = allowed(backend, torch.float32, q.dtype)
+        close(state, expected.states[name], by_name, expected.largest[name], limits, f"the state {name}")
 
 
-def compiled(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, State]:
-    """What the kernel gives, and the state behind the last token."""
-    inputs: dict[str, Any] = call.inputs
-    found: tuple[Tensor, State] = kernel(*call.qkv, state=State(call.states, position), return_state=True, **inputs)
-    return found
-
-
-def kernel_gradients_agree(kernel: RecurrentKernel, call: Given, position: int, backend: str) -> None:
+def kernel_gradients_agree(
+    kernel: RecurrentKernel, call: Given, position: int, backend: str, run: Run = compiled
+) -> None:
     """By everything that is a float, from those by y and by the states behind the last token.
 
     Raises:
@@ -145,41 +171,59 @@ def kernel_gradients_agree(kernel: RecurrentKernel, call: Given, position: int, 
     trace = traced(kernel, call, position)
     by_y = torch.randn(trace.y.shape, generator=generator).to(call.qkv[0].dtype).double()
     by_states = {name: torch.randn(x.shape, generator=generator) for name, x in trace.states.items()}
+    found = differentiated(run, kernel, call, position, by_y, by_states)
+    assert_gradients(kernel, call, position, by_y, by_states, found, backend)
 
-    def differentiated(given: Given, of: Callable[[Given], tuple[Tensor, dict[str, Tensor]]]) -> list[Tensor]:
-        q, k, v = (x.detach().requires_grad_() for x in given.qkv)
-        inputs, states = (
-            {name: x.detach().requires_grad_(x.is_floating_point()) for name, x in each.items()}
-            for each in (given.inputs, given.states)
-        )
-        leaves = [q, k, v, *(x for x in (*inputs.values(), *states.values()) if x.requires_grad)]
-        y, after = of(Given((q, k, v), inputs, states))
-        total = (y * by_y.to(y.dtype)).sum()
-        total = total.double() + sum((after[name] * by_states[name]).sum() for name in after)
-        some = total.requires_grad  # without tokens and states, nothing is read
-        found = torch.autograd.grad(total, leaves, allow_unused=True) if some else [None] * len(leaves)
-        return [torch.zeros_like(x) if by is None else by for x, by in zip(leaves, found, strict=True)]
 
-    def run(given: Given) -> tuple[Tensor, dict[str, Tensor]]:
-        y, after = compiled(kernel, given, position)
-        return y, after.values
+def assert_gradients(
+    kernel: RecurrentKernel,
+    call: Given,
+    position: int,
+    by_y: Tensor,
+    by_states: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    backend: str,
+) -> None:
+    """Gradients by name are as right as their dtypes allow.
 
-    def interpreted(given: Given) -> tuple[Tensor, dict[str, Tensor]]:
-        found = traced(kernel, given, position)
-        return found.y, found.states
-
-    names = [*"qkv", *(name for name, x in call.inputs.items() if x.is_floating_point()), *call.states]
-    found = differentiated(call, run)
-    expected = differentiated(call.double(), interpreted)
+    Raises:
+        Disagreement: one isn't.
+    """
     dtype = call.qkv[0].dtype
-    noise = allowed(backend, dtype, dtype).rounded
-    moved = [differentiated(each, interpreted) for each in several_rounded(call, noise)]
-    most = max((by.abs().max() for by in expected[:3] if by.numel()), default=torch.tensor(0.0))
+
+    def interpreted(given: Given) -> dict[str, Tensor]:
+        return differentiated(_interpreted, kernel, given, position, by_y, by_states)
+
+    expected = interpreted(call.double())
+    moved = [interpreted(each) for each in several_rounded(call, allowed(backend, dtype, dtype).rounded)]
+    most = max((expected[name].abs().max() for name in "qkv" if expected[name].numel()), default=torch.tensor(0.0))
     # Rows of one channel that are normalized have no slope: what they get cancels, and is divided by their lengths.
     shortest = min((x.double().norm(dim=-1).min().clamp(1e-3, 1) for x in call.qkv[1:2] if x.numel()), default=1.0)
-    for name, by, right, *others in zip(names, found, expected, *moved, strict=True):
+    for name, by in found.items():
+        right = expected[name]
         if right.numel():
             largest = right.abs().maximum(most / shortest)[None, None]
             judged = allowed(backend, by.dtype, dtype)
-            by, right, *others = (x[None, None] for x in (by, right, *others))
-            close(by, right, others, largest, judged, f"the gradient by {name}")
+            one, exact, *others = (x[None, None] for x in (by, right, *(each[name] for each in moved)))
+            close(one, exact, others, largest, judged, f"the gradient by {name}")
+
+
+def _interpreted(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+    found = traced(kernel, call, position)
+    return found.y, found.states
+
+
+def differentiated(
+    run: Run, kernel: RecurrentKernel, call: Given, position: int, by_y: Tensor, by_states: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """By q, k, v, inputs of floats and states, of y and the states behind the last token, multiplied by these."""
+    own, leaves = call.with_leaves()
+    y, after = run(kernel, own, position)
+    total = (y * by_y.to(y.dtype)).sum()
+    total = total.double() + sum((after[name] * by_states[name]).sum() for name in after)
+    some = total.requires_grad  # without tokens and states, nothing is read
+    found = torch.autograd.grad(total, [*leaves.values()], allow_unused=True) if some else [None] * len(leaves)
+    return {
+        name: torch.zeros_like(leaf) if by is None else by
+        for (name, leaf), by in zip(leaves.items(), found, strict=True)
+    }

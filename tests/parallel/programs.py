@@ -10,10 +10,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from processes import join
-from ring_calls import share
 from torch import Tensor
 
 import attngen
+from attngen.fuzz.ring import share
 from attngen.parallel.blocks import block_of
 from attngen.parallel.counts import pair_traffic
 from attngen.parallel.pair_part import PairPart

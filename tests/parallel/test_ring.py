@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_calls import Limits, calls
 from kernel_variants import CASES
-from ring_calls import on_ranks
 from torch import Tensor
 
 import attngen
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import assert_gradients, by_result, wanted
 from attngen.fuzz.oracle import assert_close, expected
+from attngen.fuzz.ring import on_ranks
 from attngen.parallel.blocks import block_of
 
 DEEP = settings.default.max_examples >= 1000

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-import attngen
 from attngen.fuzz.call import Call, trained_inputs, with_leaves
 from attngen.parallel import on_threads, partition
 from attngen.parallel.pair_part import PairPart
-from attngen.parallel.ranks import Ranks, Traffic
+from attngen.parallel.ranks import Traffic
 from attngen.parallel.state_part import StatePart
+from attngen.parallel.threads import ThreadRanks
+from attngen.runtime.kernel import Kernel
 
 
 def share(part: PairPart | StatePart, call: Call) -> Call:
@@ -35,19 +37,34 @@ def whole(part: PairPart | StatePart, shares: Mapping[str, Tensor]) -> dict[str,
     return found
 
 
-def on_ranks(
-    kernel: attngen.Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks: int, **options: object
-) -> list[tuple[Tensor, Tensor | None, tuple[Tensor, ...], Traffic]]:
-    """Of each rank: y, log-sum-exp and gradients by q, k, v and inputs of floats, of all tokens; and what it sent."""
+class OnRank(NamedTuple):
+    """Of one rank: y, log-sum-exp and gradients by q, k, v and inputs of floats, of all tokens; and what it sent."""
 
-    def program(own: Ranks) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...], Traffic]:
-        part = partition(kernel, own, **options)  # type: ignore[arg-type]
+    y: Tensor
+    lse: Tensor | None
+    gradients: tuple[Tensor, ...]
+    sent: Traffic
+
+
+def on_ranks(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks: int, **options: Any) -> list[OnRank]:
+    """A call on so many ranks; what each of them found.
+
+    Args:
+        options: those of `partition`.
+
+    Raises:
+        CallError: the kernel's tokens, or those of this call, can't be shared.
+    """
+
+    def program(own: ThreadRanks) -> OnRank:
+        part = partition(kernel, own, **options)
         mine, leaves = with_leaves(share(part, call))
-        given = {"scale": call.scale, **({"offset": call.offset} if isinstance(part, PairPart) else {})}
-        y = part(mine.q, mine.k, mine.v, **given, **mine.inputs)
-        lse = None
+        given: dict[str, Any] = {"scale": call.scale, **mine.inputs}
+        if isinstance(part, PairPart):
+            given["offset"] = call.offset
+        y, lse = part(mine.q, mine.k, mine.v, **given), None
         if kernel.has_lse and isinstance(part, PairPart):
-            y, lse = part(mine.q, mine.k, mine.v, return_lse=True, **given, **mine.inputs)
+            y, lse = part(mine.q, mine.k, mine.v, return_lse=True, **given)
         results, by = [y], [part.scatter(dy)]
         if dlse is not None:
             results, by = [y, lse], [*by, part.scatter(dlse)]
@@ -55,6 +72,6 @@ def on_ranks(
         names = ["q", "k", "v", *trained_inputs(mine)]
         gradients = whole(part, dict(zip(names, found, strict=True)))
         all_lse = None if lse is None else part.gather(lse.detach())
-        return part.gather(y.detach()), all_lse, tuple(gradients[name] for name in names), own.traffic
+        return OnRank(part.gather(y.detach()), all_lse, tuple(gradients[name] for name in names), own.traffic)
 
     return on_threads(ranks, program)

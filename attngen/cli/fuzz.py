@@ -1,0 +1,120 @@
+"""`attngen fuzz`: is it right? Random calls of a spec, and the smallest that is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from attngen.cli.options import AsJson, Spec, fail
+
+if TYPE_CHECKING:
+    from attngen.fuzz.campaign import Report
+    from attngen.ir.nodes import Variant
+
+WANTED = ("partial tiles", "full tiles", "tiles left out", "N != M", "rows that see nothing", "gradients", "in pieces")
+"""What a campaign had better have seen; some specs have no full tiles, or no rows that see nothing."""
+
+
+def fuzz(
+    spec: Spec,
+    name: Annotated[str | None, typer.Option(help="Which attention, where the spec holds several.")] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Calls that are judged.")] = 200,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same calls.")] = 0,
+    backend: Annotated[str, typer.Option(help="cpp or triton; auto: triton where there is a GPU.")] = "auto",
+    output: Annotated[Path, typer.Option("-o", help="Where reproducers are written.")] = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Compare random calls of a spec with the interpreter, and show the smallest that is wrong.
+
+    Calls have any lengths, heads, strides and dtypes, parameters in their ranges, inputs in theirs; they are computed
+    at once, in pieces as decoding does, and on ranks, and gradients are compared too. Beside that each call is compared
+    with itself: with other keys that a row can't see, half of v, batch rows and heads in another order.
+
+    A call that is wrong is shrunk, and written as repro_NAME.py, which is a program and a test. Exit code 1 if there is
+    one. Triton without a GPU is interpreted, and calls are small.
+    """
+    from attngen.ir.load import load
+
+    variant = load(spec, name)
+    if backend not in ("auto", "cpp", "triton"):
+        fail(f"--backend {backend}: choose cpp or triton")
+    report = _run(variant, backend, examples, seconds, seed, quiet=as_json)
+    path = None if report.failure is None else _written(output, variant, report)
+    if as_json:
+        print(json.dumps({**report.as_json(), "reproducer": None if path is None else str(path)}, indent=1))
+    else:
+        _show(report, path)
+    if report.failure is not None:
+        raise typer.Exit(1)
+
+
+def _run(variant: Variant, backend: str, examples: int, seconds: float | None, seed: int, *, quiet: bool) -> Report:
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    has_gpu = torch.cuda.is_available()
+    backend = ("triton" if has_gpu else "cpp") if backend == "auto" else backend
+    if backend == "triton" and not has_gpu:
+        os.environ["TRITON_INTERPRET"] = "1"
+    from attngen.fuzz.campaign import LIMITS, Campaign
+    from attngen.fuzz.guarded import run_guarded
+
+    campaign = Campaign(
+        variant, backend, LIMITS["interpreted" if backend == "triton" and not has_gpu else backend], seed
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        bar = progress.add_task(f"{variant.name}, {backend}", total=examples)
+        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=count))
+
+
+def _written(folder: Path, variant: Variant, report: Report) -> Path:
+    from attngen.fuzz.reproducer import write
+
+    assert report.failure is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    return write(folder, variant, report.failure, report.seed, report.backend)
+
+
+def _show(report: Report, path: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    speed = report.examples / report.seconds if report.seconds else 0.0
+    print(
+        f"{report.spec} on {report.backend}: {report.examples} calls in {report.seconds:.1f} s ({speed:.1f} per second)"
+    )
+    seen = Table("reached", "calls", title=None)
+    for what, count in sorted(report.seen.items(), key=lambda each: (-each[1], each[0])):
+        seen.add_row(what, str(count))
+    Console().print(seen)
+    for reason, count in report.refused.most_common(3):
+        print(f"left out, for the spec refuses them: {count} ({reason})")
+    _warn(report)
+    if report.failure is None:
+        print("all agree with the interpreter")
+        return
+    print(f"\nWRONG: {report.failure.message}\n  {report.failure.call}\n  {report.failure.way}")
+    print(f"  {path}: run it, or keep it as a test")
+
+
+def _warn(report: Report) -> None:
+    """What was never seen, as far as it matters."""
+    if not report.examples and report.failure is None:
+        print("NOTHING was compared: no call fits what the spec asks for")
+        return
+    missing = [what for what in WANTED if not report.seen.get(what) and _is_expected(what, report)]
+    if missing:
+        print(f"never reached: {', '.join(missing)}")
+
+
+def _is_expected(what: str, report: Report) -> bool:
+    """Recurrences have no tiles of pairs."""
+    pairs: Any = [each for each in report.seen if "tiles" in each or "see" in each]
+    return bool(pairs) or what in ("gradients", "in pieces")

@@ -1,0 +1,167 @@
+"""Many examples of one spec, and the smallest that fails."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, reject, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+
+import attngen
+from attngen.errors import CallError
+from attngen.fuzz.attempt import Seen, assert_right
+from attngen.fuzz.call import Call
+from attngen.fuzz.making import NotAcceptedError, made
+from attngen.fuzz.oracle import Disagreement
+from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
+from attngen.fuzz.ways import NAMES, Way, ways
+from attngen.ir import nodes
+from attngen.runtime.checks import check_parameters
+
+LIMITS = {
+    "cpp": Limits(tokens=200, pairs=1 << 13, channels=80, batch=3, heads=6, tile=64),
+    "triton": Limits(tokens=400, pairs=1 << 15, channels=80, batch=3, heads=6, tile=64),
+    "interpreted": Limits(tokens=70, pairs=1 << 10, channels=20, batch=2, heads=2, tile=16),
+}
+"""Of calls on each backend; `interpreted` is Triton without a GPU."""
+ROUND = 100
+"""Examples between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that is wrong, after shrinking.
+
+    Attributes:
+        message: what is wrong with it.
+        backward: whether gradients were asked for.
+    """
+
+    message: str
+    call: Call
+    way: Way
+    backward: bool
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a campaign.
+
+    Attributes:
+        examples: calls that were judged.
+        refused: why others were not: what the spec asks of calls, and how often a recipe didn't fit.
+        seen: what the calls reached.
+    """
+
+    spec: str
+    backend: str
+    seed: int
+    examples: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        failure = None
+        if self.failure is not None:
+            failure = {"message": self.failure.message, "call": repr(self.failure.call), "way": str(self.failure.way)}
+        return {
+            "spec": self.spec, "backend": self.backend, "seed": self.seed, "examples": self.examples,
+            "seconds": round(self.seconds, 2), "refused": dict(self.refused), "seen": dict(self.seen),
+            "failure": failure,
+        }  # fmt: skip
+
+
+def _nobody(_: object) -> None:
+    """Is told."""
+
+
+@dataclass
+class Campaign:
+    """Examples of a variant on a backend.
+
+    Attributes:
+        variant: the checked spec.
+        backend: cpp or triton.
+        limits: of calls.
+        first: the seed; with it, examples come again.
+        told: is told how many examples were judged.
+        trying: is told of each call before it is computed, for those that never come back.
+    """
+
+    variant: nodes.Variant
+    backend: str
+    limits: Limits
+    first: int = 0
+    told: Callable[[int], None] = _nobody
+    trying: Callable[[Failure], None] = _nobody
+    _last: Failure | None = None
+
+    def run(self, examples: int, seconds: float | None = None) -> Report:
+        """So many examples, or fewer if time is over, or one fails; then it is shrunk.
+
+        Raises:
+            SpecError: the spec can't be compiled for the backend.
+        """
+        report, started = Report(self.variant.name, self.backend, self.first), time.perf_counter()
+        seen = Seen(report.seen)
+        number = 0
+        while report.failure is None and report.examples < examples:
+            over = seconds is not None and time.perf_counter() - started > seconds
+            if over or (number > 20 and not report.examples):
+                break
+            self._round(report, seen, min(ROUND, examples - report.examples), self.first + number)
+            number += 1
+        report.seconds = time.perf_counter() - started
+        return report
+
+    def _round(self, report: Report, seen: Seen, examples: int, number: int) -> None:
+        self._last = None
+        names = NAMES if self._can_be_shared() else NAMES[:2]
+
+        @seed(number)
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            print_blob=False,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=[*HealthCheck],
+            report_multiple_bugs=False,
+        )
+        @given(recipes(self.variant, self.limits, DTYPES), ways(names), st.booleans())
+        def examples_of(recipe: Recipe, way: Way, backward: bool) -> None:
+            self._example(recipe, way, backward, report, seen)
+
+        try:
+            examples_of()
+        except Disagreement:
+            report.failure = self._last
+        except Unsatisfiable:
+            report.refused["no recipe fits"] += 1
+
+    def _example(self, recipe: Recipe, way: Way, backward: bool, report: Report, seen: Seen) -> None:
+        try:
+            check_parameters(self.variant, recipe.parameters)
+            call = made(self.variant, recipe)
+        except (CallError, NotAcceptedError) as refusal:
+            report.refused[str(refusal).split(" (")[0]] += 1
+            reject()
+        kernel = attngen.build(self.variant, backend=self.backend, **dict[str, Any](recipe.parameters))
+        self.trying(Failure("", call, way, backward))
+        try:
+            assert_right(kernel, call, way, backward=backward, seen=seen)
+        except Disagreement as fault:
+            self._last = Failure(str(fault), call, way, backward)
+            raise
+        report.examples += 1
+        self.told(report.examples)
+
+    def _can_be_shared(self) -> bool:
+        return isinstance(self.variant.body, nodes.Pairwise)

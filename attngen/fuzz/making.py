@@ -1,0 +1,176 @@
+"""From a recipe to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from attngen.fuzz.call import Call
+from attngen.fuzz.recipes import Recipe, ends
+from attngen.ir import nodes
+from attngen.ir.evaluate import Number
+from attngen.ir.expr import Kind
+from attngen.reference import attention
+from attngen.runtime.checks import check_call
+from attngen.runtime.draws import dtype_of
+
+POSITIONS = ("i", "j", "n", "t")
+MOST = 512
+"""Elements along an axis of an input's own that are tried."""
+LARGE = {torch.float32: 30.0, torch.bfloat16: 30.0, torch.float16: 8.0}
+"""Scores by such numbers are far beyond what e^score can hold."""
+
+
+class NotAcceptedError(Exception):
+    """A variant asks more of its calls than a recipe gives; with what it says."""
+
+
+def made(variant: nodes.Variant, recipe: Recipe) -> Call:
+    """The call, with axes of inputs long enough for what is read.
+
+    Raises:
+        NotAcceptedError: the variant refuses it, or its inputs can't be that large.
+    """
+    refusal = ""
+    for own in _longer(recipe.own):
+        call = _made(variant, replace(recipe, own=own))
+        try:
+            _check(variant, call)
+        except ValueError as error:
+            refusal = str(error)
+            continue
+        return call
+    raise NotAcceptedError(refusal)
+
+
+def _longer(own: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Twice as many elements each time, where there are such axes."""
+    factor = 1
+    while factor == 1 or (own and factor <= MOST):
+        yield {axis: length * factor for axis, length in own.items()}
+        factor *= 2
+
+
+def _check(variant: nodes.Variant, call: Call) -> None:
+    """What kernels refuse, and pairs that read beside an input."""
+    check_call(
+        variant,
+        call.q,
+        call.k,
+        call.v,
+        scale=call.scale,
+        offset=call.offset,
+        inputs=call.inputs,
+        parameters=call.parameters,
+    )
+    if isinstance(variant.body, nodes.Pairwise):
+        attention(
+            variant,
+            call.q,
+            call.k,
+            call.v,
+            parameters=call.parameters,
+            inputs=call.inputs,
+            scale=call.scale,
+            offset=call.offset,
+        )
+
+
+def _made(variant: nodes.Variant, recipe: Recipe) -> Call:
+    generator = torch.Generator().manual_seed(recipe.seed)
+    dtype, most = dtype_of(recipe.dtype), max(recipe.heads)
+    lengths = [(recipe.queries, recipe.width), (recipe.keys, recipe.width), (recipe.keys, recipe.value_width)]
+    q, k, v = (
+        laid_out(numbers(style, (recipe.batch, heads, *shape), generator, LARGE[dtype]).to(dtype), strides)
+        for style, heads, shape, strides in zip(recipe.styles, recipe.heads, lengths, recipe.strides, strict=True)
+    )
+    sizes = {"b": recipe.batch, "h": most, "i": recipe.queries, "t": recipe.queries, "j": recipe.keys, "n": recipe.keys}
+    sizes |= {"c": recipe.width, "e": recipe.value_width, **recipe.own}
+    divisors = [heads for heads in range(1, most + 1) if most % heads == 0][::-1]
+    inputs = {}
+    for given in variant.inputs:
+        heads = divisors[recipe.shared.get(given.name, 0) % len(divisors)]
+        shape = tuple(heads if axis == "h" else sizes[axis] for axis in given.axes)
+        inputs[given.name] = values(given, recipe.inputs[given.name], shape, recipe.parameters, generator)
+    offset = torch.tensor(recipe.offset) if isinstance(recipe.offset, tuple) else recipe.offset
+    states = {}
+    if isinstance(variant.body, nodes.Recurrent) and recipe.states:
+        for state in variant.body.states:
+            states[state.name] = numbers("normal", (recipe.batch, most, *(sizes[x] for x in state.channels)), generator)
+    return Call(q, k, v, recipe.parameters, inputs, recipe.scale, offset, states)
+
+
+def laid_out(rows: Tensor, strides: str) -> Tensor:
+    """The same numbers with other strides; `shared` gives every batch row those of the first."""
+    match strides:
+        case "token first":
+            return rows.transpose(1, 2).contiguous().transpose(1, 2)
+        case "channel first":
+            return rows.transpose(2, 3).contiguous().transpose(2, 3)
+        case "sliced":
+            wide = rows.new_full([2 * size + 1 for size in rows.shape], torch.nan)
+            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in rows.shape)]
+            view.copy_(rows)
+            return view
+        case "shared":
+            return rows[:1].expand(rows.shape)
+    return rows.contiguous()
+
+
+def numbers(style: str, shape: tuple[int, ...], generator: torch.Generator, large: float = 30.0) -> Tensor:
+    """Floats, float32."""
+    match style:
+        case "ones":
+            return torch.ones(shape)
+        case "steps":
+            return torch.randint(-4, 5, shape, generator=generator) / 4
+    found = torch.randn(shape, generator=generator)
+    if style == "sparse":
+        return torch.where(torch.rand(shape, generator=generator) < 0.2, found, 0.0)
+    return found * large if style == "large" else found
+
+
+def values(
+    given: nodes.Input, style: str, shape: tuple[int, ...], parameters: Mapping[str, Number], generator: torch.Generator
+) -> Tensor:
+    """Of an input, in its range and sorted if it is."""
+    if given.kind is Kind.BOOL:
+        share = {"ones": 1.0, "steps": 0.5, "normal": 0.3, "sparse": 0.05, "large": 0.0}[style]
+        return torch.rand(shape, generator=generator) < share
+    low, high = ends(given.range, parameters)
+    found = (
+        _ints(style, shape, low, high, generator)
+        if given.kind is Kind.INT
+        else _floats(given.range, style, shape, low, high, generator)
+    )
+    along = next((k for k, axis in enumerate(given.axes) if axis in POSITIONS), None) if given.sorted else None
+    return found if along is None else found.sort(dim=along).values
+
+
+def _ints(style: str, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    """Small ones around 0 or the end that there is; open ends of ints are as good as closed ones one further."""
+    room = {"ones": 0, "steps": 3, "normal": 9, "sparse": 1, "large": 200}[style]
+    first = int(low) if isfinite(low) else (int(high) - room if isfinite(high) else -(room // 3))
+    last = min(first + room, int(high)) if isfinite(high) else first + room
+    return torch.randint(first, last + 1, shape, generator=generator)
+
+
+def _floats(
+    bounds: nodes.Range, style: str, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
+) -> Tensor:
+    """Any, or between the ends, and at those that are closed."""
+    if not (isfinite(low) or isfinite(high)):
+        return numbers(style, shape, generator)
+    first = low if isfinite(low) else high - (1000.0 if style == "large" else 2.0)
+    last = high if isfinite(high) else first + (1000.0 if style == "large" else 2.0)
+    parts = torch.rand(shape, generator=generator)
+    if style in ("ones", "sparse"):
+        closed = [1.0] * bounds.closed_high + [0.0] * bounds.closed_low
+        at = torch.tensor([*closed, 0.5])[: 1 if style == "ones" else None]
+        parts = at[torch.randint(len(at), shape, generator=generator)]
+    found = first + (last - first) * (0.01 + 0.98 * parts if style in ("normal", "steps", "large") else parts)
+    return found.clamp(torch.tensor(first, dtype=torch.float32), torch.tensor(last, dtype=torch.float32))

@@ -1,0 +1,144 @@
+"""The ways in which a call can be computed: at once, in pieces as decoding does, or on ranks. All mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from attngen.fuzz.call import Call, with_leaves
+from attngen.fuzz.recurrent_oracle import Given, Run, compiled
+from attngen.fuzz.ring import on_ranks
+from attngen.ir import nodes
+from attngen.parallel.layouts import LAYOUTS
+from attngen.parallel.pair_part import SENDS
+from attngen.runtime.kernel import Kernel
+from attngen.runtime.recurrent import RecurrentKernel
+
+NAMES = ("at once", "in pieces", "on ranks")
+MOST_RANKS = 4
+STRIPES = (1, 3, 16, 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a call is computed.
+
+    Attributes:
+        cut: of `in pieces`, which part of the tokens comes first.
+        ranks, layout, block, send: of `on ranks`.
+    """
+
+    name: str
+    cut: float = 0.5
+    ranks: int = 2
+    layout: str = "contiguous"
+    block: int = 16
+    send: str = "keys"
+
+    def __str__(self) -> str:
+        if self.name == "in pieces":
+            return f"in pieces, cut at {self.cut:.0%} of its tokens"
+        if self.name == "on ranks":
+            return f"on {self.ranks} ranks, {self.layout} (stripes of {self.block}), {self.send} travel back"
+        return self.name
+
+
+def ways(names: tuple[str, ...] = NAMES) -> st.SearchStrategy[Way]:
+    """Any of these, with any cut, and any partition."""
+    return st.builds(
+        Way,
+        st.sampled_from(names),
+        st.floats(0, 1, width=16),
+        st.integers(1, MOST_RANKS),
+        st.sampled_from([*LAYOUTS]),
+        st.sampled_from(STRIPES),
+        st.sampled_from(SENDS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """y, the log-sum-exp of a softmax, and gradients by q, k, v and inputs of floats, where they are asked for."""
+
+    y: Tensor
+    lse: Tensor | None
+    gradients: tuple[Tensor, ...] | None
+
+
+def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | None] | None) -> Found:
+    """An attention over pairs.
+
+    Args:
+        by: gradients by y and by the log-sum-exp, if those by the arguments are wanted.
+
+    Raises:
+        CallError: ranks can't share the call.
+    """
+    if way.name == "on ranks":
+        dy, dlse = (torch.zeros(_shape(call)).to(call.q.dtype), None) if by is None else by
+        options: dict[str, Any] = {"layout": way.layout, "block": way.block, "send": way.send}
+        first = on_ranks(kernel, call, dy, dlse, way.ranks, **options)[0]
+        return Found(first.y, first.lse, None if by is None else first.gradients)
+    cuts = [round(way.cut * call.q.shape[2])] if way.name == "in pieces" else []
+    own, leaves = with_leaves(call)
+    parts = [_run(kernel, _queries(kernel.variant, own, *ends)) for ends in _between(cuts, call.q.shape[2])]
+    y = torch.cat([part[0] for part in parts], 2)
+    lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2)
+    if by is None:
+        return Found(y.detach(), None if lse is None else lse.detach(), None)
+    results, gradients = ([y], [by[0]]) if lse is None or by[1] is None else ([y, lse], [*by])
+    return Found(y.detach(), None if lse is None else lse.detach(), torch.autograd.grad(results, leaves, gradients))
+
+
+def _shape(call: Call) -> tuple[int, ...]:
+    heads = max(rows.shape[1] for rows in (call.q, call.k, call.v))
+    return (call.q.shape[0], heads, call.q.shape[2], call.v.shape[3])
+
+
+def _between(cuts: list[int], tokens: int) -> list[tuple[int, int]]:
+    return list(zip([0, *cuts], [*cuts, tokens], strict=True))
+
+
+def _run(kernel: Kernel, call: Call) -> tuple[Tensor, Tensor | None]:
+    given: dict[str, Any] = {"scale": call.scale, "offset": call.offset, **call.inputs}
+    if kernel.has_lse:
+        y, lse = kernel(call.q, call.k, call.v, return_lse=True, **given)
+        return y, lse
+    return kernel(call.q, call.k, call.v, **given), None
+
+
+def _queries(variant: nodes.Variant, call: Call, start: int, stop: int) -> Call:
+    """The call of some of its queries, where they stand."""
+    if (start, stop) == (0, call.q.shape[2]):
+        return call
+    first: Any = call.k.shape[2] - call.q.shape[2] if call.offset is None else call.offset
+    inputs = {name: _cut(variant, name, given, "i", start, stop) for name, given in call.inputs.items()}
+    return replace(call, q=call.q[:, :, start:stop], inputs=inputs, offset=first + start)
+
+
+def _cut(variant: nodes.Variant, name: str, given: Tensor, axis: str, start: int, stop: int) -> Tensor:
+    axes = variant.input(name).axes
+    return given.narrow(axes.index(axis), start, stop - start) if axis in axes else given
+
+
+def carried_in_pieces(cut: float, each: Run = compiled) -> Run:
+    """A recurrence in two calls, the second of which goes on with the states of the first."""
+
+    def run(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+        tokens = call.qkv[0].shape[2]
+        at = round(cut * tokens)
+        states, found = call.states, []
+        for start, stop in _between([at], tokens):
+            q, k, v = (rows[:, :, start:stop] for rows in call.qkv)
+            inputs = {name: _cut(kernel.variant, name, x, "t", start, stop) for name, x in call.inputs.items()}
+            y, after = each(kernel, Given((q, k, v), inputs, states), position + start)
+            found.append(y)
+            states = dict(after)
+        return torch.cat(found, 2), states
+
+    return run
