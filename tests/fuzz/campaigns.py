@@ -1,0 +1,37 @@
+"""Campaigns that go wrong in ways that kernels seldom do: processes import them by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import torch
+
+from attngen.fuzz.call import Call
+from attngen.fuzz.campaign import Campaign, Failure, Report
+from attngen.fuzz.ways import Way
+
+
+def tried() -> Failure:
+    rows = torch.ones(1, 1, 2, 4)
+    return Failure("", Call(rows, rows, rows), Way("at once"), True)
+
+
+class Crashing(Campaign):
+    def run(self, *_: object) -> Report:
+        self.trying(tried())
+        os.kill(os.getpid(), signal.SIGSEGV)
+        raise AssertionError
+
+
+class Hanging(Campaign):
+    def run(self, *_: object) -> Report:
+        self.trying(tried())
+        time.sleep(600)
+        raise AssertionError
+
+
+class Failing(Campaign):
+    def run(self, *_: object) -> Report:
+        raise ZeroDivisionError("a mistake of the fuzzer's own")

@@ -1,0 +1,158 @@
+"""Campaigns find what is wrong, shrink it, and outlive kernels that don't come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from campaigns import Crashing, Failing, Hanging
+
+import attngen
+from attngen.errors import SpecError
+from attngen.fuzz import attempt
+from attngen.fuzz.campaign import LIMITS, Campaign, Report
+from attngen.fuzz.guarded import run_guarded
+from attngen.fuzz.making import laid_out
+from attngen.fuzz.recipes import STRIDES
+from attngen.fuzz.reproducer import reproducer
+from attngen.fuzz.tensors import packed, strided, tensor
+
+WINDOW = "attention local(window: int = 4 in [1, inf)) { mask 0 <= i - j < window }"
+WIDER = "attention local(window: int = 4 in [1, inf)) { mask 0 <= i - j < window + 1 }"
+DECAY = "attention decay { state S = 0.9 * S + outer(k, v)  out dot(q, S) }"
+
+
+def campaign(text: str, kind: type[Campaign] = Campaign, backend: str = "cpp", seed: int = 1) -> Campaign:
+    return kind(attngen.load(text), backend, LIMITS["interpreted"], seed)
+
+
+def run(text: str, examples: int, backend: str = "cpp") -> Report:
+    return campaign(text, backend=backend).run(examples)
+
+
+def test_a_right_spec_passes_and_what_was_reached_is_counted() -> None:
+    report = run(WINDOW, 60)
+    assert (report.failure, report.examples) == (None, 60)
+    reached = {
+        "at once",
+        "in pieces",
+        "on ranks",
+        "gradients",
+        "partial tiles",
+        "rows that see nothing",
+    }
+    assert reached | {"law: unseen", "law: scaled", "law: turned batch", "N != M"} <= report.seen.keys()
+
+
+def test_recurrences_are_judged_with_their_states() -> None:
+    report = run(DECAY, 40)
+    assert report.failure is None
+    assert {"at once", "in pieces", "states given", "gradients", "law: unseen"} <= report.seen.keys()
+
+
+def test_triton_is_judged_in_its_interpreter() -> None:
+    report = run(WINDOW, 4, "triton")
+    assert (report.failure, report.examples) == (None, 4)
+
+
+def test_the_same_seed_makes_the_same_calls() -> None:
+    assert run(WINDOW, 15).seen == run(WINDOW, 15).seen
+
+
+def test_a_wrong_kernel_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The meaning is that of a wider window: two queries and keys tell it, and no fewer."""
+    wider, expected = attngen.load(WIDER), attempt.expected
+    monkeypatch.setattr(attempt, "expected", lambda _, call: expected(wider, call))
+    failure = run(WINDOW, 100).failure
+    assert failure is not None
+    assert failure.call.parameters == {"window": 1}
+    assert failure.call.k.shape[2] == 2
+    assert failure.call.q.shape[:2] == (1, 1)
+    assert "times what is allowed" in failure.message
+
+
+def test_a_broken_law_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel is right, and what is said to be live is not: a row changes with keys that it sees."""
+    expected = attempt.expected
+
+    def blind(variant: attngen.Variant, call: object) -> object:
+        found = expected(variant, call)
+        found.live[..., :1] = False
+        return found
+
+    monkeypatch.setattr(attempt, "expected", blind)
+    failure = run("attention full { score scale * dot(q, k) }", 100).failure
+    assert failure is not None
+    assert failure.message.startswith("law broken: row")
+
+
+def test_what_a_spec_refuses_is_left_out_and_counted() -> None:
+    report = run("attention even { assert M mod 2 == 0  mask j <= i }", 20)
+    assert report.examples == 20
+    assert any("M mod 2 == 0" in reason for reason in report.refused)
+
+
+def test_axes_of_inputs_grow_with_what_is_read() -> None:
+    report = run("attention table(g: int = 3 in [1, 5]) { input on[qb, kb]: bool  mask on[j div g, j div g] }", 30)
+    assert (report.failure, report.examples) == (None, 30)
+    assert report.seen["rows that see something"] > 5
+
+
+def test_a_spec_that_nothing_fits_ends() -> None:
+    report = run("attention none { assert M < 0 }", 10)
+    assert (report.failure, report.examples) == (None, 0)
+    assert report.refused
+
+
+def test_a_crash_is_a_finding() -> None:
+    report = run_guarded(campaign(WINDOW, Crashing), 5, None, lambda _: None)
+    assert report.failure is not None
+    assert report.failure.message == "the call ends the process: SIGSEGV"
+    assert report.failure.call.q.shape == (1, 1, 2, 4)
+
+
+def test_a_call_that_does_not_end_is_a_finding() -> None:
+    report = run_guarded(campaign(WINDOW, Hanging), 5, None, lambda _: None, patience=10)
+    assert report.failure is not None
+    assert report.failure.message == "the call does not end within 10 seconds"
+
+
+def test_a_mistake_of_the_fuzzer_is_none_of_the_spec() -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: a mistake"):
+        run_guarded(campaign(WINDOW, Failing), 5, None, lambda _: None)
+
+
+def test_a_reproducer_fails_in_the_same_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is wrong here is the interpreter's window, which the test keeps wrong while the file runs."""
+    wider, expected = attngen.load(WIDER), attempt.expected
+    monkeypatch.setattr(attempt, "expected", lambda _, call: expected(wider, call))
+    report = run(WINDOW, 100)
+    assert report.failure is not None
+    path = tmp_path / "repro.py"
+    path.write_text(reproducer(attngen.load(WINDOW), report.failure, report.seed, "cpp"), encoding="utf-8")
+    names: dict[str, object] = {"__name__": "repro"}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
+    with pytest.raises(attempt.Disagreement, match="allowed") as raised:
+        names["test_local"]()  # type: ignore[operator]
+    assert str(raised.value) == report.failure.message
+    monkeypatch.undo()
+    names["test_local"]()  # type: ignore[operator]
+
+
+def test_specs_that_can_not_be_compiled_are_refused() -> None:
+    with pytest.raises(SpecError):
+        attngen.load("attention a { mask j <= }")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_tensors_come_back_from_text(dtype: torch.dtype) -> None:
+    names = {"torch": torch, "packed": packed, "strided": strided}
+    for shape in ([2, 3, 4, 5], [1, 1, 2, 2], [0, 1, 2, 2]):
+        plain = (torch.randn(shape) * 9).to(dtype)
+        for strides in STRIDES if dtype.is_floating_point else STRIDES[:3]:
+            given = laid_out(plain, strides)
+            found = eval(tensor(given), names)
+            assert torch.equal(found, given)
+            assert found.dtype == dtype
+            assert not given.numel() or found.stride() == given.stride()
