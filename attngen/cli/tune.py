@@ -27,7 +27,7 @@ Static = Annotated[bool, typer.Option("--static", help="Make the table of defaul
 Interpret = Annotated[bool, typer.Option("--interpret", help="Try the command in Triton's interpreter; keeps nothing.")]
 Shapes = Annotated[list[str], typer.Option("--shape", help="B,H,N,D or B,H,Hk,N,M,D,E; may be repeated.")]
 Targets = Annotated[list[str], typer.Option("--target", help="With --static: these alone, cuda:90 for instance.")]
-Widths = Annotated[list[int], typer.Option("--width", help="With --static: these widths of heads alone, in bfloat16.")]
+Widths = Annotated[list[int], typer.Option("--width", help="With --static: these widths of heads alone.")]
 Kernels = Annotated[list[str], typer.Option("--kernel", help="forward, by_queries, by_keys; all if not given.")]
 Take = Annotated[Path | None, typer.Option("--import", help="Put what a file holds into the cache, and stop.")]
 
@@ -37,7 +37,9 @@ def tune(
     name: Annotated[str | None, typer.Option(help="Which attention, where the spec holds several.")] = None,
     static: Static = False,
     shape: Shapes = ["1,16,4096,64"],  # noqa: B006
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "bfloat16",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16 (the default) or float16; with --static: this alone, if given.")
+    ] = "",
     kernel: Kernels = [],  # noqa: B006
     rounds: Annotated[int, typer.Option(help="How often each candidate is timed.")] = 20,
     workers: Workers = PROCESSES,
@@ -66,9 +68,9 @@ def tune(
     else:
         require_compiler()
     if static:
-        _static(spec, workers, target, width)
+        _static(spec, workers, target, width, dtype)
         return
-    found, tried = _tuned(spec, name, shape, dtype, kernel, rounds, workers, interpret, settings)
+    found, tried = _tuned(spec, name, shape, dtype or "bfloat16", kernel, rounds, workers, interpret, settings)
     text = json.dumps({"interpreted": interpret, "tuned": [asdict(each) for each in found], "tried": tried}, indent=1)
     if output is not None:
         output.write_text(text + "\n", encoding="utf-8")
@@ -187,7 +189,7 @@ def _take(path: Path) -> None:
     print(f"{len(found)} kept")
 
 
-def _static(specs: Path, workers: int, targets: list[str], widths: list[int]) -> None:
+def _static(specs: Path, workers: int, targets: list[str], widths: list[int], dtype: str) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -202,7 +204,9 @@ def _static(specs: Path, workers: int, targets: list[str], widths: list[int]) ->
         fail(f"{specs} holds no `causal`, with which sizes are searched")
     if unknown := [str(each) for each in (*targets, *widths) if each not in (*GPUS, *WIDTHS)]:
         fail(f"there are no defaults for {unknown[0]}: choose of {', '.join(map(str, (*GPUS, *WIDTHS)))}")
-    asked = Asked(tuple(targets) or GPUS, tuple(widths) or WIDTHS, (DTYPES[2],) if widths else (*DTYPES.values(),))
+    if dtype not in ("", *DTYPES.values()):
+        fail(f"--dtype {dtype}: there are defaults for {' and '.join(DTYPES.values())}")
+    asked = Asked(tuple(targets) or GPUS, tuple(widths) or WIDTHS, (dtype,) if dtype else (*DTYPES.values(),))
     table = Table(**json.loads(PATH.read_text(encoding="utf-8")))
     table.forget(asked)
     with Progress(console=Console(stderr=True)) as progress:

@@ -53,7 +53,8 @@ class Asked:
     @property
     def of_specs(self) -> list[tuple[str, int]]:
         """GPUs and widths for which specs are compiled one by one."""
-        return [(gpu, width) for gpu in self.gpus for width in self.widths if width in CHECKED]
+        widths = [width for width in self.widths if width in CHECKED and DTYPES[2] in self.dtypes]
+        return [(gpu, width) for gpu in self.gpus for width in widths]
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Table:
     def forget(self, asked: Asked) -> None:
         """Leave out what specs have of their own where it is made anew."""
         tables = [of_gpus for own in self.specs.values() for of_gpus in own.values() if isinstance(of_gpus, dict)]
-        for of_gpus, gpu, width in itertools.product(tables, asked.gpus, asked.widths):
+        for of_gpus, (gpu, width) in itertools.product(tables, asked.of_specs):
             for cell in (f"{width}, 2", str(width)):
                 of_gpus.get(gpu, {}).pop(cell, None)
         self.specs = {spec: own for spec, own in self.specs.items() if any(map(_holds, own.values()))}

@@ -1,0 +1,173 @@
+"""What a random spec goes through before anything is compiled: text, checks, passes, analysis, tiles, generated code."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from attngen.emit.backends import BACKENDS, decide
+from attngen.errors import Source, SpecError
+from attngen.fuzz.call import Call
+from attngen.fuzz.making import NotAcceptedError, made
+from attngen.fuzz.oracle import Disagreement
+from attngen.fuzz.recipes import Recipe
+from attngen.ir import nodes
+from attngen.ir.check import check
+from attngen.ir.evaluate import Number
+from attngen.language.format import format_file
+from attngen.language.parse import parse
+from attngen.passes import simplify
+from attngen.reference import attention, recurrence
+from attngen.runtime.tiles import tile_classes_of
+from attngen.schedule.plan import Plan
+
+TILES = ((4, 4), (8, 16), (16, 8))
+"""Queries and keys of tiles whose classes are compared with all of their pairs."""
+HEADS = 2
+
+
+@dataclass(slots=True)
+class Front:
+    """What came of a spec.
+
+    Attributes:
+        codes: of the diagnostics, if it was refused.
+        features: what was decided, in words: a spec with others than were seen before is of interest.
+        variant: what the text means.
+    """
+
+    codes: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    variant: nodes.Variant | None = None
+    calls: list[Call] = field(default_factory=list)
+
+
+def through_front(text: str, recipes: tuple[Recipe, ...]) -> Front:
+    """A spec as far as generated code, with calls by which tiles and passes are judged.
+
+    Raises:
+        Disagreement: a tile, a pass or a printer is wrong.
+        Exception: anything else that isn't a diagnostic is a fault, too.
+    """
+    _is_printed_as_it_is(text)
+    try:
+        (variant,) = check(Source("random.attn", text))
+        plan = decide(variant)
+    except SpecError as error:
+        _is_explained(error)
+        return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
+    found = Front(variant=variant, features=_features(plan))
+    for recipe in recipes:
+        try:
+            call = made(variant, recipe)
+        except NotAcceptedError:
+            continue
+        found.calls.append(call)
+        _passes_keep_the_meaning(variant, call)
+        if isinstance(plan, Plan):
+            _tiles_are_what_they_are(plan, call)
+    _is_generated(plan)
+    return found
+
+
+def _is_printed_as_it_is(text: str) -> None:
+    """Formatting changes nothing, and twice is once."""
+    file = parse(Source("random.attn", text))
+    printed = format_file(file)
+    again = parse(Source("random.attn", printed))
+    if again != file:
+        raise Disagreement("what is printed means something else")
+    if format_file(again) != printed:
+        raise Disagreement("printed twice, it is not the same")
+
+
+def _is_explained(error: SpecError) -> None:
+    """Every diagnostic has a place in the text and something to say."""
+    for each in error.diagnostics:
+        if not (each.message and str(each) and 0 <= each.span.start <= each.span.stop):
+            raise Disagreement(f"{each.code} says nothing, or nowhere")
+
+
+def _features(plan: Any) -> frozenset[str]:
+    """The decisions that templates and launchers branch by."""
+    found = {type(plan).__name__, *(f"has {name}" for name in _true_of(plan))}
+    for name in ("walk", "by_keys", "normalization", "listed"):
+        found.add(f"{name} {type(getattr(plan, name, None)).__name__}")
+    if isinstance(plan, Plan):
+        found.add(f"{len(plan.bounds.hull)} segments")
+        found.add(f"{min(len(plan.products), 3)} products")
+    return frozenset(found)
+
+
+def _true_of(plan: Any) -> list[str]:
+    names = (
+        "masked",
+        "ordered",
+        "checked",
+        "counted",
+        "centred",
+        "logit",
+        "by_distance",
+        "bridges",
+        "landings",
+        "smooth",
+    )
+    return [name for name in names if getattr(plan, name, None)]
+
+
+def _passes_keep_the_meaning(variant: nodes.Variant, call: Call) -> None:
+    simple = simplify(variant)
+    before, after = _meaning(variant, call), _meaning(simple, call)
+    if not torch.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
+        raise Disagreement("the passes change what the spec means")
+
+
+def _meaning(variant: nodes.Variant, call: Call) -> torch.Tensor:
+    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
+    if isinstance(variant.body, nodes.Recurrent):
+        position = 0 if call.offset is None else call.offset
+        found = recurrence(variant, call.q, call.k, call.v, states=call.states, offset=position, **given)
+        return found.y.nan_to_num()
+    return attention(variant, call.q, call.k, call.v, offset=call.offset, **given).y.nan_to_num()
+
+
+def _tiles_are_what_they_are(plan: Plan, call: Call) -> None:
+    """A tile that is left out has no live pair, and a full one has no dead one."""
+    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
+    live = attention(plan.variant, call.q, call.k, call.v, offset=call.offset, **given).live
+    if isinstance(call.offset, torch.Tensor) or not live.numel() or plan.ordered:
+        return
+    numbers: dict[str, Number] = dict(call.parameters)
+    for tile in TILES:
+        for head in range(live.shape[1]):
+            classes = tile_classes_of(
+                plan, numbers, live.shape[2], live.shape[3], head=head, H=live.shape[1], offset=call.offset, tile=tile,
+                inputs=call.inputs,
+            )  # fmt: skip
+            _judged(classes, live[0, head], tile)
+
+
+def _judged(classes: torch.Tensor, live: torch.Tensor, tile: tuple[int, int]) -> None:
+    N, M = live.shape
+    for a, row in enumerate(classes.tolist()):
+        for b, kind in enumerate(row):
+            part = live[a * tile[0] : (a + 1) * tile[0], b * tile[1] : (b + 1) * tile[1]]
+            full = bool(part.all()) and (b + 1) * tile[1] <= M
+            if (kind == 0 and bool(part.any())) or (kind == 2 and not full):
+                where = (
+                    f"queries {a * tile[0]} to {min(N, (a + 1) * tile[0])}, keys {b * tile[1]} to {(b + 1) * tile[1]}"
+                )
+                raise Disagreement(
+                    f"the tile of {where} is taken to be {('empty', 'partial', 'full')[kind]}, and isn't"
+                )
+
+
+def _is_generated(plan: Any) -> None:
+    """Every backend makes files of it, and Python reads those that are Python."""
+    for name in BACKENDS:
+        for file, text in BACKENDS[name](plan).items():
+            if file.endswith(".py"):
+                ast.parse(text)

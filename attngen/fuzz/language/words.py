@@ -1,0 +1,100 @@
+"""The names that a random spec has, and what stands behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+TRICKY = (
+    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "tl", "torch", "std", "call", "size_m", "x",
+    "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
+    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "math", "step", "value", "exp2", "state", "position",
+)  # fmt: skip
+"""Names that generated code might have itself. `state` and others that are words of clauses are left out where drawn."""
+RESERVED = frozenset(
+    "state score weight mask sink out assert order input let def doc normalize partition schedule".split()
+)
+PLAIN = ("a", "g", "w", "u", "r", "s", "p", "m", "n_", "z", "left", "right")
+
+
+@dataclass
+class Names:
+    """What expressions may speak of, by kind, as text; and the clauses that must stand before.
+
+    Attributes:
+        ints, bools, floats: leaves.
+        positive: ints that are at least 1.
+        parameters, inputs, items: what declares them.
+        taken: names that are used up.
+    """
+
+    ints: list[str] = field(default_factory=lambda: ["i", "j", "h", "M", "N", "H"])
+    bools: list[str] = field(default_factory=list)
+    floats: list[str] = field(default_factory=lambda: ["scale"])
+    positive: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+
+@st.composite
+def fresh(draw: st.DrawFn, names: Names) -> str:
+    """A name that is free, and now taken."""
+    pool = [each for each in (*PLAIN, *TRICKY) if each not in names.taken and each not in RESERVED]
+    name = draw(st.sampled_from(pool))
+    names.taken.add(name)
+    return name
+
+
+@st.composite
+def declared(draw: st.DrawFn, names: Names) -> None:
+    """Some parameters and inputs."""
+    for _ in range(draw(st.integers(0, 2))):
+        _parameter(draw, names)
+    for _ in range(draw(st.integers(0, 2))):
+        _input(draw, names)
+
+
+def _parameter(draw: st.DrawFn, names: Names) -> None:
+    name = draw(fresh(names))
+    match draw(st.sampled_from(["size", "int", "float", "bool"])):
+        case "size":
+            names.parameters.append(
+                f"{name}: int = {draw(st.integers(1, 9))} in [1, {draw(st.sampled_from(['inf', '64']))})"
+            )
+            names.positive.append(name)
+            names.ints.append(name)
+        case "int":
+            names.parameters.append(f"{name}: int = {draw(st.integers(-4, 9))}")
+            names.ints.append(name)
+        case "float":
+            names.parameters.append(f"{name}: float = {draw(st.sampled_from(['0.5', '2', '1.25']))} in (0, 4]")
+            names.floats.append(name)
+        case "bool":
+            names.parameters.append(f"{name}: bool = {draw(st.sampled_from(['true', 'false']))}")
+            names.bools.append(name)
+
+
+INPUTS = {
+    "documents": ("[b, n]: int sorted", "ints", ("[b, i]", "[b, j]")),
+    "lengths": ("[b]: int in [0, inf)", "ints", ("[b]",)),
+    "marks": ("[n]: bool", "bools", ("[i]", "[j]")),
+    "pairs": ("[h, i, j]: bool", "bools", ("[h, i, j]",)),
+    "slopes": ("[h]: float in [0, 1]", "floats", ("[h]",)),
+    "bias": ("[h, i, j]: float", "floats", ("[h, i, j]",)),
+    "of keys": ("[b, j]: float", "floats", ("[b, j]",)),
+    "of queries": ("[i]: float", "floats", ("[i]",)),
+    "table": ("[far_, h]: float", "floats", ("[abs(i - j), h]", "[min(abs(i - j), 5), h]")),
+    "layout": ("[h, qb, kb]: bool", "bools", ("[h, i div 8, j div 8]", "[h, abs(i) div 4, j div 16]")),
+    "shuffled": ("[b, n]: int in [0, 7]", "ints", ("[b, i]", "[b, j]")),
+}
+"""Kinds of inputs: how they are declared, what they are, and how they are read."""
+
+
+def _input(draw: st.DrawFn, names: Names) -> None:
+    name = draw(fresh(names))
+    how, kind, reads = INPUTS[draw(st.sampled_from(sorted(INPUTS)))]
+    names.inputs.append(f"input {name}{how}")
+    getattr(names, kind).extend(f"{name}{read}" for read in reads)
