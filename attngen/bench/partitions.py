@@ -26,6 +26,8 @@ SMALL = {"window": 9, "group": 8, "block": 8, "rows": 8, "cols": 8, "stride": 2,
 IMAGES = {"width": 7, "window": 3}
 SHAPE = (1, 4, 2, 203, 203, 16, 16)
 """B, H, Hk, N, M, D, E: no number of ranks divides the tokens."""
+PATIENCE = 30.0
+"""Seconds in which a rank that is done ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def measured(paths: Sequence[Path], ranks: int) -> Iterator[Row]:
             if isinstance(answer, str):
                 raise RuntimeError(answer)
             yield answer
+        for process in processes:
+            process.join(PATIENCE)
     finally:
         for process in processes:
             process.kill()
@@ -94,11 +98,12 @@ def _rank(answers: Any, rank: int, ranks: int, where: str, paths: list[str]) -> 
                     row = _compared(variant, layout, send, ranks)
                     if rank == 0:
                         answers.put(row)
+        dist.barrier()
         if rank == 0:
             answers.put(None)
+        dist.destroy_process_group()
     except Exception as error:
         answers.put(f"rank {rank} of {ranks}: {type(error).__name__}: {error}")
-    dist.barrier()
 
 
 def _compared(variant: Variant, layout: str, send: str, ranks: int) -> Row:

@@ -113,6 +113,7 @@ def _predicted(
     if recurrence is not None:
         return [predicted_states(recurrence, tokens, heads, devices, mesh)]
     numbers = {**values, "B": heads.batch, "H": heads.queries, "N": tokens, "M": tokens, "offset": 0}
+    numbers |= {"D": heads.width, "E": heads.value_width, "scale": heads.width**-0.5}
     found = planned(variant)
     needs = needs_of(found, numbers, inputs) if inputs else needs_without_data(found, numbers)
     return [

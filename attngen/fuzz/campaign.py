@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ import attngen
 from attngen.errors import CallError
 from attngen.fuzz.attempt import Seen, assert_right
 from attngen.fuzz.call import Call
+from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
@@ -79,12 +79,8 @@ class Report:
         }  # fmt: skip
 
 
-def _nobody(_: object) -> None:
-    """Is told."""
-
-
 @dataclass
-class Campaign:
+class Campaign(Guarded[Report]):
     """Examples of a variant on a backend.
 
     Attributes:
@@ -92,16 +88,12 @@ class Campaign:
         backend: cpp or triton.
         limits: of calls.
         first: the seed; with it, examples come again.
-        told: is told how many examples were judged.
-        trying: is told of each call before it is computed, for those that never come back.
     """
 
     variant: nodes.Variant
     backend: str
     limits: Limits
     first: int = 0
-    told: Callable[[int], None] = _nobody
-    trying: Callable[[Failure], None] = _nobody
     _last: Failure | None = None
 
     def run(self, examples: int, seconds: float | None = None) -> Report:
@@ -121,6 +113,11 @@ class Campaign:
             number += 1
         report.seconds = time.perf_counter() - started
         return report
+
+    def lost(self, examples: int, last: Failure, message: str) -> Report:
+        """What to say where the process of a campaign has ended."""
+        failure = replace(last, message=message)
+        return Report(self.variant.name, self.backend, self.first, examples, failure=failure)
 
     def _round(self, report: Report, seen: Seen, examples: int, number: int) -> None:
         self._last = None

@@ -5,24 +5,53 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
 
 from attngen.errors import SpecError
-from attngen.fuzz.campaign import Campaign, Failure, Report
 
 PATIENCE = 180.0
 """Seconds of one example, its compilation too, after which it is taken to hang."""
+Outcome = TypeVar("Outcome")
+
+
+def _nobody(_: object) -> None:
+    """Is told."""
+
+
+@dataclass(kw_only=True)
+class Guarded(ABC, Generic[Outcome]):
+    """What can be run so.
+
+    Attributes:
+        told: is told how many examples were judged.
+        trying: is told of each example before it is computed, for those that never come back.
+    """
+
+    told: Callable[[int], None] = _nobody
+    trying: Callable[[Any], None] = _nobody
+
+    @abstractmethod
+    def run(self, examples: int, seconds: float | None = None) -> Outcome:
+        """So many examples, or fewer if time is over, or one fails; then it is shrunk."""
+
+    @abstractmethod
+    def lost(self, examples: int, last: Any, message: str) -> Outcome:
+        """What to say where the process has ended; `last` is the last example that it tried."""
 
 
 def run_guarded(
-    campaign: Campaign,
+    campaign: Guarded[Outcome],
     examples: int,
     seconds: float | None,
     told: Callable[[int], None],
     patience: float = PATIENCE,
-) -> Report:
+) -> Outcome:
     """The report of a campaign.
 
     Args:
@@ -45,58 +74,49 @@ def run_guarded(
 
 
 def _followed(
-    here: Connection,
-    campaign: Campaign,
-    told: Callable[[int], None],
-    patience: float,
-    process: multiprocessing.process.BaseProcess,
-) -> Report:
+    here: Connection, campaign: Guarded[Outcome], told: Callable[[int], None], patience: float, process: BaseProcess
+) -> Outcome:
     """What the process says, until it is done or says no more."""
-    last: Failure | None = None
-    report = Report(campaign.variant.name, campaign.backend, campaign.first)
+    said: Any
+    last, examples = None, 0
     while True:
         try:
-            if not here.poll(patience):
-                return _lost(report, last, f"the call does not end within {patience:.0f} seconds")
-            said = pickle.loads(here.recv_bytes())
+            message = f"it does not end within {patience:.0f} seconds"
+            kind, said = pickle.loads(here.recv_bytes()) if here.poll(patience) else ("lost", None)
         except (EOFError, ConnectionResetError):
             process.join()
-            return _lost(report, last, f"the call ends the process: {_signal(process.exitcode)}")
-        match said:
-            case int(count):
-                report.examples = count
-                told(count)
-            case Failure():
+            kind, said, message = "lost", None, f"it ends the process: {_signal(process.exitcode)}"
+        match kind:
+            case "judged":
+                examples = said
+                told(said)
+            case "trying":
                 last = said
-            case Report():
-                return said
-            case SpecError():
-                raise said
+            case "done":
+                outcome: Outcome = said
+                return outcome
+            case "lost" if last is not None:
+                return campaign.lost(examples, last, message)
+            case "lost":
+                raise RuntimeError(f"before any example: {message}")
             case _:
-                raise RuntimeError(said)
-
-
-def _lost(report: Report, last: Failure | None, message: str) -> Report:
-    if last is None:
-        raise RuntimeError(f"{report.spec}: before any call: {message}")
-    report.failure = replace(last, message=message)
-    return report
+                raise said
 
 
 def _signal(code: int | None) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
-def _run(there: Connection, campaign: Campaign, examples: int, seconds: float | None) -> None:
+def _run(there: Connection, campaign: Guarded[Any], examples: int, seconds: float | None) -> None:
     """In the process."""
 
-    def say(what: object) -> None:
-        there.send_bytes(pickle.dumps(what))
+    def say(kind: str, what: object) -> None:
+        there.send_bytes(pickle.dumps((kind, what)))
 
-    campaign.told = campaign.trying = say
+    campaign.told, campaign.trying = partial(say, "judged"), partial(say, "trying")
     try:
-        say(campaign.run(examples, seconds))
+        say("done", campaign.run(examples, seconds))
     except SpecError as error:
-        say(error)
+        say("error", error)
     except Exception as error:
-        say(f"{type(error).__name__}: {error}")
+        say("error", RuntimeError(f"{type(error).__name__}: {error}"))

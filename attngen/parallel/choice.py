@@ -12,7 +12,7 @@ from attngen.runtime.pairwise import PairwiseKernel
 
 TYPICAL = 8192
 """Tokens of a rank, where nobody says how many there will be."""
-HEADS = 8
+HEADS, WIDTH = 8, 128
 ENOUGH = 8
 """Ranks that stand for more."""
 WORTH = 16
@@ -34,6 +34,7 @@ def chosen_layout(kernel: PairwiseKernel, ranks: int, block: int) -> Layout:
     ranks = min(ranks, ENOUGH)
     tokens = TYPICAL * ranks
     numbers: dict[str, Number] = {**kernel.parameters, "B": 1, "H": HEADS, "N": tokens, "M": tokens, "offset": 0}
+    numbers |= {"D": WIDTH, "E": WIDTH, "scale": WIDTH**-0.5}
     needs = needs_of(kernel.plan, numbers, {})
     prices = {name: _price(Ring(Layout(name, block), ranks, tokens, tokens, needs)) for name in LAYOUTS}
     return Layout(min(prices, key=prices.__getitem__), block)

@@ -120,13 +120,13 @@ class PairPart(Part):
     def _call(self, given: Given, sizes: Mapping[str, int]) -> PairCall:
         q, v, scale = given.q, given.v, given.options["scale"]
         heads = max(rows.shape[1] for rows in given.rows.values())
-        fixed = {**sizes, "B": q.shape[0], "H": heads}
+        scaled = q.shape[3] ** -0.5 if scale is None else scale
+        fixed = {**sizes, "B": q.shape[0], "H": heads, "D": q.shape[3], "E": v.shape[3], "scale": scaled}
         block, backend = block_of(self.kernel.variant), self.kernel._backend_for(q)
         normalization = self.kernel.variant.pairwise.normalization
         others = self._operators_of(backend, False)
         has_once = isinstance(normalization, nodes.Softmax) and normalization.sink is not None
-        scaled = q.shape[3] ** -0.5 if scale is None else scale
-        added = self._added({**fixed, "D": q.shape[3], "E": v.shape[3], "scale": scaled})
+        added = self._added(fixed)
         numbers = block.numbers(sizes["M"], sizes["N"], 0, added.by_blocks)
         return PairCall(
             ring=self._ring({**self.kernel.parameters, **fixed}, given.inputs),

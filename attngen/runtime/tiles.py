@@ -15,7 +15,7 @@ from attngen.emit.backends import BACKENDS
 from attngen.emit.live import walk_arguments
 from attngen.errors import CallError
 from attngen.ir.evaluate import Number, Reader, evaluate
-from attngen.ir.expr import Expr, Read, Size, distinct, size
+from attngen.ir.expr import Expr, Parameter, Read, Size, distinct, size
 from attngen.ir.nodes import AXIS_SIZES, Variant
 from attngen.runtime.module import ALONE, import_files
 from attngen.schedule.host import HostValue
@@ -48,7 +48,7 @@ def tile_classes_of(
         raise CallError(f"{variant.name}: there is no head {head} of {heads}")
     if min(N, M) < 0 or min(tile) < 1:
         raise CallError(f"{variant.name}: {N} queries and {M} keys in tiles of {tile[0]} by {tile[1]} make no map")
-    _check_given(variant, used, inputs)
+    _check_given(variant, used, inputs, parameters.keys())
     if isinstance(plan.walk, List):
         fixed = {"B": 1, "H": heads, "N": N, "M": M, "offset": M - N if offset is None else offset}
         return classes_in_order(plan, {**fixed, **parameters}, tile, inputs)[0][head]
@@ -122,12 +122,16 @@ def _expressions(walk: Range | Periodic | List) -> list[Expr]:
     return [*values, *areas, *walk.orders]
 
 
-def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor]) -> None:
+def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor], known: Set[str]) -> None:
     read = {part.input for part in used if isinstance(part, Read)}
     axes = {part.axis for part in used if isinstance(part, Size)}
     for given in variant.inputs:
         if (given.name in read or axes & set(given.axes)) and given.name not in inputs:
             raise CallError(f"{variant.name}: the tiles depend on the input `{given.name}`; give it ({given.span})")
+    scaled = {part.name for part in used if isinstance(part, Parameter)} & {"scale"}
+    unknown = sorted((axes & {"D", "E"} | scaled) - known)
+    if unknown:
+        raise CallError(f"{variant.name}: the tiles depend on {unknown[0]}, which calls alone know ({variant.span})")
 
 
 def own_sizes(variant: Variant, inputs: Mapping[str, Tensor]) -> dict[str, Number]:

@@ -108,14 +108,14 @@ def test_a_spec_that_nothing_fits_ends() -> None:
 def test_a_crash_is_a_finding() -> None:
     report = run_guarded(campaign(WINDOW, Crashing), 5, None, lambda _: None)
     assert report.failure is not None
-    assert report.failure.message == "the call ends the process: SIGSEGV"
+    assert report.failure.message == "it ends the process: SIGSEGV"
     assert report.failure.call.q.shape == (1, 1, 2, 4)
 
 
 def test_a_call_that_does_not_end_is_a_finding() -> None:
     report = run_guarded(campaign(WINDOW, Hanging), 5, None, lambda _: None, patience=10)
     assert report.failure is not None
-    assert report.failure.message == "the call does not end within 10 seconds"
+    assert report.failure.message == "it does not end within 10 seconds"
 
 
 def test_a_mistake_of_the_fuzzer_is_none_of_the_spec() -> None:

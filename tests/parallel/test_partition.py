@@ -36,6 +36,18 @@ def test_the_layout_follows_the_mask(text: str, layout: str) -> None:
     assert layouts(f"attention a {{ {text} }}") == [layout] * 4
 
 
+def test_a_mask_may_know_widths_and_the_scale() -> None:
+    kernel = attngen.build("attention a { mask i - j < D + E and j <= i and scale < 2.0 }")
+    q, k, v = torch.randn(1, 1, 40, 4), torch.randn(1, 1, 40, 4), torch.randn(1, 1, 40, 6)
+    part = on_threads(3, lambda own: _attended(kernel, own, q, k, v))
+    assert (part[0].double() - kernel.reference(q, k, v)).abs().max() < 1e-5
+
+
+def _attended(kernel: attngen.Kernel, own: Ranks, *rows: torch.Tensor) -> torch.Tensor:
+    part = partition(kernel, own)
+    return part.gather(part(*map(part.scatter, rows)))
+
+
 def test_a_call_overrides_the_spec() -> None:
     text = "attention a { mask j <= i partition ring(layout = striped, send = queries) }"
     assert layouts(text, layout="zigzag") == ["zigzag"] * 4

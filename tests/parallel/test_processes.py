@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,32 @@ def test_specs_agree_with_one_process(ranks: int) -> None:
                 assert max(said["errors"]) < 2e-5, (call, said)
                 known = any(name in call for name in ("sliding_window", "attention_sink"))  # by no data, and no state
                 assert said["sent"] == (said["foreseen"] if known else said["sent"]), (call, said)
+
+
+def test_the_bench_compares_ranks_with_one_process() -> None:
+    command = "attngen bench parallel specs --only causal --only mamba2 --ranks 2 --json"
+    done = subprocess.run([sys.executable, "-m", *command.split()], capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)
+    assert [(row["spec"], row["layout"], row["send"]) for row in rows][-3:] == [
+        ("causal", "striped(32)", "keys"),
+        ("causal", "striped(32)", "queries"),
+        ("mamba2", "contiguous", "states"),
+    ]
+    assert all(0 < max(row["y"], row["gradients"]) < 5e-6 for row in rows)
+    assert all(row["messages"] and row["bytes"] for row in rows)
+    assert done.stderr.count("Error") == 0
+
+
+def test_the_demo_runs_under_torchrun() -> None:
+    command = "torch.distributed.run --nproc-per-node 2 -m attngen.parallel.demo specs/sliding_window.attn"
+    options = "--tokens 128 --heads 2 --width 8 --set window=20"
+    done = subprocess.run(
+        [sys.executable, "-m", *f"{command} {options}".split()], capture_output=True, text=True, check=True
+    )
+    assert "sliding_window on 2 ranks, 128 tokens: contiguous, keys travel back" in done.stdout
+    off = re.search(r"off from one process: (.*) of the largest", done.stdout)
+    assert off is not None
+    assert all(float(part) < 1e-5 for part in off[1].split(", "))
 
 
 @pytest.mark.parametrize("kind", ["exit", "freeze"])

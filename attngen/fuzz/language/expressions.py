@@ -67,10 +67,11 @@ def bools(draw: st.DrawFn, names: Names, depth: int) -> str:
             parts = [draw(ints(names, depth - 1)) for _ in range(3)]
             return f"({parts[0]} {first} {parts[1]} {second} {parts[2]})"
         case "floats":
-            return f"({draw(factors(names, depth - 1))} {draw(st.sampled_from(['<', '>=']))} {draw(factors(names, depth - 1))})"
+            left, right = (draw(factors(names, depth - 1)) for _ in range(2))
+            return f"({left} {draw(st.sampled_from(['<', '>=']))} {right})"
         case "same":
-            size = draw(divisors(names))
-            return f"({draw(ints(names, 1))} {draw(st.sampled_from(['div', 'mod']))} {size} == {draw(ints(names, 1))} div {size})"
+            size, operator = draw(divisors(names)), draw(st.sampled_from(["div", "mod"]))
+            return f"({draw(ints(names, 1))} {operator} {size} == {draw(ints(names, 1))} div {size})"
         case "if":
             return f"(if {draw(below)} then {draw(below)} else {draw(below)})"
         case "equal":
@@ -143,6 +144,7 @@ def scores(draw: st.DrawFn, names: Names, depth: int) -> str:
         case "none":
             return draw(factors(names, depth))
         case "inside":
-            return f"{draw(st.sampled_from(['sigmoid', 'tanh', 'silu', 'softplus']))}({product} + {draw(factors(names, depth))})"
+            function = draw(st.sampled_from(["sigmoid", "tanh", "silu", "softplus"]))
+            return f"{function}({product} + {draw(factors(names, depth))})"
         case _:
             return product

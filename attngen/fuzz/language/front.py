@@ -1,8 +1,9 @@
-"""What a random spec goes through before anything is compiled: text, checks, passes, analysis, tiles, generated code."""
+"""What a random spec goes through before it is compiled: text, checks, passes, analysis, tiles, generated code."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,8 +46,11 @@ class Front:
     calls: list[Call] = field(default_factory=list)
 
 
-def through_front(text: str, recipes: tuple[Recipe, ...]) -> Front:
-    """A spec as far as generated code, with calls by which tiles and passes are judged.
+def through_front(text: str, recipes: Callable[[nodes.Variant], Iterable[Recipe]]) -> Front:
+    """A spec as far as generated code.
+
+    Args:
+        recipes: of the calls by which tiles and passes are judged.
 
     Raises:
         Disagreement: a tile, a pass or a printer is wrong.
@@ -57,10 +61,10 @@ def through_front(text: str, recipes: tuple[Recipe, ...]) -> Front:
         (variant,) = check(Source("random.attn", text))
         plan = decide(variant)
     except SpecError as error:
-        _is_explained(error)
+        explained(error)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
     found = Front(variant=variant, features=_features(plan))
-    for recipe in recipes:
+    for recipe in recipes(variant):
         try:
             call = made(variant, recipe)
         except NotAcceptedError:
@@ -84,7 +88,7 @@ def _is_printed_as_it_is(text: str) -> None:
         raise Disagreement("printed twice, it is not the same")
 
 
-def _is_explained(error: SpecError) -> None:
+def explained(error: SpecError) -> None:
     """Every diagnostic has a place in the text and something to say."""
     for each in error.diagnostics:
         if not (each.message and str(each) and 0 <= each.span.start <= each.span.stop):
@@ -140,7 +144,9 @@ def _tiles_are_what_they_are(plan: Plan, call: Call) -> None:
     live = attention(plan.variant, call.q, call.k, call.v, offset=call.offset, **given).live
     if isinstance(call.offset, torch.Tensor) or not live.numel() or plan.ordered:
         return
-    numbers: dict[str, Number] = dict(call.parameters)
+    width = call.q.shape[3]
+    scale = width**-0.5 if call.scale is None else call.scale
+    numbers: dict[str, Number] = {**call.parameters, "D": width, "E": call.v.shape[3], "scale": scale}
     for tile in TILES:
         for head in range(live.shape[1]):
             classes = tile_classes_of(

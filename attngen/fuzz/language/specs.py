@@ -8,6 +8,8 @@ from attngen.fuzz.language.expressions import bools, factors, ints, products, sc
 from attngen.fuzz.language.words import Names, declared, fresh
 
 NORMALIZED = ("normalize sum(1e-3)", "normalize count", "normalize none", "normalize softmax")
+FUNCTIONS = ("x div 3", "2 * x + 1", "(x + 4) mod 7", "max(x, 2)", "abs(x - 8)")
+ASSERTIONS = ("M > 0", "H >= 1", "M + N < 100000", "D > 0")
 ORDERS = ("M - 1 - {}", "({} + 5) mod M", "(if h mod 2 == 0 then {} else M - 1 - {})")
 DECAYS = ("1", "0.9", "-0.5", "exp(-abs({h}))", "exp(-abs({t}))", "sigmoid({t})", "exp(-abs({tc}))", "exp(-abs({hc}))")
 WRITTEN = ("outer(k, v)", "outer(tanh(k), v)", "0.5 * outer(l2norm(k), silu(v))", "sigmoid({t}) * outer(k, v)")
@@ -37,9 +39,7 @@ def specs(draw: st.DrawFn, depth: int = 3) -> str:
 def pairwise(draw: st.DrawFn, depth: int = 3) -> str:
     names = Names()
     draw(declared(names))
-    clauses = list(names.inputs)
-    for _ in range(draw(st.integers(0, 2))):
-        clauses.append(_named(draw, names))
+    clauses = [*names.inputs, *(_named(draw, names) for _ in range(draw(st.integers(0, 2))))]
     if draw(st.integers(0, 9)) == 0:
         clauses.append(_order(draw, names))
     body, normalized = _weights(draw, names, depth)
@@ -87,7 +87,7 @@ def _named(draw: st.DrawFn, names: Names) -> str:
             text, known = draw(factors(names, 2)), names.floats
         case _:
             names.ints += [f"{name}(i)", f"{name}(j - 1)"]
-            return f"def {name}(x) = {draw(st.sampled_from(['x div 3', '2 * x + 1', '(x + 4) mod 7', 'max(x, 2)', 'abs(x - 8)']))}"
+            return f"def {name}(x) = {draw(st.sampled_from(FUNCTIONS))}"
     known.append(name)
     return f"let {name} = {text}"
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 TRICKY = (
-    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "tl", "torch", "std", "call", "size_m", "x",
+    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "tl", "std", "call", "size_m", "x",
     "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
-    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "math", "step", "value", "exp2", "state", "position",
+    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "math", "step", "value", "exp2", "position",
 )  # fmt: skip
-"""Names that generated code might have itself. `state` and others that are words of clauses are left out where drawn."""
-RESERVED = frozenset(
-    "state score weight mask sink out assert order input let def doc normalize partition schedule".split()
-)
+"""Names that generated code might have itself."""
 PLAIN = ("a", "g", "w", "u", "r", "s", "p", "m", "n_", "z", "left", "right")
 
 
@@ -42,7 +39,7 @@ class Names:
 @st.composite
 def fresh(draw: st.DrawFn, names: Names) -> str:
     """A name that is free, and now taken."""
-    pool = [each for each in (*PLAIN, *TRICKY) if each not in names.taken and each not in RESERVED]
+    pool = [each for each in (*PLAIN, *TRICKY) if each not in names.taken]
     name = draw(st.sampled_from(pool))
     names.taken.add(name)
     return name

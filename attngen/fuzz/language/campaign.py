@@ -1,0 +1,191 @@
+"""Many random specs, and the smallest that the compiler gets wrong."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+import attngen
+from attngen.errors import Source, SpecError
+from attngen.fuzz.attempt import Seen, assert_right
+from attngen.fuzz.guarded import Guarded
+from attngen.fuzz.language.damage import damaged
+from attngen.fuzz.language.front import Front, explained, through_front
+from attngen.fuzz.language.ledger import Ledger
+from attngen.fuzz.language.specs import specs
+from attngen.fuzz.recipes import Limits, Recipe, recipes
+from attngen.fuzz.ways import Way
+from attngen.ir.check import check
+
+STAGES = ("front", "cpp", "triton")
+ROUND = {"front": 50, "cpp": 10, "triton": 5}
+"""Specs that one seed makes."""
+LIMITS = {
+    "front": Limits(tokens=24, pairs=500, channels=4, batch=1, heads=2, tile=8),
+    "cpp": Limits(tokens=150, pairs=5000, channels=20, batch=2, heads=3, tile=64),
+    "triton": Limits(tokens=40, pairs=800, channels=16, batch=1, heads=2, tile=16),
+}
+DAMAGED = 3
+"""Wrong specs that are made of each right one."""
+CALLS = 2
+"""Calls of each spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A spec that is compiled wrongly, or at which the compiler fails."""
+
+    text: str
+    message: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a campaign: how far it is now, specs of interest, and what is wrong."""
+
+    ledger: Ledger
+    specs: int = 0
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    wrong: Wrong | None = None
+
+
+@dataclass
+class Language(Guarded[Outcome]):
+    """Random specs through one stage.
+
+    Attributes:
+        stage: `front` (checks, passes, analysis, tiles, generated code), `cpp` or `triton` (that and kernels).
+        ledger: what was run before; it goes on.
+    """
+
+    stage: str
+    ledger: Ledger
+    _last: Wrong | None = None
+    _texts: set[str] = field(default_factory=set)
+    _fresh: list[tuple[str, str]] = field(default_factory=list)
+
+    def run(self, examples: int, seconds: float | None = None) -> Outcome:
+        """So many different specs, or fewer if time is over or one is wrong; then it is shrunk."""
+        started, outcome = time.perf_counter(), Outcome(self.ledger)
+        while outcome.wrong is None and outcome.specs < examples:
+            if seconds is not None and time.perf_counter() - started > seconds:
+                break
+            begun = time.perf_counter()
+            outcome.wrong = self._round()
+            outcome.specs += len(self._texts)
+            outcome.kept, self._fresh = [*outcome.kept, *self._fresh], []
+            if outcome.wrong is None:
+                self._count(len(self._texts), time.perf_counter() - begun)
+            self._texts.clear()
+        return outcome
+
+    def lost(self, examples: int, last: Wrong, message: str) -> Outcome:
+        """What to say where the process of a campaign has ended."""
+        return Outcome(self.ledger, examples, wrong=Wrong(last.text, message))
+
+    def _count(self, texts: int, seconds: float) -> None:
+        stage = self.ledger.stage(self.stage)
+        stage.seed += 1
+        stage.specs += texts
+        stage.seconds = round(stage.seconds + seconds, 1)
+
+    def _round(self) -> Wrong | None:
+        """One seed."""
+        self._last = None
+
+        @seed(self.ledger.stage(self.stage).seed)
+        @settings(
+            max_examples=ROUND[self.stage],
+            database=None,
+            deadline=None,
+            print_blob=False,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=[*HealthCheck],
+            report_multiple_bugs=False,
+        )
+        @given(st.data())
+        def examples_of(data: st.DataObject) -> None:
+            self._example(data)
+
+        try:
+            examples_of()
+        except Flaky:
+            if self._last is None:
+                raise
+            return Wrong(self._last.text, f"not always: {self._last.message}")
+        except Exception:
+            if self._last is None:
+                raise
+            return self._last
+        return None
+
+    def _example(self, data: st.DataObject) -> None:
+        text = data.draw(specs())
+        self.trying(Wrong(text, ""))
+        try:
+            self._through(text, data)
+        except Exception as error:
+            self._last = Wrong(text, _story(error))
+            raise
+        self._texts.add(text)
+        self.told(len(self._texts))
+
+    def _through(self, text: str, data: st.DataObject) -> None:
+        stage = self.ledger.stage(self.stage)
+        front = through_front(text, lambda variant: self._recipes(variant, data))
+        stage.refused += bool(front.codes)
+        stage.calls += len(front.calls)
+        self._keep(text, front)
+        if self.stage == "front":
+            for _ in range(DAMAGED):
+                self._damage(data.draw(damaged(text)))
+                stage.mutants += 1
+        elif front.variant is not None:
+            self._compile(front, data)
+
+    def _recipes(self, variant: attngen.Variant, data: st.DataObject) -> list[Recipe]:
+        return [data.draw(recipes(variant, LIMITS[self.stage])) for _ in range(CALLS)]
+
+    def _damage(self, text: str) -> None:
+        self.trying(Wrong(text, ""))
+        try:
+            check(Source("random.attn", text))
+        except SpecError as error:
+            explained(error)
+            for code in {each.code for each in error.diagnostics}:
+                if self.ledger.count(self.ledger.codes, code):
+                    self._fresh.append((text, code))
+        except Exception as error:
+            self._last = Wrong(text, _story(error))
+            raise
+
+    def _keep(self, text: str, front: Front) -> None:
+        """Specs with decisions, or a diagnostic, that were never seen."""
+        for code in front.codes:
+            if self.ledger.count(self.ledger.codes, code):
+                self._fresh.append((text, code))
+        name = ", ".join(sorted(front.features))
+        if name and self.ledger.count(self.ledger.features, name):
+            self._fresh.append((text, name))
+
+    def _compile(self, front: Front, data: st.DataObject) -> None:
+        assert front.variant is not None
+        for call in front.calls:
+            kernel = attngen.build(front.variant, backend=self.stage, **dict[str, Any](call.parameters))
+            ways = ("at once", "in pieces")
+            way = Way(data.draw(st.sampled_from(ways)), data.draw(st.floats(0, 1, width=16)))
+            assert_right(kernel, call, way, backward=data.draw(st.booleans()), seen=Seen())
+
+
+def _story(error: Exception) -> str:
+    """What failed, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "attngen" in frame.filename] or frames
+    where = f"{own[-1].filename.rsplit('attngen/', 1)[-1]}:{own[-1].lineno}"
+    return f"{type(error).__name__}: {error} ({where})"
