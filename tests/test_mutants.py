@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants import FAULTS, ROOT, Fault
+from faults import FAULTS, ROOT, Fault
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)

@@ -1,32 +1,35 @@
-"""Do the tests bite? Plant one deliberate fault at a time and see that a test fails: `make mutants`.
-
-Each fault is planted in a copy of the repository. A fault that no test catches, and one whose place is no longer
-found, make the run fail.
-"""
+"""Deliberate faults, as data: each replaces a piece of text that a file holds once."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Replace `right` by `wrong` in a file; `tests` are those that should notice."""
+    """Replace `right` by `wrong` in a file; `tests` are those that should notice.
+
+    `what` begins with the part of the compiler that it is in.
+    """
 
     what: str
     file: str
     right: str
     wrong: str
     tests: str
+
+    @property
+    def part(self) -> str:
+        return self.what.split(":")[0] if ":" in self.what else "analysis and interpreter"
+
+    @property
+    def digest(self) -> str:
+        """What a verdict is of."""
+        return hashlib.sha256("\0".join((self.file, self.right, self.wrong, self.tests)).encode()).hexdigest()[:16]
 
 
 BOUNDS, KERNELS = "tests/analysis", "tests/emit tests/runtime"
@@ -308,39 +311,3 @@ FAULTS = [
     Fault("formatter drops parentheses", "attngen/language/format_expr.py", "(expr.right, right)], level", "(expr.right, level)], level", "tests/language"),
     Fault("checker lets a float meet an int", "attngen/ir/check/typing.py", "if left.kind is right.kind:", "if True:", "tests/ir"),
 ]  # fmt: skip
-
-
-def caught(fault: Fault, copy: Path) -> bool | None:
-    """Whether a test fails with the fault in place; `None` if its place is not found."""
-    path = copy / fault.file
-    text = path.read_text(encoding="utf-8")
-    if text.count(fault.right) != 1:
-        return None
-    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    path.write_text(text, encoding="utf-8")
-    return done.returncode == 1 or done.returncode < 0  # a fault may end the process
-
-
-def main() -> None:
-    words = sys.argv[1:]
-    survivors = []
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "attngen"
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__"))
-        for fault in FAULTS:
-            if words and not any(word in fault.what for word in words):
-                continue
-            started = time.monotonic()
-            verdict = {True: "caught", False: "SURVIVED", None: "NOT FOUND"}[caught(fault, copy)]
-            print(f"{verdict:>9}  {fault.what}  ({time.monotonic() - started:.0f} s)", flush=True)
-            if verdict != "caught":
-                survivors.append(fault)
-    if survivors:
-        raise SystemExit(f"{len(survivors)} faults were not caught")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,106 @@
+"""Do the tests bite? Plant one deliberate fault at a time and see that a test fails: `make mutants`.
+
+Each fault is planted in a copy of the repository. Verdicts are kept beside this file, by what the fault is, and a run
+goes on where the last one stopped: `--again` forgets them, words choose faults by their names, `--table` shows the
+score of each part. A fault that no test catches, and one whose place is no longer found, make the run fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from faults import FAULTS, ROOT, Fault
+
+VERDICTS = Path(__file__).with_name("verdicts.json")
+CAUGHT, SURVIVED, NOT_FOUND = "caught", "survived", "not found"
+
+
+def caught(fault: Fault, copy: Path) -> str:
+    """Whether a test fails with the fault in place."""
+    path = copy / fault.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(fault.right) != 1:
+        return NOT_FOUND
+    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    path.write_text(text, encoding="utf-8")
+    return CAUGHT if done.returncode == 1 or done.returncode < 0 else SURVIVED  # a fault may end the process
+
+
+def verdicts() -> dict[str, dict[str, str | float]]:
+    """By the digests of faults; those of faults that are no more are left out."""
+    known = json.loads(VERDICTS.read_text(encoding="utf-8")) if VERDICTS.exists() else {}
+    digests = {fault.digest for fault in FAULTS}
+    return {digest: verdict for digest, verdict in known.items() if digest in digests}
+
+
+def keep(found: dict[str, dict[str, str | float]]) -> None:
+    VERDICTS.write_text(json.dumps(found, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def table(found: dict[str, dict[str, str | float]]) -> str:
+    """Of each part: faults, and how many of those that were planted are caught; and what survived."""
+    every = Counter(fault.part for fault in FAULTS)
+    planted = Counter(fault.part for fault in FAULTS if fault.digest in found)
+    good = Counter(fault.part for fault in FAULTS if found.get(fault.digest, {}).get("verdict") == CAUGHT)
+    lines = ["| part | faults | planted | caught |", "|---|---|---|---|"]
+    lines += [f"| {part} | {count} | {planted[part]} | {good[part]} |" for part, count in every.most_common()]
+    total, seen = sum(good.values()), sum(planted.values())
+    share = f" ({total / seen:.1%})" if seen else ""
+    lines.append(f"| all | {len(FAULTS)} | {seen} | {total}{share} |")
+    left = [fault.what for fault in FAULTS if found.get(fault.digest, {}).get("verdict") not in (None, CAUGHT)]
+    return "\n".join([*lines, *(f"\nsurvived: {what}" for what in left)])
+
+
+def run(words: list[str], found: dict[str, dict[str, str | float]]) -> list[str]:
+    """Plant what has no verdict yet; gives the names of what was not caught."""
+    left = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "attngen"
+        ignored = shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        for number, fault in enumerate(FAULTS):
+            if words and not any(word in fault.what for word in words):
+                continue
+            if found.get(fault.digest, {}).get("verdict") == CAUGHT:
+                continue
+            started = time.monotonic()
+            verdict = caught(fault, copy)
+            seconds = round(time.monotonic() - started)
+            print(f"{number + 1:4}/{len(FAULTS)} {verdict:>9}  {fault.what}  ({seconds} s)", flush=True)
+            found[fault.digest] = {"what": fault.what, "verdict": verdict, "seconds": seconds}
+            keep(found)
+            if verdict != CAUGHT:
+                left.append(fault.what)
+    return left
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="plant faults with one of these in their names")
+    parser.add_argument("--again", action="store_true", help="forget the verdicts of before")
+    parser.add_argument("--table", action="store_true", help="show the score, and plant nothing")
+    given = parser.parse_args()
+    found = {} if given.again else verdicts()
+    if given.table:
+        print(table(found))
+        return
+    left = run(given.words, found)
+    print(table(found))
+    if left:
+        raise SystemExit(f"{len(left)} faults were not caught")
+
+
+if __name__ == "__main__":
+    main()
