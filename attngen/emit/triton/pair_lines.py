@@ -164,7 +164,7 @@ class PairLines:
 
     def _as_float32(self, names: list[str]) -> list[str]:
         """Weights that are no shares may be larger than what half precision holds, and so may gradients."""
-        if self.plan.softmax:
+        if self.plan.softmax or not names:
             return []
         lines = [f"    {name} = {name}.to(tl.float32)" for name in dict.fromkeys(names)]
         return ["if dy.dtype == tl.float16:  # gradients may be larger than what half precision holds", *lines]

@@ -13,14 +13,14 @@ from hypothesis.errors import Flaky
 
 import attngen
 from attngen.errors import Source, SpecError
-from attngen.fuzz.attempt import Seen, assert_right
+from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.language.damage import damaged
-from attngen.fuzz.language.front import Front, explained, through_front
+from attngen.fuzz.language.front import Front, accepted, assert_front, assert_generated, explained, planned
 from attngen.fuzz.language.ledger import Ledger
 from attngen.fuzz.language.specs import specs
 from attngen.fuzz.recipes import Limits, Recipe, recipes
-from attngen.fuzz.ways import Way
+from attngen.fuzz.ways import Way, ways
 from attngen.ir.check import check
 
 STAGES = ("front", "cpp", "triton")
@@ -67,7 +67,7 @@ class Language(Guarded[Outcome]):
     stage: str
     ledger: Ledger
     _last: Wrong | None = None
-    _texts: set[str] = field(default_factory=set)
+    _known: dict[str, attngen.Variant | None] = field(default_factory=dict)
     _fresh: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self, examples: int, seconds: float | None = None) -> Outcome:
@@ -78,11 +78,11 @@ class Language(Guarded[Outcome]):
                 break
             begun = time.perf_counter()
             outcome.wrong = self._round()
-            outcome.specs += len(self._texts)
+            outcome.specs += len(self._known)
             outcome.kept, self._fresh = [*outcome.kept, *self._fresh], []
             if outcome.wrong is None:
-                self._count(len(self._texts), time.perf_counter() - begun)
-            self._texts.clear()
+                self._count(len(self._known), time.perf_counter() - begun)
+            self._known.clear()
         return outcome
 
     def lost(self, examples: int, last: Wrong, message: str) -> Outcome:
@@ -127,30 +127,41 @@ class Language(Guarded[Outcome]):
 
     def _example(self, data: st.DataObject) -> None:
         text = data.draw(specs())
+        if text in self._known:  # everything is drawn again, for shrinking wants it so, and nothing is looked at
+            self._drawn(self._known[text], text, data)
+            return
         self.trying(Wrong(text, ""))
         try:
             self._through(text, data)
         except Exception as error:
             self._last = Wrong(text, _story(error))
             raise
-        self._texts.add(text)
-        self.told(len(self._texts))
+        self.told(len(self._known))
+
+    def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> tuple[list[Drawn], list[str]]:
+        """The calls of a spec, if it is one, and what it becomes when it is damaged."""
+        calls = [] if variant is None else [data.draw(_calls(variant, self.stage)) for _ in range(CALLS)]
+        return calls, [data.draw(damaged(text)) for _ in range(DAMAGED if self.stage == "front" else 0)]
 
     def _through(self, text: str, data: st.DataObject) -> None:
         stage = self.ledger.stage(self.stage)
-        front = through_front(text, lambda variant: self._recipes(variant, data))
+        front = planned(text)
+        calls, texts = self._drawn(front.variant, text, data)
+        judged = [(made_of, each) for each in calls if (made_of := accepted(front, each.recipe)) is not None]
+        for call, _ in judged:
+            assert_front(front, call)
+        assert_generated(front, text)
+        for wrong in texts:
+            self._damage(wrong)
+        for call, each in judged if self.stage != "front" else ():
+            assert front.variant is not None
+            kernel = attngen.build(front.variant, backend=self.stage, **dict[str, Any](call.parameters))
+            assert_right(kernel, call, each.way, backward=each.backward)
         stage.refused += bool(front.codes)
-        stage.calls += len(front.calls)
+        stage.calls += len(judged)
+        stage.mutants += len(texts)
+        self._known[text] = front.variant
         self._keep(text, front)
-        if self.stage == "front":
-            for _ in range(DAMAGED):
-                self._damage(data.draw(damaged(text)))
-                stage.mutants += 1
-        elif front.variant is not None:
-            self._compile(front, data)
-
-    def _recipes(self, variant: attngen.Variant, data: st.DataObject) -> list[Recipe]:
-        return [data.draw(recipes(variant, LIMITS[self.stage])) for _ in range(CALLS)]
 
     def _damage(self, text: str) -> None:
         self.trying(Wrong(text, ""))
@@ -174,13 +185,18 @@ class Language(Guarded[Outcome]):
         if name and self.ledger.count(self.ledger.features, name):
             self._fresh.append((text, name))
 
-    def _compile(self, front: Front, data: st.DataObject) -> None:
-        assert front.variant is not None
-        for call in front.calls:
-            kernel = attngen.build(front.variant, backend=self.stage, **dict[str, Any](call.parameters))
-            ways = ("at once", "in pieces")
-            way = Way(data.draw(st.sampled_from(ways)), data.draw(st.floats(0, 1, width=16)))
-            assert_right(kernel, call, way, backward=data.draw(st.booleans()), seen=Seen())
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A call, how it is computed, and whether gradients are."""
+
+    recipe: Recipe
+    way: Way
+    backward: bool
+
+
+def _calls(variant: attngen.Variant, stage: str) -> st.SearchStrategy[Drawn]:
+    return st.builds(Drawn, recipes(variant, LIMITS[stage]), ways(("at once", "in pieces")), st.booleans())
 
 
 def _story(error: Exception) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import torch
 
@@ -23,37 +23,36 @@ from attngen.language.parse import parse
 from attngen.passes import simplify
 from attngen.reference import attention, recurrence
 from attngen.runtime.tiles import tile_classes_of
+from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.plan import Plan
 
 TILES = ((4, 4), (8, 16), (16, 8))
 """Queries and keys of tiles whose classes are compared with all of their pairs."""
-HEADS = 2
+GENERATED = 4
+"""Of so many specs, code is generated for one: it takes longer than all the rest."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Front:
-    """What came of a spec.
+    """What the front end makes of a spec.
 
     Attributes:
         codes: of the diagnostics, if it was refused.
         features: what was decided, in words: a spec with others than were seen before is of interest.
-        variant: what the text means.
+        variant, plan: what the text means, and how that is computed.
     """
 
     codes: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     variant: nodes.Variant | None = None
-    calls: list[Call] = field(default_factory=list)
+    plan: Plan | ChunkPlan | None = None
 
 
-def through_front(text: str, recipes: Callable[[nodes.Variant], Iterable[Recipe]]) -> Front:
-    """A spec as far as generated code.
-
-    Args:
-        recipes: of the calls by which tiles and passes are judged.
+def planned(text: str) -> Front:
+    """A spec as far as its plan.
 
     Raises:
-        Disagreement: a tile, a pass or a printer is wrong.
+        Disagreement: a printer or a diagnostic is wrong.
         Exception: anything else that isn't a diagnostic is a fault, too.
     """
     _is_printed_as_it_is(text)
@@ -63,18 +62,28 @@ def through_front(text: str, recipes: Callable[[nodes.Variant], Iterable[Recipe]
     except SpecError as error:
         explained(error)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
-    found = Front(variant=variant, features=_features(plan))
-    for recipe in recipes(variant):
-        try:
-            call = made(variant, recipe)
-        except NotAcceptedError:
-            continue
-        found.calls.append(call)
-        _passes_keep_the_meaning(variant, call)
-        if isinstance(plan, Plan):
-            _tiles_are_what_they_are(plan, call)
-    _is_generated(plan)
-    return found
+    return Front(variant=variant, plan=plan, features=_features(plan))
+
+
+def accepted(front: Front, recipe: Recipe) -> Call | None:
+    """The call of a recipe, if the spec takes it."""
+    assert front.variant is not None
+    try:
+        return made(front.variant, recipe)
+    except NotAcceptedError:
+        return None
+
+
+def assert_front(front: Front, call: Call) -> None:
+    """Passes keep what a call means, and tiles are what analysis says.
+
+    Raises:
+        Disagreement: they don't, or aren't.
+    """
+    assert front.variant is not None
+    _passes_keep_the_meaning(front.variant, call)
+    if isinstance(front.plan, Plan):
+        _tiles_are_what_they_are(front.plan, call)
 
 
 def _is_printed_as_it_is(text: str) -> None:
@@ -171,9 +180,11 @@ def _judged(classes: torch.Tensor, live: torch.Tensor, tile: tuple[int, int]) ->
                 )
 
 
-def _is_generated(plan: Any) -> None:
-    """Every backend makes files of it, and Python reads those that are Python."""
+def assert_generated(front: Front, text: str) -> None:
+    """Of some specs: every backend makes files of them, and Python reads those that are Python."""
+    if front.plan is None or crc32(text.encode()) % GENERATED:
+        return
     for name in BACKENDS:
-        for file, text in BACKENDS[name](plan).items():
+        for file, made_of in BACKENDS[name](front.plan).items():
             if file.endswith(".py"):
-                ast.parse(text)
+                ast.parse(made_of)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 TRICKY = (
-    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "tl", "std", "call", "size_m", "x",
+    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "std", "call", "size_m", "x",
     "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
     "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "math", "step", "value", "exp2", "position",
 )  # fmt: skip
