@@ -15,12 +15,12 @@ os.environ.setdefault("TRITON_INTERPRET", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", max_examples=40, derandomize=True, **COMMON)
+settings.register_profile("ci", max_examples=25, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=25, **COMMON)
 # Whether a test fails, and not how small the example can be made.
 settings.register_profile("mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate))
 # The same tests in other builds, whose compilation takes the time.
-settings.register_profile("rebuilt", max_examples=20, derandomize=True, **COMMON)
+settings.register_profile("rebuilt", max_examples=8, derandomize=True, **COMMON)
 settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

@@ -63,7 +63,7 @@ class Merged:
         sees, seen = share != 0, total != 0
         new = torch.where(sees, torch.where(seen, top.maximum(its_top), its_top), top)
         before = torch.where(seen, total * torch.exp2(top - new), 0.0)
-        now = torch.where(sees, torch.exp2(its_top - new) / share, 0.0)
+        now = torch.exp2(its_top - new) / share  # of no meaning where nothing is seen
         begun = torch.where(seen, before, self.added.once) - self.added.by_blocks
         both = torch.where(sees, begun + now, before)
         shares = [torch.where(sees, part / both, kept).unsqueeze(-1) for part, kept in ((before, 1.0), (now, 0.0))]

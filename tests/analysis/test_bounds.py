@@ -13,7 +13,9 @@ from predicates import MORE, RANDOM_CALLS, Call, calls, live_pairs, predicates, 
 
 from attngen.analysis.bounds import LARGEST, Bounds, key_bounds
 from attngen.analysis.segments import MOST, Segment, Segments
+from attngen.errors import Source
 from attngen.ir import nodes
+from attngen.ir.check import check
 from attngen.ir.evaluate import evaluate
 from attngen.ir.expr import Constant, Expr, Parameter, Size, Variable, distinct, rewrite
 from attngen.ir.show import show_expr
@@ -238,6 +240,14 @@ def test_no_segment_is_dropped_from_a_hull() -> None:
     found = bounds(variant(mask))
     assert shown(found.hull).startswith("[20, ") and shown(found.hull).endswith(", min(M, 133))")
     assert len(found.hull) <= MOST and len(found.core) == MOST
+
+
+def test_what_is_declared_of_data_is_not_trusted() -> None:
+    """Kernels on a GPU don't look at inputs: what is below 0 may cost keys, and never lead outside of the keys."""
+    spec = check(Source("data.attn", "attention a { input first[b]: int in [0, inf)  mask j >= first[b] }"))[0]
+    (segment,) = key_bounds(spec, spec.pairwise.mask).hull
+    assert segment.start is not None
+    assert show_expr(segment.start) == "max(first[b], 0)"
 
 
 def test_what_reads_decide_is_read_in_the_ends() -> None:

@@ -73,6 +73,9 @@ def numbers(*shape: int) -> Tensor:
             "weight relu(scale * dot(q, k) - (if j < 20 then 9 else 0)) mask j != 7 or i < 9 normalize sum(0.5)",
             some_call(),
         ),
+        # Blocks whose scores are further apart than exponents of float32 reach.
+        ("score scale * dot(q, k) + 20.0 * j", some_call()),
+        ("score scale * dot(q, k) - 20.0 * j", some_call()),
         # Sums that are more than half precision holds.
         ("weight exp(6 + scale * dot(q, k)) mask abs(i - j) < 30 normalize sum(1)", some_call(dtype=torch.float16)),
         ("weight dot(q, k) mask j <= i normalize sum(40)", some_call()),
@@ -103,6 +106,14 @@ def test_a_number_that_is_none_stays_one() -> None:
     assert y[0, 0, 5].isnan().all()
     assert not y[0, 0, :5].isnan().any()
     assert not y[0, 1].isnan().any()
+
+
+def test_the_log_sum_exp_has_a_gradient() -> None:
+    kernel, call = attngen.build("attention causal { mask j <= i }"), some_call()
+    dy, dlse = by_result(kernel.variant, call, 1)
+    assert dlse is not None
+    results = on_ranks(kernel, call, dy, dlse, 2, layout="zigzag")
+    assert_gradients(wanted(kernel.variant, call, dy, dlse), results[0].gradients)
 
 
 @pytest.mark.parametrize("name", CASES if DEEP else SOME)
