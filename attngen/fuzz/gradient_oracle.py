@@ -3,7 +3,7 @@
 The gradients are those of autograd through the interpreter, in float64. The yardstick is what float32 PyTorch makes of
 scores, weights and their gradients, with y rounded to the kernel's dtype. A gradient's maximal and root-mean-square
 error may be twice the yardstick's (four times for float32 kernels), plus two units in the last place of what it is the
-sum of; for few numbers, the yardstick is the worst of several orders of the channels.
+sum of; for few numbers, the yardstick is the worst of several orders of the channels, with scores shaken by roundings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attngen.fuzz.call import Call, with_leaves
 from attngen.fuzz.oracle import FACTOR, Disagreement, binade
-from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, softmax, weighted
+from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
 from attngen.reference.gradients import gradients_of
@@ -57,8 +57,8 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     exact, forward = _exact(variant, call, dy, dlse)
     generator = torch.Generator().manual_seed(0)
     found = []
-    for _ in range(orders(forward.y)):
-        rough = _rough(variant, call, forward, dy, dlse, generator)
+    for number in range(orders(forward.y)):
+        rough = _rough(variant, call, forward, dy, dlse, generator, shakes=number > 0)
         found.append([(a.to(call.q.dtype).double() - b).abs() for a, b in zip(rough, exact, strict=True)])
     errors = tuple(torch.stack(each).amax(0) for each in zip(*found, strict=True))
     terms, of_sink = _terms(variant.pairwise, forward, dy, dlse)
@@ -173,6 +173,7 @@ def _rough(
     dy: Tensor,
     dlse: Tensor | None,
     generator: torch.Generator,
+    shakes: bool,
 ) -> tuple[Tensor, ...]:
     """The gradients in float32."""
     own, (q, k, _, *trained) = with_leaves(call)
@@ -181,9 +182,12 @@ def _rough(
     exact = forward.score.detach()
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     otherwise = (score.detach().double() - exact).abs() > 1e-3 * (1 + exact.abs())
-    free = torch.where(otherwise, exact.float(), score.detach()).requires_grad_()
+    free = torch.where(otherwise, exact.float(), score.detach())
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
     fixed = None if extra is None else extra.detach()
+    if shakes:
+        free, fixed = shaken(free, generator), None if fixed is None else shaken(fixed, generator)
+    free.requires_grad_()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
     by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attngen.fuzz.call import Call
-from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, softmax, weighted
+from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
 
@@ -84,7 +84,8 @@ def _scales(
 
 
 def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
-    """y and log-sum-exp in float32; each seed adds channels and keys in another order."""
+    """y and log-sum-exp in float32; each seed adds channels and keys in another order, and all but the first shake
+    scores."""
     generator = torch.Generator().manual_seed(seed)
     shuffled = in_another_order(variant, call, generator)
     keys = torch.randperm(call.k.shape[-2], generator=generator)
@@ -93,6 +94,9 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
     rough = torch.where(decided, score.float(), rough)
+    if seed:
+        rough = shaken(rough, generator)
+        extra = None if extra is None else shaken(extra, generator)
     body, rough, values, live = variant.pairwise, rough[..., keys], values[..., keys, :], live[..., keys]
     if isinstance(body.normalization, nodes.Softmax):
         return softmax(rough, extra, values, live)

@@ -63,6 +63,16 @@ def orders(y: Tensor) -> int:
     return min(SAMPLES, 1 + 256 // max(1, len(rows)))
 
 
+def shaken(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Numbers of float32, each off by up to half a unit in its last place.
+
+    Where few of them are no fractions (ones, quarters), a computation makes no error by luck: the yardstick is that of
+    numbers of their size.
+    """
+    unit = torch.finfo(torch.float32).eps / 2
+    return x * (1 + unit * (2 * torch.rand(x.shape, generator=generator) - 1))
+
+
 def parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
     """Score, sink or eps, and values, in the precision of the surroundings."""
     scope = RoundedRows(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
