@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attngen.cli.options import AsJson, Spec, fail
+from attngen.cli.fuzz_language import attack
+from attngen.cli.options import AsJson, fail
 
 if TYPE_CHECKING:
     from attngen.fuzz.campaign import Report
@@ -20,9 +21,15 @@ WANTED = ("partial tiles", "full tiles", "tiles left out", "N != M", "rows that 
 
 
 def fuzz(
-    spec: Spec,
+    spec: Annotated[Path | None, typer.Argument(help="A spec (.attn file).", show_default=False)] = None,
     name: Annotated[str | None, typer.Option(help="Which attention, where the spec holds several.")] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Calls that are judged.")] = 200,
+    language: Annotated[bool, typer.Option("--language", help="Attack the compiler with random specs.")] = False,
+    stage: Annotated[str, typer.Option(help="Of --language: front (nothing is compiled), cpp or triton.")] = "front",
+    ledger: Annotated[
+        Path | None, typer.Option(help="Of --language: a file that says what was run; it is continued.")
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Of --language: where specs of interest are kept.")] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Calls that are judged; with --language, specs.")] = 200,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same calls.")] = 0,
     backend: Annotated[str, typer.Option(help="cpp or triton; auto: triton where there is a GPU.")] = "auto",
@@ -37,9 +44,17 @@ def fuzz(
 
     A call that is wrong is shrunk, and written as repro_NAME.py, which is a program and a test. Exit code 1 if there is
     one. Triton without a GPU is interpreted, and calls are small.
+
+    With --language, random specs go through the compiler: text, checks, passes, tiles (compared with all pairs) and
+    generated code; or kernels too, forward and backward. Each is damaged as well, and has to get a diagnostic.
     """
     from attngen.ir.load import load
 
+    if language:
+        attack(stage, examples, seconds, ledger, corpus, output, as_json)
+        return
+    if spec is None:
+        fail("which spec? `attngen fuzz specs/mine.attn`, or `attngen fuzz --language` for random ones")
     variant = load(spec, name)
     if backend not in ("auto", "cpp", "triton"):
         fail(f"--backend {backend}: choose cpp or triton")

@@ -64,13 +64,12 @@ def orders(y: Tensor) -> int:
 
 
 def shaken(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Numbers of float32, each off by up to half a unit in its last place.
+    """Numbers of float32, each as it is or off by a unit in its last place.
 
     Where few of them are no fractions (ones, quarters), a computation makes no error by luck: the yardstick is that of
     numbers of their size.
     """
-    unit = torch.finfo(torch.float32).eps / 2
-    return x * (1 + unit * (2 * torch.rand(x.shape, generator=generator) - 1))
+    return x * (1 + torch.finfo(torch.float32).eps * torch.randint(-1, 2, x.shape, generator=generator))
 
 
 def parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -82,6 +82,7 @@ class Language(Guarded[Outcome]):
             outcome.kept, self._fresh = [*outcome.kept, *self._fresh], []
             if outcome.wrong is None:
                 self._count(len(self._known), time.perf_counter() - begun)
+            self.told(outcome.specs)
             self._known.clear()
         return outcome
 
@@ -136,7 +137,6 @@ class Language(Guarded[Outcome]):
         except Exception as error:
             self._last = Wrong(text, _story(error))
             raise
-        self.told(len(self._known))
 
     def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> tuple[list[Drawn], list[str]]:
         """The calls of a spec, if it is one, and what it becomes when it is damaged."""

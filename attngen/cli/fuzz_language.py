@@ -1,0 +1,96 @@
+"""`attngen fuzz --language`: the compiler is attacked with random specs."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from attngen.cli.options import fail
+
+if TYPE_CHECKING:
+    from attngen.fuzz.language.campaign import Outcome
+    from attngen.fuzz.language.ledger import Ledger
+
+
+def attack(
+    stage: str,
+    examples: int,
+    seconds: float | None,
+    ledger: Path | None,
+    corpus: Path | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """So many more specs; what is wrong is written as wrong_*.attn, and exit code 1 says so."""
+    from attngen.fuzz.language.campaign import STAGES
+    from attngen.fuzz.language.ledger import Ledger, read, write
+
+    if stage not in STAGES:
+        fail(f"--stage {stage}: choose one of {', '.join(STAGES)}")
+    if stage == "triton":
+        os.environ["TRITON_INTERPRET"] = "1"
+    known = Ledger() if ledger is None else read(ledger)
+    outcome = _run(stage, known, examples, seconds, quiet=as_json)
+    if ledger is not None:
+        write(ledger, outcome.ledger)
+    kept = 0 if corpus is None else sum(_kept(corpus, text, why) for text, why in outcome.kept)
+    path = None if outcome.wrong is None else _written(output, outcome.wrong.text, outcome.wrong.message)
+    if as_json:
+        found = None if outcome.wrong is None else {"message": outcome.wrong.message, "spec": str(path)}
+        print(json.dumps({"specs": outcome.specs, "kept": kept, "wrong": found, "ledger": outcome.ledger.as_json()}))
+    else:
+        _show(stage, outcome, kept, path)
+    if outcome.wrong is not None:
+        raise typer.Exit(1)
+
+
+def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, *, quiet: bool) -> Outcome:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from attngen.fuzz.guarded import run_guarded
+    from attngen.fuzz.language.campaign import Language
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        bar = progress.add_task(f"random specs, {stage}", total=examples)
+        campaign = Language(stage=stage, ledger=ledger)
+        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=count))
+
+
+def _kept(folder: Path, text: str, why: str) -> bool:
+    """A spec of interest, under a name that its text has."""
+    path = folder / f"{sha256(text.encode()).hexdigest()[:12]}.attn"
+    if path.exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# {why}\n{text.rstrip()}\n", encoding="utf-8")
+    return True
+
+
+def _written(folder: Path, text: str, message: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"wrong_{sha256(text.encode()).hexdigest()[:8]}.attn"
+    path.write_text("".join(f"# {line}\n" for line in message.splitlines()) + text.rstrip() + "\n", encoding="utf-8")
+    return path
+
+
+def _show(stage: str, outcome: Outcome, kept: int, path: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table("stage", "specs", "refused", "damaged", "calls", "seconds", "next seed", title="run so far")
+    for name, each in outcome.ledger.stages.items():
+        numbers = (each.specs, each.refused, each.mutants, each.calls, f"{each.seconds:.0f}", each.seed)
+        shown.add_row(name, *map(str, numbers))
+    Console().print(shown)
+    print(f"{outcome.specs} specs through `{stage}`, {kept} of them kept")
+    if outcome.wrong is None:
+        print("none is wrong")
+        return
+    print(f"\nWRONG: {outcome.wrong.message}\n\n{outcome.wrong.text}\n{path}")
