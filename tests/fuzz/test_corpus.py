@@ -1,0 +1,78 @@
+"""Specs of interest, found by fuzzing: those that were once compiled wrongly, and one for each set of decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import attngen
+from attngen.errors import Source, SpecError
+from attngen.fuzz.attempt import assert_right
+from attngen.fuzz.language.campaign import LIMITS
+from attngen.fuzz.language.front import accepted, assert_front, assert_generated, planned
+from attngen.fuzz.recipes import recipes
+from attngen.fuzz.ways import ways
+from attngen.ir.check import check
+
+FOLDER = Path(__file__).parents[1] / "corpus"
+CORPUS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.attn"))}
+FAULTS = [name for name in CORPUS if name.startswith("fault_")]
+DEEP = settings.default.max_examples >= 1000
+CALLS = settings(
+    max_examples=100 if DEEP else 3,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
+    derandomize=not DEEP,
+    deadline=None,
+)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_what_is_found_of_a_spec_is_right(name: str) -> None:
+    text = CORPUS[name]
+    why = text.splitlines()[0].removeprefix("# ")
+    front = planned(text) if not why.startswith("E") else None
+    if front is None:
+        with pytest.raises(SpecError) as raised:
+            check(Source("corpus.attn", text))
+        assert why in {each.code for each in raised.value.diagnostics}
+        return
+    assert front.variant is not None, front.codes
+    variant = front.variant
+
+    @CALLS
+    @given(recipes(variant, LIMITS["front"]))
+    def calls(recipe: Any) -> None:
+        call = accepted(front, recipe)
+        if call is not None:
+            assert_front(front, call)
+
+    calls()
+    assert_generated(front, text, always=DEEP or name in FAULTS)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+@pytest.mark.parametrize("name", CORPUS if DEEP else FAULTS)
+def test_what_was_once_wrong_is_right(name: str, backend: str) -> None:
+    front = planned(CORPUS[name])
+    if front.variant is None:
+        return
+    variant = front.variant
+
+    @CALLS
+    @given(recipes(variant, LIMITS[backend]), ways(("at once", "in pieces")), st.booleans())
+    def calls(recipe: Any, way: Any, backward: bool) -> None:
+        call = accepted(front, recipe)
+        if call is not None:
+            kernel = attngen.build(variant, backend=backend, **dict[str, Any](call.parameters))
+            assert_right(kernel, call, way, backward=backward)
+
+    calls()
+
+
+def test_there_is_a_corpus() -> None:
+    assert FAULTS
