@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from attngen.cli.options import fail
 if TYPE_CHECKING:
     from attngen.fuzz.language.campaign import Outcome
     from attngen.fuzz.language.ledger import Ledger
+PART = 500
+"""Specs after which the ledger is written, and a new process goes on."""
 
 
 def attack(
@@ -27,7 +30,7 @@ def attack(
     as_json: bool,
 ) -> None:
     """So many more specs; what is wrong is written as wrong_*.attn, and exit code 1 says so."""
-    from attngen.fuzz.language.campaign import STAGES
+    from attngen.fuzz.language.campaign import STAGES, Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
 
     if stage not in STAGES:
@@ -35,10 +38,17 @@ def attack(
     if stage == "triton":
         os.environ["TRITON_INTERPRET"] = "1"
     known = Ledger() if ledger is None else read(ledger)
-    outcome = _run(stage, known, examples, seconds, quiet=as_json)
-    if ledger is not None:
-        write(ledger, outcome.ledger)
-    kept = 0 if corpus is None else sum(_kept(corpus, text, why) for text, why in outcome.kept)
+    outcome, kept = Outcome(known), 0
+    started = time.monotonic()
+    while outcome.wrong is None and outcome.specs < examples:
+        left = None if seconds is None else seconds - (time.monotonic() - started)
+        if left is not None and left <= 0:
+            break
+        part = _run(stage, outcome.ledger, min(PART, examples - outcome.specs), left, outcome.specs, quiet=as_json)
+        outcome = Outcome(part.ledger, outcome.specs + part.specs, part.kept, part.wrong)
+        if ledger is not None:
+            write(ledger, outcome.ledger)
+        kept += 0 if corpus is None else sum(_kept(corpus, text, why) for text, why in part.kept)
     path = None if outcome.wrong is None else _written(output, outcome.wrong.text, outcome.wrong.message)
     if as_json:
         found = None if outcome.wrong is None else {"message": outcome.wrong.message, "spec": str(path)}
@@ -49,7 +59,7 @@ def attack(
         raise typer.Exit(1)
 
 
-def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, *, quiet: bool) -> Outcome:
+def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, before: int, *, quiet: bool) -> Outcome:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -58,9 +68,9 @@ def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, *, qu
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        bar = progress.add_task(f"random specs, {stage}", total=examples)
+        bar = progress.add_task(f"random specs, {stage}", total=before + examples, completed=before)
         campaign = Language(stage=stage, ledger=ledger)
-        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=count))
+        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=before + count))
 
 
 def _kept(folder: Path, text: str, why: str) -> bool:

@@ -79,7 +79,7 @@ def classes_in_order(
         places = torch.repeat_interleave(starts[..., first].flatten() - counts.cumsum(0) + counts, counts)
         columns = made.tiles.cpu()[places + torch.arange(len(places))].long()
         rows = torch.repeat_interleave(torch.arange(len(counts)), counts)
-        classes.view(-1, key_tiles)[rows, columns] = kind
+        classes.flatten(0, 1)[rows, columns] = kind
     orders = getattr(made, "query_order", None), getattr(made, "key_order", None)
     return classes, orders
 

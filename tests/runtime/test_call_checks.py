@@ -157,6 +157,13 @@ def test_the_tiles_of_a_head_need_the_number_of_heads_where_the_mask_does() -> N
     assert kernel.tiles(16, 16, head=0, H=2, tile=(8, 8)).tolist() == [[1, 0], [2, 1]]
 
 
+def test_what_calls_alone_know_of_tiles_is_asked_for() -> None:
+    for mask, name in (("i - j < D", "D"), ("scale < 2.0 and j <= i", "scale")):
+        kernel = attngen.build(f"attention a {{ mask {mask} }}")
+        with pytest.raises(attngen.CallError, match=f"the tiles depend on {name}, which calls alone know"):
+            kernel.tiles(8, 8)
+
+
 def test_the_tiles_of_a_head_need_the_inputs_that_the_bounds_read() -> None:
     kernel = attngen.build("attention a { input width[h]: int  mask j <= i and i - j < width[h] }")
     with pytest.raises(attngen.CallError, match=r"depend on the input `width`; give it \(<text>:1:21\)"):

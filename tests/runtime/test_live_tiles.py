@@ -206,6 +206,13 @@ def test_maps_of_all_heads() -> None:
 MARKED = "attention marked { input x[n]: float mask j <= i and log(x[j]) > x[i] - 50.0 }"
 
 
+def test_maps_without_keys_or_queries() -> None:
+    kernel = attngen.build("attention a { input layout[h, qb, kb]: bool  mask layout[h, i div 8, j div 8] }")
+    layout = torch.ones(1, 4, 4, dtype=torch.bool)
+    assert kernel.tiles(3, 0, layout=layout, H=1).shape == (1, 0)
+    assert kernel.tiles(0, 3, layout=layout, H=1, offset=0).shape == (0, 1)
+
+
 def test_a_value_that_is_none_hides_no_other() -> None:
     """The logarithm of a negative number is NaN and its key is dead; its neighbours in the tile are not."""
     x = torch.full((64,), -1.0)
