@@ -18,7 +18,7 @@ from attngen.fuzz.gradient_oracle import by_result, wanted
 from attngen.fuzz.laws import Run, expressions, keep
 from attngen.fuzz.oracle import Disagreement, assert_close, expected
 from attngen.fuzz.recurrent_oracle import Given, compiled, kernel_agrees, kernel_gradients_agree, traced
-from attngen.fuzz.ways import Way, attended, carried_in_pieces
+from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut
 from attngen.ir import nodes
 from attngen.ir.expr import Size
 from attngen.runtime.kernel import Kernel
@@ -47,7 +47,7 @@ def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: 
     Raises:
         Disagreement: it is not as right as its dtype allows, or a law is broken.
     """
-    with _no_other_errors():
+    with _no_other_errors(), cut(kernel, way):
         if isinstance(kernel, RecurrentKernel):
             _judge_states(kernel, call, way, kernel.backend, backward, seen or Seen())
         else:
@@ -108,7 +108,8 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backend: str, b
     if backward:
         kernel_gradients_agree(kernel, given, position, backend, run)
         seen.add("gradients")
-    seen.add("at once" if run is compiled else "in pieces", *_kinds_of(call))
+    name = "in other tiles" if way.name == "in other tiles" else "at once"
+    seen.add(name if run is compiled else "in pieces", *_kinds_of(call))
 
     def y_of(other: Call) -> Tensor:
         return compiled(kernel, _given(other), position)[0]

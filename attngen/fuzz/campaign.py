@@ -20,7 +20,7 @@ from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
-from attngen.fuzz.ways import NAMES, Way, ways
+from attngen.fuzz.ways import Way, ways
 from attngen.ir import nodes
 from attngen.runtime.checks import check_parameters
 
@@ -121,7 +121,7 @@ class Campaign(Guarded[Report]):
 
     def _round(self, report: Report, seen: Seen, examples: int, number: int) -> None:
         self._last = None
-        names = NAMES if self._can_be_shared else NAMES[:2]
+        names = self._ways
 
         @seed(number)
         @settings(
@@ -166,7 +166,10 @@ class Campaign(Guarded[Report]):
         self.told(report.examples)
 
     @property
-    def _can_be_shared(self) -> bool:
-        """Ranks are threads here, of which Triton's interpreter knows nothing."""
+    def _ways(self) -> tuple[str, ...]:
+        """Those that there are: ranks are threads, of which Triton's interpreter knows nothing; C++ has one tile."""
         interpreted = self.backend == "triton" and not torch.cuda.is_available()
-        return isinstance(self.variant.body, nodes.Pairwise) and not interpreted
+        found = ["at once", "in pieces"]
+        if isinstance(self.variant.body, nodes.Pairwise) and not interpreted:
+            found.append("on ranks")
+        return (*found, "in other tiles") if self.backend == "triton" else tuple(found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,9 @@ from attngen.parallel.pair_part import SENDS
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.recurrent import RecurrentKernel
 
-NAMES = ("at once", "in pieces", "on ranks")
+NAMES = ("at once", "in pieces", "on ranks", "in other tiles")
+TILES = ((16, 16), (16, 32), (32, 16), (64, 32))
+"""Queries and keys; chunks of recurrences have as many tokens as a tile has queries."""
 MOST_RANKS = 4
 STRIPES = (1, 3, 16, 40)
 
@@ -31,6 +34,7 @@ class Way:
     Attributes:
         cut: of `in pieces`, which part of the tokens comes first.
         ranks, layout, block, send: of `on ranks`.
+        tile: of `in other tiles`, which kernels of Triton alone have.
     """
 
     name: str
@@ -39,12 +43,15 @@ class Way:
     layout: str = "contiguous"
     block: int = 16
     send: str = "keys"
+    tile: tuple[int, int] = (16, 16)
 
     def __str__(self) -> str:
         if self.name == "in pieces":
             return f"in pieces, cut at {self.cut:.0%} of its tokens"
         if self.name == "on ranks":
             return f"on {self.ranks} ranks, {self.layout} (stripes of {self.block}), {self.send} travel back"
+        if self.name == "in other tiles":
+            return f"in tiles of {self.tile[0]} by {self.tile[1]}"
         return self.name
 
 
@@ -58,7 +65,38 @@ def ways(names: tuple[str, ...] = NAMES) -> st.SearchStrategy[Way]:
         st.sampled_from([*LAYOUTS]),
         st.sampled_from(STRIPES),
         st.sampled_from(SENDS),
+        st.sampled_from(TILES),
     )
+
+
+class _Always(dict[Any, tuple[int, ...]]):
+    """Sizes that hold for all kernels and calls, in place of those that tuning has found."""
+
+    def __init__(self, tile: tuple[int, int]) -> None:
+        super().__init__()
+        self.tile = tile
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What launchers ask for."""
+        del default
+        return (min(self.tile[0], 32), 16, 16, 4) if key[0] == "chunks" else (*self.tile, 4, 1, 0, 1)
+
+
+@contextmanager
+def cut(kernel: Kernel, way: Way) -> Iterator[None]:
+    """Triton's kernels launch with other sizes."""
+    functions = (
+        [kernel._function("triton"), *getattr(kernel, "_chunks", {}).values()] if kernel.backend == "triton" else []
+    )
+    modules = [function.__globals__ for function in functions if way.name == "in other tiles"]
+    before = [names["TUNED"] for names in modules]
+    for names in modules:
+        names["TUNED"] = _Always(way.tile)
+    try:
+        yield
+    finally:
+        for names, tuned in zip(modules, before, strict=True):
+            names["TUNED"] = tuned
 
 
 @dataclass(frozen=True, slots=True)

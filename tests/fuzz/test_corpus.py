@@ -64,7 +64,7 @@ def test_what_was_once_wrong_is_right(name: str, backend: str) -> None:
     variant = front.variant
 
     @CALLS
-    @given(recipes(variant, LIMITS[backend]), ways(("at once", "in pieces")), st.booleans())
+    @given(recipes(variant, LIMITS[backend]), ways(("at once", "in pieces", "in other tiles")), st.booleans())
     def calls(recipe: Any, way: Any, backward: bool) -> None:
         call = accepted(front, recipe)
         if call is not None:

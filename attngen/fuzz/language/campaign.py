@@ -196,7 +196,8 @@ class Drawn:
 
 
 def _calls(variant: attngen.Variant, stage: str) -> st.SearchStrategy[Drawn]:
-    return st.builds(Drawn, recipes(variant, LIMITS[stage]), ways(("at once", "in pieces")), st.booleans())
+    names = ("at once", "in pieces", "in other tiles") if stage == "triton" else ("at once", "in pieces")
+    return st.builds(Drawn, recipes(variant, LIMITS[stage]), ways(names), st.booleans())
 
 
 def _story(error: Exception) -> str:
