@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from attngen.fuzz.call import Call, with_leaves
-from attngen.fuzz.oracle import FACTOR, Disagreement, binade
+from attngen.fuzz.oracle import FACTOR, Disagreement, binade, held
 from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
@@ -86,7 +86,7 @@ def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
             raise Disagreement(f"{name} is {list(gradient.shape)} instead of {list(exact.shape)}")
         if exact.numel() == 0:
             continue
-        distance = (gradient.to(wanted.dtype).double() - exact).abs().nan_to_num(nan=torch.inf)
+        distance = (held(gradient.to(wanted.dtype), exact) - exact).abs().nan_to_num(nan=torch.inf)
         ulp = 2 * eps * binade(scale)
         allowed = factor * error.max() + ulp
         if not bool((distance <= allowed).all()):

@@ -103,6 +103,12 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     return weighted(body.normalization, rough.exp() if body.logit else rough, extra, values, live), None
 
 
+def held(found: Tensor, exact: Tensor) -> Tensor:
+    """What was found in float64; where a number is larger than its dtype holds, infinity is as good as the number."""
+    beyond = found.isinf() & (exact.abs() > torch.finfo(found.dtype).max) & (found.sign() == exact.sign())
+    return torch.where(beyond, exact, found.double())
+
+
 def _error(rough: Tensor, exact: Tensor) -> Tensor:
     """The distance; two infinities of one sign are alike."""
     return torch.where(rough == exact, 0.0, (rough.double() - exact).abs())
@@ -112,7 +118,7 @@ def ratios(wanted: Expected, y: Tensor, lse: Tensor | None) -> dict[str, float]:
     """The errors of a kernel as parts of what they may be, each the worst of all rows: up to 1 is fine."""
     found = {}
     factor = FACTOR[wanted.dtype]
-    y_error = _error(y, wanted.y)
+    y_error = _error(held(y, wanted.y), wanted.y)
     ulp = 2 * torch.finfo(wanted.dtype).eps * binade(wanted.y_scale)
     found["y max"] = _worst(y_error, factor * _largest(wanted.y_error) + ulp)
     if y.shape[-1] >= CHANNELS:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from attngen.fuzz.oracle import Disagreement
+from attngen.fuzz.oracle import Disagreement, held
 from attngen.ir.nodes import Variant
 from attngen.reference import Trace, recurrence
 from attngen.runtime.build import build
@@ -84,6 +84,7 @@ def allowed(backend: str, dtype: torch.dtype, of_rows: torch.dtype) -> Allowed:
 
 def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor, most: Allowed, what: str) -> None:
     """For each head apart."""
+    found = held(found, expected)
     offs = torch.stack([each - expected for each in moved]).abs().amax(0)
     error, off, size = (x.abs().reshape(*x.shape[:2], -1) for x in (found - expected, offs, largest))
     limit = most.times * off.amax(-1, keepdim=True) + 16 * most.unit * size.amax(-1, keepdim=True) + 1e-30
