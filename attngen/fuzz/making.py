@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,13 +15,15 @@ from attngen.fuzz.recipes import Recipe, ends
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
-from attngen.reference import attention
+from attngen.reference import attention, recurrence
 from attngen.runtime.checks import check_call
 from attngen.runtime.draws import dtype_of
 
 POSITIONS = ("i", "j", "n", "t")
 MOST = 512
 """Elements along an axis of an input's own that are tried."""
+BEYOND = 1e30
+"""Numbers that products of float32 may not hold."""
 LARGE = {torch.float32: 30.0, torch.bfloat16: 30.0, torch.float16: 8.0}
 """Scores by such numbers are far beyond what e^score can hold."""
 
@@ -39,10 +42,12 @@ def made(variant: nodes.Variant, recipe: Recipe) -> Call:
     for own in _longer(recipe.own):
         call = _made(variant, replace(recipe, own=own))
         try:
-            _check(variant, call)
+            numbers_of = _meaning(variant, call)
         except ValueError as error:
             refusal = str(error)
             continue
+        if not all(bool((x.nan_to_num(nan=torch.inf).abs() < BEYOND).all()) for x in numbers_of):
+            raise NotAcceptedError("its numbers grow beyond what float32 holds")
         return call
     raise NotAcceptedError(refusal)
 
@@ -55,29 +60,19 @@ def _longer(own: Mapping[str, int]) -> Iterator[dict[str, int]]:
         factor *= 2
 
 
-def _check(variant: nodes.Variant, call: Call) -> None:
-    """What kernels refuse, and pairs that read beside an input."""
-    check_call(
-        variant,
-        call.q,
-        call.k,
-        call.v,
-        scale=call.scale,
-        offset=call.offset,
-        inputs=call.inputs,
-        parameters=call.parameters,
-    )
+def _meaning(variant: nodes.Variant, call: Call) -> list[Tensor]:
+    """y, and the states of a recurrence, which grow with each token where nothing bounds them.
+
+    Raises:
+        ValueError: kernels refuse the call, or a pair reads beside an input.
+    """
+    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
+    check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
     if isinstance(variant.body, nodes.Pairwise):
-        attention(
-            variant,
-            call.q,
-            call.k,
-            call.v,
-            parameters=call.parameters,
-            inputs=call.inputs,
-            scale=call.scale,
-            offset=call.offset,
-        )
+        return [attention(variant, call.q, call.k, call.v, offset=call.offset, **given).y]
+    position = 0 if variant.order is not None or call.offset is None else call.offset
+    found = recurrence(variant, call.q, call.k, call.v, offset=position, states=call.states, **given)
+    return [found.y, *found.largest.values()]
 
 
 def _made(variant: nodes.Variant, recipe: Recipe) -> Call:
