@@ -17,10 +17,11 @@ from attngen.runtime.recurrent import State
 from attngen.schedule.chunks import chunk_plan
 
 BACKENDS = ("cpp", "triton")
+EXAMPLES = settings.default.max_examples
 
 
 @pytest.mark.parametrize("spec", COMMON)
-@settings(max_examples=20)
+@settings(max_examples=max(8, EXAMPLES // 4))
 @given(calls(), st.sampled_from([0, 7]))
 def test_kernels_agree_with_the_interpreter(spec: str, call: Given, position: int) -> None:
     agrees(spec, call, position)
@@ -157,7 +158,7 @@ def test_states_beside_each_other(decay: str, tokens: int, backend: str) -> None
 
 
 @pytest.mark.parametrize("spec", COMMON)
-@settings(max_examples=8)
+@settings(max_examples=max(3, EXAMPLES // 8))
 @given(calls(), st.sampled_from([0, 7]))
 def test_gradients_agree_with_the_interpreter(spec: str, call: Given, position: int) -> None:
     gradients_agree(spec, call, position)
