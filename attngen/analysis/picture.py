@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from attngen.analysis.lists import List, listed_classes
 from attngen.analysis.walk import Periodic, Range, tile_classes
-from attngen.ir.evaluate import Number, Reader
+from attngen.ir.evaluate import Number, Reader, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,17 @@ def tile_map(
     offset: int | None = None,
     tile: tuple[int, int] = (64, 64),
     read: Reader | None = None,
+    sizes: Mapping[str, Number] | None = None,
 ) -> TileMap:
-    """The map of one head; `read` gives elements of inputs that the walk depends on.
+    """The map of one head; `read` gives elements of inputs that the walk depends on, `sizes` those of their own axes.
 
     Raises:
         LookupError: the bounds depend on an input, and `read` is not given.
     """
     query_tile, key_tile = tile
     first = M - N if offset is None else offset
-    fixed = {"N": N, "M": M, "H": H, "B": 1, "b": 0, "h": head, "KEY_TILE": key_tile, **parameters}
+    fixed = named(parameters, sizes)
+    fixed |= {"N": N, "M": M, "H": H, "B": 1, "b": 0, "h": head, "KEY_TILE": key_tile}
     columns = -(-M // key_tile)
     if isinstance(walk, List):
         found = listed_classes(walk, fixed, range(first, first + N), tile, M, read)

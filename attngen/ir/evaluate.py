@@ -112,10 +112,21 @@ HOST: dict[str, Callable[..., Number]] = {
 }
 
 
+def named(parameters: Mapping[str, Number], sizes: Mapping[str, Number] | None = None) -> dict[str, Number]:
+    """An environment in which parameters, and sizes of axes, are found even where a variable is called alike.
+
+    Authors choose these names, and the ends of tiles and runs have names too (q0, start): what is added to the
+    environment under such a name is a variable, and hides no parameter.
+    """
+    sizes = sizes or {}
+    kept = {f"parameter {name}": value for name, value in parameters.items()}
+    return {**sizes, **parameters, **kept, **{f"size {axis}": size for axis, size in sizes.items()}}
+
+
 def evaluate(expr: Expr, environment: Environment, read: Reader | None = None) -> Number:
     """The value of a scalar expression.
 
-    `environment` gives variables, sizes and parameters by name; `read` gives elements of inputs.
+    `environment` gives variables, sizes and parameters by name (`named`); `read` gives elements of inputs.
 
     Raises:
         KeyError: a name is not in the environment.
@@ -125,10 +136,14 @@ def evaluate(expr: Expr, environment: Environment, read: Reader | None = None) -
     match expr:
         case Constant():
             return expr.value
-        case Variable() | Parameter():
+        case Variable():
             return environment[expr.name]
+        case Parameter():
+            kept = f"parameter {expr.name}"
+            return environment[kept if kept in environment else expr.name]
         case Size():
-            return environment[expr.axis]
+            kept = f"size {expr.axis}"
+            return environment[kept if kept in environment else expr.axis]
         case Read() if read is not None:
             return read(expr.input, tuple(int(evaluate(index, environment, read)) for index in expr.indices))
     if not isinstance(expr, Apply):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from attngen.analysis.bounds import Bounds, query_bounds
 from attngen.analysis.lists import List
-from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.evaluate import Number, evaluate, named
 from attngen.ir.expr import Expr, Read, distinct, variables
 from attngen.ir.nodes import Variant
 from attngen.parallel.layouts import Run
@@ -116,7 +116,7 @@ class _Closed:
     def _segments(self, bounds: Bounds, ends: Mapping[str, int], first: int) -> list[Run]:
         """Those of all batch rows and heads, counted from 0."""
         read = reader(self.plan.variant, int(self.numbers["H"]), self.inputs)
-        fixed = {**own_sizes(self.plan.variant, self.inputs), **self.numbers, **ends}
+        fixed = {**named(self.numbers, own_sizes(self.plan.variant, self.inputs)), **ends}
         found = []
         for b, h in product(self._range(bounds, "b", "B"), self._range(bounds, "h", "H")):
             names = {**fixed, "b": b, "h": h}

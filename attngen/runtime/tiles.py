@@ -52,9 +52,8 @@ def tile_classes_of(
     if isinstance(plan.walk, List):
         fixed = {"B": 1, "H": heads, "N": N, "M": M, "offset": M - N if offset is None else offset}
         return classes_in_order(plan, {**fixed, **parameters}, tile, inputs)[0][head]
-    names = {**own_sizes(variant, inputs), **parameters}
-    read = reader(variant, heads, inputs)
-    found: TileMap = tile_map(plan.walk, names, N, M, head=head, H=heads, offset=offset, tile=tile, read=read)
+    given: dict[str, Any] = {"read": reader(variant, heads, inputs), "sizes": own_sizes(variant, inputs)}
+    found: TileMap = tile_map(plan.walk, parameters, N, M, head=head, H=heads, offset=offset, tile=tile, **given)
     return torch.tensor(found.classes, dtype=torch.int8).reshape(found.shape)
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from attngen.analysis.lists import List
 from attngen.analysis.picture import TileMap
 from attngen.analysis.segments import Segments
-from attngen.ir.evaluate import Number, evaluate
+from attngen.ir.evaluate import Number, evaluate, named
 from attngen.ir.show import show_expr
 from attngen.schedule.plan import Plan
 
@@ -26,7 +26,17 @@ def segment_lines(
     last = M - N + min((query + 1) * height, N) - 1
     lines = [f"query tile {query}: the queries q0 = {first} to q1 = {last}"]
     if not isinstance(plan.walk, List):
-        names = {**parameters, "N": N, "M": M, "H": call["H"], "B": 1, "b": 0, "h": head, "q0": first, "q1": last}
+        names = {
+            **named(parameters),
+            "N": N,
+            "M": M,
+            "H": call["H"],
+            "B": 1,
+            "b": 0,
+            "h": head,
+            "q0": first,
+            "q1": last,
+        }
         lines += _valued("hull", plan.bounds.hull, names) + _valued("core", plan.bounds.core, names)
     return [*lines, f"  key tiles {_runs(tiles.classes[query])}"]
 

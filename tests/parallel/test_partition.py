@@ -43,6 +43,16 @@ def test_a_mask_may_know_widths_and_the_scale() -> None:
     assert (part[0].double() - kernel.reference(q, k, v)).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("name", ["q0", "q1", "k0", "k1", "start", "stop", "KEY_TILE", "live_start", "span"])
+def test_a_parameter_may_be_called_as_the_ends_of_tiles(name: str) -> None:
+    kernel = attngen.build(f"attention a({name}: int = 3) {{ mask 0 <= i - j < {name} }}")
+    q, k, v = torch.randn(3, 1, 1, 40, 4).unbind()
+    y = on_threads(3, lambda own: _attended(kernel, own, q, k, v))[0]
+    assert (y.double() - kernel.reference(q, k, v)).abs().max() < 1e-5
+    other = attngen.build("attention a(other: int = 3) { mask 0 <= i - j < other }")
+    assert torch.equal(kernel.tiles(40, 40, tile=(8, 8)), other.tiles(40, 40, tile=(8, 8)))
+
+
 def _attended(kernel: attngen.Kernel, own: Ranks, *rows: torch.Tensor) -> torch.Tensor:
     part = partition(kernel, own)
     return part.gather(part(*map(part.scatter, rows)))
