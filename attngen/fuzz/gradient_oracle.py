@@ -8,6 +8,7 @@ sum of; for few numbers, the yardstick is the worst of several orders of the cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -190,7 +191,8 @@ def _rough(
     free.requires_grad_()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
-    by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype)
+    rows_of = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
+    by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rows_of)
     down = _handed_down(rough, torch.where(otherwise, 0.0, by_score), by_sink)
     rest = gradients_of(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
     down = tuple(a.double() + b for a, b in zip(down, rest, strict=True))
@@ -205,13 +207,14 @@ def _by_scores(
     dy: Tensor,
     dlse: Tensor | None,
     dtype: torch.dtype,
+    rounded: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """The gradients by scores and by the sink of each row."""
+    """The gradients by scores and by the sink of each row; `rounded` shakes numbers, or not."""
     if not isinstance(body.normalization, nodes.Softmax):
-        (by_score,) = gradients_of((y * dy.float()).sum(), (free,))
+        (by_score,) = gradients_of((y * rounded(dy.float())).sum(), (free,))
         return by_score, by_score.new_zeros(*by_score.shape[:-1], 1)
-    dp = dy.float() @ rough.values.mT
-    delta = (dy.float() * rough.y.to(dtype).float()).sum(-1, keepdim=True)
+    dp = rounded(dy.float() @ rough.values.mT)
+    delta = rounded((dy.float() * rough.y.to(dtype).float()).sum(-1, keepdim=True))
     delta = delta - (0 if dlse is None else dlse[..., None])
     share = 0.0 if rough.sink is None else _share_of_sink(rough)
     return rough.weights * (dp - delta), -share * delta
