@@ -178,7 +178,7 @@ def _rough(
 ) -> tuple[Tensor, ...]:
     """The gradients in float32."""
     own, (q, k, _, *trained) = with_leaves(call)
-    with InFloat32():
+    with InFloat32(generator if shakes else None):
         score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator))
     exact = forward.score.detach()
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
@@ -190,6 +190,9 @@ def _rough(
         free, fixed = shaken(free, generator), None if fixed is None else shaken(fixed, generator)
     free.requires_grad_()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
+    if shakes:  # as those who multiply them in half precision do
+        weights = weights.to(call.q.dtype).float()
+        y = weights @ values
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
     rows_of = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
     by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rows_of)

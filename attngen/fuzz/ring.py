@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from attngen.errors import CallError
 from attngen.fuzz.call import Call, trained_inputs, with_leaves
 from attngen.parallel import on_threads, partition
 from attngen.parallel.pair_part import PairPart
@@ -62,6 +63,8 @@ def on_ranks(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks:
         given: dict[str, Any] = {"scale": call.scale, **mine.inputs}
         if isinstance(part, PairPart):
             given["offset"] = call.offset
+        elif call.offset not in (None, 0):
+            raise CallError(f"{kernel.variant.name}: where states travel, tokens stand from position 0 on")
         y, lse = part(mine.q, mine.k, mine.v, **given), None
         if kernel.has_lse and isinstance(part, PairPart):
             y, lse = part(mine.q, mine.k, mine.v, return_lse=True, **given)

@@ -25,7 +25,15 @@ several times are alike.
 
 
 class InFloat32(TorchFunctionMode):
-    """Runs a float64 computation in float32: every dtype that is asked for becomes the smaller one."""
+    """Runs a float64 computation in float32: every dtype that is asked for becomes the smaller one.
+
+    With `shaking`, functions whose slopes are made of their values give values that are off by a unit: near 1, that is
+    much of the slope.
+    """
+
+    def __init__(self, shaking: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shaking = shaking
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -33,7 +41,32 @@ class InFloat32(TorchFunctionMode):
         def narrowed(argument: Any) -> Any:
             return torch.float32 if argument is torch.float64 else argument
 
+        if self.shaking is not None and function in SLOPES:
+            shaking: Tensor = _Shaking.apply(args[0], function, self.shaking)  # type: ignore[no-untyped-call]
+            return shaking
         return function(*map(narrowed, args), **{name: narrowed(given) for name, given in (kwargs or {}).items()})
+
+
+SLOPES: dict[Callable[..., Any], Callable[[Tensor], Tensor]] = {
+    torch.tanh: lambda y: 1 - y * y,
+    torch.sigmoid: lambda y: y * (1 - y),
+}
+"""By values, as everyone computes them."""
+
+
+class _Shaking(torch.autograd.Function):
+    """A function whose value, which its slope is made of, is off."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor], generator: torch.Generator) -> Tensor:
+        ctx.function, y = function, shaken(function(x), generator)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, by: Tensor) -> tuple[Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        return by * SLOPES[ctx.function](y), None, None
 
 
 class RoundedRows(Scope):
