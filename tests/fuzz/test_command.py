@@ -1,0 +1,80 @@
+"""`attngen fuzz` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import attngen
+
+from attngen.fuzz.language import campaign, front
+from attngen.fuzz.language.ledger import Ledger
+from attngen.runtime.tiles import tile_classes_of as classes
+
+SPEC = Path(__file__).parents[2] / "specs" / "sliding_window.attn"
+
+
+def test_a_spec_is_fuzzed(tmp_path: Path) -> None:
+    done = attngen("fuzz", SPEC, "--examples", "3", "--seed", "3", "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sliding_window on cpp: 3 calls in" in done.stdout
+    assert "partial tiles" in done.stdout
+    assert "all agree with the interpreter" in done.stdout
+    assert not any(tmp_path.iterdir())
+
+
+def test_programs_read_what_was_reached(tmp_path: Path) -> None:
+    given = ["fuzz", SPEC, "--examples", "3", "--json", "-o", tmp_path]
+    found = json.loads(attngen(*given).stdout)
+    assert (found["spec"], found["backend"], found["examples"]) == ("sliding_window", "cpp", 3)
+    assert found["failure"] is None
+    assert sum(found["seen"].values()) > 6
+
+
+def test_the_language_is_fuzzed(tmp_path: Path) -> None:
+    given = ["--ledger", tmp_path / "ledger.json", "--corpus", tmp_path / "corpus", "-o", tmp_path, "--json"]
+    done = attngen("fuzz", "--language", "--examples", "5", *given)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    stage = found["ledger"]["stages"]["front"]
+    assert (stage["seed"], found["wrong"]) == (1, None)
+    assert stage["specs"] >= 5
+    assert stage["mutants"] >= stage["specs"]
+    assert json.loads((tmp_path / "ledger.json").read_text()) == found["ledger"]
+    kept = [path.read_text() for path in (tmp_path / "corpus").iterdir()]
+    assert len(kept) == found["kept"] > 0
+    assert all(text.startswith("# ") for text in kept)
+
+
+def test_a_campaign_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(campaign.ROUND, "front", 4)
+    ledger = Ledger()
+    first = campaign.Language("front", ledger).run(4)
+    second = campaign.Language("front", ledger).run(4)
+    assert (first.wrong, second.wrong) == (None, None)
+    assert ledger.stages["front"].seed >= 2
+    assert ledger.stages["front"].specs == first.specs + second.specs
+
+
+def test_a_wrong_compiler_is_found_and_its_spec_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles are said to be full that hold dead pairs."""
+    monkeypatch.setattr(front, "tile_classes_of", lambda plan, *_, **given: classes(plan, *_, **given).clamp(min=2))
+    wrong = campaign.Language("front", Ledger()).run(100).wrong
+    assert wrong is not None
+    assert "is taken to be full, and isn't" in wrong.message
+    assert len(wrong.text.splitlines()) < 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "which spec?"),
+        ([SPEC, "--backend", "cuda"], "--backend cuda: choose cpp or triton"),
+        (["--language", "--stage", "back"], "--stage back: choose one of front, cpp, triton"),
+    ],
+)
+def test_what_makes_no_sense(arguments: list[object], words: str) -> None:
+    done = attngen("fuzz", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
