@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 TRICKY = (
     "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "std", "call", "size_m", "x",
     "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
-    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "math", "step", "value", "exp2", "position",
+    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "step", "value", "exp2", "position",
     "q0", "k1", "KEY_TILE", "live_start", "period", "span", "start_0", "full_stop",
 )  # fmt: skip
 """Names that generated code might have itself."""
