@@ -125,6 +125,8 @@ def _warn(report: Report) -> None:
         print("NOTHING was compared: no call fits what the spec asks for")
         return
     missing = [what for what in WANTED if not report.seen.get(what) and _is_expected(what, report)]
+    if any(what.startswith("not on ranks") for what in report.seen) and not report.seen.get("on ranks"):
+        missing.append("on ranks")
     if missing:
         print(f"never reached: {', '.join(missing)}")
 

@@ -74,10 +74,11 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
         way = replace(way, name="at once")
     try:
         found = attended(kernel, call, way, by)
-    except CallError:
+    except CallError as error:
         if way.name != "on ranks":
             raise
-        way = replace(way, name="at once")  # `kernel.on` says why it can't
+        seen.add(f"not on ranks: {str(error).split(' (')[0]}"[:90])
+        way = replace(way, name="at once")
         found = attended(kernel, call, way, by)
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
@@ -121,7 +122,7 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backend: str, b
 
 
 def _given(call: Call) -> Given:
-    return Given((call.q, call.k, call.v), dict(call.inputs), dict(call.states))
+    return Given((call.q, call.k, call.v), dict(call.inputs), dict(call.states), call.scale)
 
 
 def _may_be_cut(kernel: RecurrentKernel, call: Given, position: int, cut: float) -> bool:

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, Unsatisfiable
@@ -25,8 +24,8 @@ from attngen.ir import nodes
 from attngen.runtime.checks import check_parameters
 
 LIMITS = {
-    "cpp": Limits(tokens=200, pairs=1 << 13, channels=80, batch=3, heads=6, tile=64),
-    "triton": Limits(tokens=400, pairs=1 << 15, channels=80, batch=3, heads=6, tile=64),
+    "cpp": Limits(tokens=200, pairs=1 << 13, channels=80, batch=3, heads=6, tile=64, far=2**31),
+    "triton": Limits(tokens=400, pairs=1 << 15, channels=80, batch=3, heads=6, tile=64, far=2**31),
     "interpreted": Limits(tokens=70, pairs=1 << 10, channels=20, batch=2, heads=2, tile=16),
 }
 """Of calls on each backend; `interpreted` is Triton without a GPU."""
@@ -167,9 +166,8 @@ class Campaign(Guarded[Report]):
 
     @property
     def _ways(self) -> tuple[str, ...]:
-        """Those that there are: ranks are threads, of which Triton's interpreter knows nothing; C++ has one tile."""
-        interpreted = self.backend == "triton" and not torch.cuda.is_available()
-        found = ["at once", "in pieces"]
-        if isinstance(self.variant.body, nodes.Pairwise) and not interpreted:
-            found.append("on ranks")
-        return (*found, "in other tiles") if self.backend == "triton" else tuple(found)
+        """Those that there are: ranks are threads on a CPU, of which Triton knows nothing; C++ has one tile."""
+        if self.backend == "triton":
+            return ("at once", "in pieces", "in other tiles")
+        is_shared = isinstance(self.variant.body, nodes.Pairwise)
+        return ("at once", "in pieces", "on ranks") if is_shared else ("at once", "in pieces")

@@ -60,7 +60,7 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     found = []
     for number in range(orders(forward.y)):
         rough = _rough(variant, call, forward, dy, dlse, generator, shakes=number > 0)
-        found.append([(a.to(call.q.dtype).double() - b).abs() for a, b in zip(rough, exact, strict=True)])
+        found.append([(held(a.to(call.q.dtype), b) - b).abs() for a, b in zip(rough, exact, strict=True)])
     errors = tuple(torch.stack(each).amax(0) for each in zip(*found, strict=True))
     terms, of_sink = _terms(variant.pairwise, forward, dy, dlse)
     draws = []
@@ -90,6 +90,8 @@ def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
         distance = (held(gradient.to(wanted.dtype), exact) - exact).abs().nan_to_num(nan=torch.inf)
         ulp = 2 * eps * binade(scale)
         allowed = factor * error.max() + ulp
+        if not allowed.isfinite().all():
+            raise Disagreement(f"the yardstick of {name} is not finite, and judges nothing")
         if not bool((distance <= allowed).all()):
             raise Disagreement(f"{name} is off by up to {distance.max():.3g}, where {allowed.max():.3g} is allowed")
         off, rough, last = (each.square().mean().sqrt() for each in (distance, error, ulp))
@@ -190,7 +192,7 @@ def _rough(
         free, fixed = shaken(free, generator), None if fixed is None else shaken(fixed, generator)
     free.requires_grad_()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
-    if shakes:  # as those who multiply them in half precision do
+    if shakes and isinstance(variant.pairwise.normalization, nodes.Softmax):  # shares: others may be too large for it
         weights = weights.to(call.q.dtype).float()
         y = weights @ values
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import isfinite
@@ -21,7 +22,11 @@ from attngen.runtime.draws import dtype_of
 
 POSITIONS = ("i", "j", "n", "t")
 MOST = 512
-"""Elements along an axis of an input's own that are tried."""
+"""Times as many elements along axes of inputs' own are tried as a recipe says."""
+HOPELESS = ("does not hold", "[0, M - N]", "no bijection")
+"""What longer axes don't mend."""
+ROOM = 1 << 20
+"""Elements of an input, at most."""
 BEYOND = 1e30
 """Numbers that products of float32 may not hold."""
 LARGE = {torch.float32: 30.0, torch.bfloat16: 30.0, torch.float16: 8.0}
@@ -38,13 +43,18 @@ def made(variant: nodes.Variant, recipe: Recipe) -> Call:
     Raises:
         NotAcceptedError: the variant refuses it, or its inputs can't be that large.
     """
-    refusal = ""
+    refusal = "its inputs would be too large"
     for own in _longer(recipe.own):
-        call = _made(variant, replace(recipe, own=own))
+        larger = replace(recipe, own=own)
+        if max((math.prod(_shape(given, larger)) for given in variant.inputs), default=0) > ROOM:
+            break
+        call = _made(variant, larger)
         try:
             numbers_of = _meaning(variant, call)
         except ValueError as error:
             refusal = str(error)
+            if any(words in refusal for words in HOPELESS):
+                break
             continue
         if not all(bool((x.nan_to_num(nan=torch.inf).abs() < BEYOND).all()) for x in numbers_of):
             raise NotAcceptedError("its numbers grow beyond what float32 holds")
@@ -77,26 +87,39 @@ def _meaning(variant: nodes.Variant, call: Call) -> list[Tensor]:
 
 def _made(variant: nodes.Variant, recipe: Recipe) -> Call:
     generator = torch.Generator().manual_seed(recipe.seed)
-    dtype, most = dtype_of(recipe.dtype), max(recipe.heads)
+    dtype = dtype_of(recipe.dtype)
     lengths = [(recipe.queries, recipe.width), (recipe.keys, recipe.width), (recipe.keys, recipe.value_width)]
     q, k, v = (
         laid_out(numbers(style, (recipe.batch, heads, *shape), generator, LARGE[dtype]).to(dtype), strides)
         for style, heads, shape, strides in zip(recipe.styles, recipe.heads, lengths, recipe.strides, strict=True)
     )
-    sizes = {"b": recipe.batch, "h": most, "i": recipe.queries, "t": recipe.queries, "j": recipe.keys, "n": recipe.keys}
-    sizes |= {"c": recipe.width, "e": recipe.value_width, **recipe.own}
-    divisors = [heads for heads in range(1, most + 1) if most % heads == 0][::-1]
-    inputs = {}
-    for given in variant.inputs:
-        heads = divisors[recipe.shared.get(given.name, 0) % len(divisors)]
-        shape = tuple(heads if axis == "h" else sizes[axis] for axis in given.axes)
-        inputs[given.name] = values(given, recipe.inputs[given.name], shape, recipe.parameters, generator)
+    sizes = _sizes(recipe)
+    inputs = {
+        given.name: values(given, recipe.inputs[given.name], _shape(given, recipe), recipe.parameters, generator)
+        for given in variant.inputs
+    }
     offset = torch.tensor(recipe.offset) if isinstance(recipe.offset, tuple) else recipe.offset
     states = {}
     if isinstance(variant.body, nodes.Recurrent) and recipe.states:
         for state in variant.body.states:
-            states[state.name] = numbers("normal", (recipe.batch, most, *(sizes[x] for x in state.channels)), generator)
+            shape = (recipe.batch, sizes["h"], *(sizes[axis] for axis in state.channels))
+            states[state.name] = numbers("normal", shape, generator)
     return Call(q, k, v, recipe.parameters, inputs, recipe.scale, offset, states)
+
+
+def _sizes(recipe: Recipe) -> dict[str, int]:
+    """Elements along each axis."""
+    of_queries, of_keys = dict.fromkeys("it", recipe.queries), dict.fromkeys("jn", recipe.keys)
+    fixed = {"b": recipe.batch, "h": max(recipe.heads), "c": recipe.width, "e": recipe.value_width}
+    return {**of_queries, **of_keys, **fixed, **recipe.own}
+
+
+def _shape(given: nodes.Input, recipe: Recipe) -> tuple[int, ...]:
+    """Of an input, whose heads may be fewer."""
+    most = max(recipe.heads)
+    divisors = [heads for heads in range(1, most + 1) if most % heads == 0][::-1]
+    sizes = {**_sizes(recipe), "h": divisors[recipe.shared.get(given.name, 0) % len(divisors)]}
+    return tuple(sizes[axis] for axis in given.axes)
 
 
 def laid_out(rows: Tensor, strides: str) -> Tensor:
@@ -138,7 +161,7 @@ def values(
         return torch.rand(shape, generator=generator) < share
     low, high = ends(given.range, parameters)
     found = (
-        _ints(style, shape, low, high, generator)
+        _ints(given.range, style, shape, low, high, generator)
         if given.kind is Kind.INT
         else _floats(given.range, style, shape, low, high, generator)
     )
@@ -146,12 +169,16 @@ def values(
     return found if along is None else found.sort(dim=along).values
 
 
-def _ints(style: str, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Small ones around 0 or the end that there is; open ends of ints are as good as closed ones one further."""
+def _ints(
+    bounds: nodes.Range, style: str, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
+) -> Tensor:
+    """Small ones around 0 or the end that there is."""
     room = {"ones": 0, "steps": 3, "normal": 9, "sparse": 1, "large": 200}[style]
+    low = math.floor(low) + (not bounds.closed_low) if isfinite(low) else low
+    high = math.ceil(high) - (not bounds.closed_high) if isfinite(high) else high
     first = int(low) if isfinite(low) else (int(high) - room if isfinite(high) else -(room // 3))
     last = min(first + room, int(high)) if isfinite(high) else first + room
-    return torch.randint(first, last + 1, shape, generator=generator)
+    return torch.randint(first, max(first, last) + 1, shape, generator=generator)
 
 
 def _floats(

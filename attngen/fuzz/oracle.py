@@ -59,7 +59,7 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         y=y,
         lse=lse,
         live=live,
-        y_error=torch.stack([_error(rough_y.to(call.q.dtype), y) for rough_y, _ in samples]),
+        y_error=torch.stack([_error(held(rough_y.to(call.q.dtype), y), y) for rough_y, _ in samples]),
         lse_error=None
         if lse is None
         else torch.stack([_error(rough, lse) for _, rough in samples if rough is not None]),
@@ -170,5 +170,7 @@ def _mean_square(x: Tensor) -> Tensor:
 
 def _worst(error: Tensor, allowed: Tensor) -> float:
     """NaN is worse than anything."""
+    if not allowed.isfinite().all():
+        raise Disagreement("the yardstick is not finite, and judges nothing")
     shares = torch.where(error == 0, 0.0, error / allowed).nan_to_num(nan=torch.inf)
     return float(_largest(shares))

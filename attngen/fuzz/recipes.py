@@ -6,6 +6,7 @@ one head, rows of ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -21,6 +22,8 @@ STRIDES = ("contiguous", "token first", "channel first", "sliced", "shared")
 STYLES = ("ones", "steps", "normal", "sparse", "large")
 """What numbers rows and inputs hold."""
 DTYPES = ("float32", "bfloat16", "float16")
+INSIDE = 1e-3
+"""How far from an open end a float is at least, as a part of the range."""
 PRIMES = (2, 3, 5, 7, 11, 13, 23, 31, 61, 127, 251)
 HEADS = (1, 2, 3, 4, 6)
 SCALES = st.one_of(
@@ -37,6 +40,7 @@ class Limits:
         pairs: queries times keys.
         channels, batch, heads: at most so many.
         tile: the borders of tiles are near multiples of it.
+        far: the largest int that a parameter without an end gets. Triton's interpreter knows no scalars of 64 bits.
     """
 
     tokens: int
@@ -45,6 +49,7 @@ class Limits:
     batch: int
     heads: int
     tile: int
+    far: int = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def recipes(draw: st.DrawFn, variant: nodes.Variant, limits: Limits, dtypes: tup
         dtype=draw(st.sampled_from(dtypes)),
         strides=draw(st.tuples(*[st.sampled_from(STRIDES)] * 3)),
         styles=draw(st.tuples(*[st.sampled_from(STYLES)] * 3)),
-        parameters=draw(parameters(variant, keys)),
+        parameters=draw(parameters(variant, keys, limits.far)),
         inputs={given.name: draw(st.sampled_from(STYLES)) for given in variant.inputs},
         shared={given.name: draw(st.integers(0, 2)) for given in variant.inputs if "h" in given.axes},
         own={axis: draw(st.integers(1, 9)) for axis in own_axes(variant)},
@@ -136,27 +141,28 @@ def _channels(limits: Limits) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def parameters(draw: st.DrawFn, variant: nodes.Variant, tokens: int) -> dict[str, Number]:
+def parameters(draw: st.DrawFn, variant: nodes.Variant, tokens: int, far: int) -> dict[str, Number]:
     """Values in their ranges: defaults, the ends, and what is of the size of the sequence."""
     found: dict[str, Number] = {}
     for given in variant.parameters:
-        found[given.name] = draw(_values(given, found, tokens))
+        found[given.name] = draw(_values(given, found, tokens, far))
     return found
 
 
-def _values(given: nodes.Parameter, before: Mapping[str, Number], tokens: int) -> st.SearchStrategy[Number]:
+def _values(given: nodes.Parameter, before: Mapping[str, Number], tokens: int, far: int) -> st.SearchStrategy[Number]:
     if given.kind is Kind.BOOL:
         return st.booleans()
     low, high = ends(given.range, before)
     default = [] if given.default is None else [st.just(given.default)]
     if given.kind is Kind.INT:
-        first, last = _whole(given.range, low, high)
+        first, last = _whole(given.range, low, high, far)
         near = st.integers(first, max(first, min(last, max(first, 0) + 12)))
-        far = st.integers(first, max(first, min(last, max(first, 0) + tokens + 8)))
-        return st.one_of(near, far, *default)
+        long = st.integers(first, max(first, min(last, max(first, 0) + tokens + 8)))
+        return st.one_of(near, long, *default, st.just(last))
     least = low if isfinite(low) else (high - 4 if isfinite(high) else -4.0)
     most = high if isfinite(high) else least + 8.0
-    inside = st.floats(least, most, exclude_min=not given.range.closed_low, exclude_max=not given.range.closed_high)
+    room = INSIDE * (most - least)  # near an open end, numbers are what float32 does not hold
+    inside = st.floats(least + room * (not given.range.closed_low), most - room * (not given.range.closed_high))
     return st.one_of(*default, inside)
 
 
@@ -167,10 +173,11 @@ def ends(bounds: nodes.Range, before: Mapping[str, Number]) -> tuple[float, floa
     return low, high
 
 
-def _whole(bounds: nodes.Range, low: float, high: float) -> tuple[int, int]:
-    first = -8 if low == -inf else int(low) + (0 if bounds.closed_low else 1)
-    last = 2**31 if high == inf else int(high) - (0 if bounds.closed_high else 1)
-    return first, last
+def _whole(bounds: nodes.Range, low: float, high: float, far: int) -> tuple[int, int]:
+    last = far if high == inf else math.ceil(high) - (not bounds.closed_high)
+    if low == -inf:
+        return (-8 if last > 0 else last - 40), last
+    return math.floor(low) + (not bounds.closed_low), last
 
 
 @st.composite

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from attngen.fuzz.laws import expressions
 from attngen.fuzz.oracle import Disagreement, held
+from attngen.ir.expr import Apply
 from attngen.ir.nodes import Variant
 from attngen.reference import Trace, recurrence
 from attngen.runtime.build import build
+from attngen.runtime.draws import device_for
 from attngen.runtime.recurrent import RecurrentKernel, State
 
 UNITS = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-10}
@@ -28,12 +31,13 @@ class Given(NamedTuple):
     qkv: tuple[Tensor, Tensor, Tensor]
     inputs: dict[str, Tensor]
     states: dict[str, Tensor]
+    scale: float | None = None
 
     def double(self) -> Given:
         """The same in float64."""
         q, k, v = (x.double() for x in self.qkv)
         inputs = {name: x.double() if x.is_floating_point() else x for name, x in self.inputs.items()}
-        return Given((q, k, v), inputs, {name: x.double() for name, x in self.states.items()})
+        return Given((q, k, v), inputs, {name: x.double() for name, x in self.states.items()}, self.scale)
 
     def rounded(self, generator: torch.Generator, unit: float) -> Given:
         """The same, each number off by up to half a unit."""
@@ -45,7 +49,7 @@ class Given(NamedTuple):
 
         q, k, v = map(off, self.qkv)
         inputs = {name: off(x) for name, x in self.inputs.items()}
-        return Given((q, k, v), inputs, {name: off(x) for name, x in self.states.items()})
+        return Given((q, k, v), inputs, {name: off(x) for name, x in self.states.items()}, self.scale)
 
     def with_leaves(self) -> tuple[Given, dict[str, Tensor]]:
         """The same with leaves of its own; and these by name: q, k, v, inputs of floats and states."""
@@ -53,13 +57,12 @@ class Given(NamedTuple):
         inputs = {name: x.detach().requires_grad_(x.is_floating_point()) for name, x in self.inputs.items()}
         states = {name: x.detach().requires_grad_() for name, x in self.states.items()}
         trained = {name: x for name, x in inputs.items() if x.requires_grad}
-        return Given((rows["q"], rows["k"], rows["v"]), inputs, states), {**rows, **trained, **states}
+        return Given((rows["q"], rows["k"], rows["v"]), inputs, states, self.scale), {**rows, **trained, **states}
 
 
 def traced(kernel: RecurrentKernel, call: Given, position: int) -> Trace:
-    return recurrence(
-        kernel.variant, *call.qkv, parameters=kernel.parameters, inputs=call.inputs, states=call.states, offset=position
-    )
+    given: dict[str, Any] = {"parameters": kernel.parameters, "inputs": call.inputs, "states": call.states}
+    return recurrence(kernel.variant, *call.qkv, offset=position, scale=call.scale, **given)
 
 
 def several_rounded(call: Given, unit: float) -> list[Given]:
@@ -123,13 +126,16 @@ def compiled(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tenso
     Raises:
         Disagreement: it says that the next token stands elsewhere.
     """
-    inputs: dict[str, Any] = call.inputs
-    y, after = kernel(*call.qkv, state=State(call.states, position), return_state=True, **inputs)
+    there = device_for(kernel.backend)
+    inputs: dict[str, Any] = {name: x.to(there) for name, x in call.inputs.items()}
+    q, k, v = (rows.to(there) for rows in call.qkv)
+    state = State({name: x.to(there) for name, x in call.states.items()}, position)
+    y, after = kernel(q, k, v, state=state, return_state=True, scale=call.scale, **inputs)
     if after.position != position + call.qkv[0].shape[2]:
         raise Disagreement(
             f"the next token stands at {after.position}: {call.qkv[0].shape[2]} tokens behind {position}"
         )
-    return y, after.values
+    return y.cpu(), {name: x.cpu() for name, x in after.values.items()}
 
 
 def kernel_agrees(
@@ -198,12 +204,13 @@ def assert_gradients(
     expected = interpreted(call.double())
     moved = [interpreted(each) for each in several_rounded(call, allowed(backend, dtype, dtype).rounded)]
     most = max((expected[name].abs().max() for name in "qkv" if expected[name].numel()), default=torch.tensor(0.0))
+    normalizes = any(isinstance(part, Apply) and part.function == "l2norm" for part in expressions(kernel.variant))
     # Rows of one channel that are normalized have no slope: what they get cancels, and is divided by their lengths.
     shortest = min((x.double().norm(dim=-1).min().clamp(1e-3, 1) for x in call.qkv[1:2] if x.numel()), default=1.0)
     for name, by in found.items():
         right = expected[name]
         if right.numel():
-            largest = right.abs().maximum(most / shortest)[None, None]
+            largest = right.abs().maximum(most / (shortest if name == "k" and normalizes else 1.0))[None, None]
             judged = allowed(backend, by.dtype, dtype)
             one, exact, *others = (x[None, None] for x in (by, right, *(each[name] for each in moved)))
             close(one, exact, others, largest, judged, f"the gradient by {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import fields
@@ -16,20 +17,19 @@ from attngen.fuzz.ways import Way
 from attngen.ir import nodes
 from attngen.version import __version__
 
+INTERPRETED = 'import os\n\nos.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported\n'
 PAGE = '''"""{name}: {message}
 
 Found by `attngen fuzz`, seed {seed}, backend {backend}: attngen {version}, torch {torch}, {machine}.
 Run this file, or give it to pytest: it fails as long as the fault is there.
 """
 
-import torch
+{interpreted}import torch
 
 import attngen
 from attngen.fuzz import Call, Way, assert_right, packed, strided
 
-SPEC = r"""
-{spec}
-"""
+SPEC = {spec}
 
 
 def test_{name}():
@@ -67,7 +67,8 @@ def reproducer(variant: nodes.Variant, failure: Failure, seed: int, backend: str
         version=__version__,
         torch=torch.__version__,
         machine=platform.machine(),
-        spec=variant.span.source.text.strip(),
+        spec=_quoted(variant.span.source.text.strip()),
+        interpreted=INTERPRETED if os.environ.get("TRITON_INTERPRET") == "1" and backend == "triton" else "",
         parameters="".join(f", {name}={value!r}" for name, value in call.parameters.items()),
         call="\n".join(f"        {name}={text}," for name, text in given.items()),
         way=_way(failure.way),
@@ -91,6 +92,11 @@ def write(folder: Path, variant: nodes.Variant, failure: Failure, seed: int, bac
 
 def _tensors(given: Mapping[str, Tensor]) -> str:
     return "{" + ", ".join(f'"{name}": {tensor(x)}' for name, x in given.items()) + "}"
+
+
+def _quoted(text: str) -> str:
+    """As it is, if a raw text can hold it."""
+    return repr(text) if '"""' in text or text.endswith("\\") else f'r"""\n{text}\n"""'
 
 
 def _way(way: Way) -> str:

@@ -17,6 +17,7 @@ from attngen.fuzz.ring import on_ranks
 from attngen.ir import nodes
 from attngen.parallel.layouts import LAYOUTS
 from attngen.parallel.pair_part import SENDS
+from attngen.runtime.draws import device_for
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.recurrent import RecurrentKernel
 
@@ -143,11 +144,15 @@ def _between(cuts: list[int], tokens: int) -> list[tuple[int, int]]:
 
 
 def _run(kernel: Kernel, call: Call) -> tuple[Tensor, Tensor | None]:
-    given: dict[str, Any] = {"scale": call.scale, "offset": call.offset, **call.inputs}
+    there = device_for(kernel.backend)
+    q, k, v = (rows.to(there) for rows in (call.q, call.k, call.v))
+    offset = call.offset.to(there) if isinstance(call.offset, Tensor) else call.offset
+    given: dict[str, Any] = {"scale": call.scale, "offset": offset}
+    given |= {name: x.to(there) for name, x in call.inputs.items()}
     if kernel.has_lse:
-        y, lse = kernel(call.q, call.k, call.v, return_lse=True, **given)
-        return y, lse
-    return kernel(call.q, call.k, call.v, **given), None
+        y, lse = kernel(q, k, v, return_lse=True, **given)
+        return y.cpu(), lse.cpu()
+    return kernel(q, k, v, **given).cpu(), None
 
 
 def _queries(variant: nodes.Variant, call: Call, start: int, stop: int) -> Call:
@@ -174,7 +179,7 @@ def carried_in_pieces(cut: float, each: Run = compiled) -> Run:
         for start, stop in _between([at], tokens):
             q, k, v = (rows[:, :, start:stop] for rows in call.qkv)
             inputs = {name: _cut(kernel.variant, name, x, "t", start, stop) for name, x in call.inputs.items()}
-            y, after = each(kernel, Given((q, k, v), inputs, states), position + start)
+            y, after = each(kernel, Given((q, k, v), inputs, states, call.scale), position + start)
             found.append(y)
             states = dict(after)
         return torch.cat(found, 2), states

@@ -30,9 +30,10 @@ attention a { score exp }
                     ^^^ E0201
 """,
     "names that are taken": """
-attention a(scale: float, class: int, exp: float) {
+attention a(scale: float, class: int, exp: float, backend: int) {
             ^^^^^ E0202
                           ^^^^^ E0202
+                                                  ^^^^^^^ E0202
   let exp = 1
       ^^^ E0202
   let size = 1

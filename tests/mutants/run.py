@@ -16,11 +16,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from faults import FAULTS, ROOT, Fault
 
 VERDICTS = Path(__file__).with_name("verdicts.json")
+PATIENCE = 1200
+"""Seconds of some tests, after which they are taken to be endless."""
 CAUGHT, SURVIVED, NOT_FOUND = "caught", "survived", "not found"
 
 
@@ -31,11 +34,28 @@ def caught(fault: Fault, copy: Path) -> str:
     if text.count(fault.right) != 1:
         return NOT_FOUND
     path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *fault.tests.split()]
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    path.write_text(text, encoding="utf-8")
-    return CAUGHT if done.returncode == 1 or done.returncode < 0 else SURVIVED  # a fault may end the process
+    try:
+        code = tested(fault.tests, copy)
+    except subprocess.TimeoutExpired:
+        code = 1  # a fault may make it endless
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return CAUGHT if code == 1 or code < 0 else SURVIVED  # a fault may end the process
+
+
+def tested(tests: str, copy: Path) -> int:
+    """The exit code of some tests in the copy."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *tests.split()]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=PATIENCE)
+    return done.returncode
+
+
+@cache
+def is_green(tests: str, copy: Path) -> bool:
+    """Whether tests pass without a fault: else they say nothing of one."""
+    return tested(tests, copy) == 0
 
 
 def verdicts() -> dict[str, dict[str, str | float]]:
@@ -75,6 +95,8 @@ def run(words: list[str], found: dict[str, dict[str, str | float]]) -> list[str]
                 continue
             if found.get(fault.digest, {}).get("verdict") == CAUGHT:
                 continue
+            if not is_green(fault.tests, copy):
+                raise SystemExit(f"these fail without any fault, and tell nothing: {fault.tests}")
             started = time.monotonic()
             verdict = caught(fault, copy)
             seconds = round(time.monotonic() - started)

@@ -28,7 +28,7 @@ ROUND = {"front": 50, "cpp": 10, "triton": 5}
 """Specs that one seed makes."""
 LIMITS = {
     "front": Limits(tokens=24, pairs=500, channels=4, batch=1, heads=2, tile=8),
-    "cpp": Limits(tokens=150, pairs=5000, channels=20, batch=2, heads=3, tile=64),
+    "cpp": Limits(tokens=150, pairs=5000, channels=20, batch=2, heads=3, tile=64, far=2**31),
     "triton": Limits(tokens=40, pairs=800, channels=16, batch=1, heads=2, tile=16),
 }
 DAMAGED = 3
@@ -43,6 +43,11 @@ class Wrong:
 
     text: str
     message: str
+    error: Exception | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes, words are enough."""
+        return Wrong, (self.text, self.message)
 
 
 @dataclass(slots=True)
@@ -135,7 +140,8 @@ class Language(Guarded[Outcome]):
         try:
             self._through(text, data)
         except Exception as error:
-            self._last = Wrong(text, _story(error))
+            if self._last is None or self._last.error is not error:
+                self._last = Wrong(text, _story(error), error)
             raise
 
     def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> tuple[list[Drawn], list[str]]:
@@ -167,13 +173,14 @@ class Language(Guarded[Outcome]):
         self.trying(Wrong(text, ""))
         try:
             check(Source("random.attn", text))
+            self.ledger.stage(self.stage).accepted += 1  # it may mean something else
         except SpecError as error:
-            explained(error)
+            explained(error, text)
             for code in {each.code for each in error.diagnostics}:
                 if self.ledger.count(self.ledger.codes, code):
                     self._fresh.append((text, code))
         except Exception as error:
-            self._last = Wrong(text, _story(error))
+            self._last = Wrong(text, _story(error), error)
             raise
 
     def _keep(self, text: str, front: Front) -> None:

@@ -60,7 +60,7 @@ def planned(text: str) -> Front:
         (variant,) = check(Source("random.attn", text))
         plan = decide(variant)
     except SpecError as error:
-        explained(error)
+        explained(error, text)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
     return Front(variant=variant, plan=plan, features=_features(plan))
 
@@ -97,10 +97,12 @@ def _is_printed_as_it_is(text: str) -> None:
         raise Disagreement("printed twice, it is not the same")
 
 
-def explained(error: SpecError) -> None:
+def explained(error: SpecError, text: str) -> None:
     """Every diagnostic has a place in the text and something to say."""
+    if not error.diagnostics:
+        raise Disagreement("a spec is refused without a reason")
     for each in error.diagnostics:
-        if not (each.message and str(each) and 0 <= each.span.start <= each.span.stop):
+        if not (each.message and str(each) and 0 <= each.span.start <= each.span.stop <= len(text)):
             raise Disagreement(f"{each.code} says nothing, or nowhere")
 
 
@@ -133,18 +135,20 @@ def _true_of(plan: Any) -> list[str]:
 
 def _passes_keep_the_meaning(variant: nodes.Variant, call: Call) -> None:
     simple = simplify(variant)
-    before, after = _meaning(variant, call), _meaning(simple, call)
-    if not torch.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
-        raise Disagreement("the passes change what the spec means")
+    for before, after in zip(_meaning(variant, call), _meaning(simple, call), strict=True):
+        if not torch.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
+            raise Disagreement("the passes change what the spec means")
 
 
-def _meaning(variant: nodes.Variant, call: Call) -> torch.Tensor:
+def _meaning(variant: nodes.Variant, call: Call) -> list[torch.Tensor]:
+    """y, and the mask and log-sum-exp of pairs or the states of a recurrence."""
     given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
     if isinstance(variant.body, nodes.Recurrent):
         position = 0 if call.offset is None else call.offset
         found = recurrence(variant, call.q, call.k, call.v, states=call.states, offset=position, **given)
-        return found.y.nan_to_num()
-    return attention(variant, call.q, call.k, call.v, offset=call.offset, **given).y.nan_to_num()
+        return [found.y, *found.states.values()]
+    y, lse, live = attention(variant, call.q, call.k, call.v, offset=call.offset, **given)
+    return [y, live.double(), *([] if lse is None else [lse])]
 
 
 def _tiles_are_what_they_are(plan: Plan, call: Call) -> None:

@@ -16,7 +16,8 @@ class Stage:
         seed: the next one; those before have been run.
         specs: different ones that went through, the refused ones included.
         refused: those that got a diagnostic.
-        mutants: damaged texts that were checked.
+        mutants: damaged texts that were checked; `accepted` of them mean something else than before, and the others
+            got a diagnostic.
         calls: calls that were judged.
         seconds: of the processor, about.
     """
@@ -25,6 +26,7 @@ class Stage:
     specs: int = 0
     refused: int = 0
     mutants: int = 0
+    accepted: int = 0
     calls: int = 0
     seconds: float = 0.0
 

@@ -44,6 +44,8 @@ CALL_NAMES = frozenset(
     "abs all bool float int isinstance list max min range str tuple zip array ValueError".split()
 )
 """What the public function of every generated file calls its own; parameters and inputs stand beside these."""
+BUILD_NAMES = frozenset(("spec", "name", "backend"))
+"""What `attngen.build` takes beside parameters."""
 PYTHON_KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from "
     "global if import in is lambda nonlocal not or pass raise return try while with yield".split()
@@ -127,6 +129,9 @@ def declare(scope: Scope, word: ast.Word, binding: Binding, report: Report) -> N
         no_keyword(word, report)
         if isinstance(binding, (nodes.Parameter, nodes.Input)) and (name in CALL_NAMES or name.startswith("_")):
             message = f"`{name}` can't be an argument of the generated function, which uses the name itself"
+            report.error("E0202", message, word.span, help="choose another name")
+        if isinstance(binding, nodes.Parameter) and name in BUILD_NAMES:
+            message = f"`{name}` can't be a parameter: `attngen.build` has an argument of that name"
             report.error("E0202", message, word.span, help="choose another name")
         scope.bindings[name] = binding
 
