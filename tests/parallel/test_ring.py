@@ -19,8 +19,8 @@ from attngen.fuzz.ring import on_ranks
 from attngen.parallel.blocks import block_of
 
 DEEP = settings.default.max_examples >= 1000
-SOME = ["causal", "s2attn", "sink", "documents", "bias", "choice", "counted", "summed", "averaged", "dilated"]
-"""Between them: sinks, inputs along positions, queries, keys and both, sums, counts, lists of tiles, empty rows."""
+SOME = ["causal", "s2attn", "sink", "documents", "bias", "choice", "counted", "dilated"]
+"""Between them: sinks, inputs along positions, queries, keys and both, counts, lists of tiles, empty rows."""
 LIMITS = Limits(tokens=90, pairs=4000, channels=20, batch=2)
 FEW = settings(max_examples=max(4, settings.default.max_examples // 5))
 LAYOUTS = st.sampled_from(["contiguous", "zigzag", "striped"])

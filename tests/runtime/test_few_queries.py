@@ -55,6 +55,6 @@ def compare(mask: str, dtype: torch.dtype, heads: int, N: int, M: int, D: int, E
     E=st.sampled_from([1, 8, 24, 65, 130]),
     strided=st.booleans(),
 )
-@settings(max_examples=settings().max_examples * 2)
+@settings(max_examples=settings().max_examples * 3 // 2)
 def test_few_queries(mask: str, dtype: torch.dtype, heads: int, N: int, M: int, D: int, E: int, strided: bool) -> None:
     compare(mask, dtype, heads, N, M, D, E, strided)

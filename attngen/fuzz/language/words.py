@@ -23,7 +23,7 @@ class Names:
     Attributes:
         ints, bools, floats: leaves.
         positive: ints that are at least 1.
-        parameters, inputs, items: what declares them.
+        parameters, inputs: what declares them.
         taken: names that are used up.
     """
 
@@ -33,7 +33,6 @@ class Names:
     positive: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
 
