@@ -10,8 +10,9 @@ from kernel_variants import Case
 from torch import Tensor
 
 from attngen.fuzz.call import Call
+from attngen.fuzz.making import laid_out
+from attngen.fuzz.recipes import STRIDES
 
-LAYOUTS = ("contiguous", "token first", "channel first", "sliced", "shared")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -24,23 +25,6 @@ class Limits:
     channels: int = 80
     batch: int = 3
     heads: tuple[int, ...] = (1, 2, 3, 4, 6)
-
-
-def laid_out(rows: Tensor, layout: str) -> Tensor:
-    """The same numbers with other strides; `shared` gives every batch row those of the first."""
-    match layout:
-        case "token first":
-            return rows.transpose(1, 2).contiguous().transpose(1, 2)
-        case "channel first":
-            return rows.transpose(2, 3).contiguous().transpose(2, 3)
-        case "sliced":
-            wide = rows.new_full([2 * size + 1 for size in rows.shape], torch.nan)
-            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in rows.shape)]
-            view.copy_(rows)
-            return view
-        case "shared":
-            return rows[:1].expand(rows.shape)
-    return rows.contiguous()
 
 
 @st.composite
@@ -61,7 +45,7 @@ def calls(draw: st.DrawFn, case: Case, limits: Limits) -> Call:
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     shapes = [(counts[0], queries, width), (counts[1], keys, width), (counts[2], keys, value_width)]
     rows = [
-        laid_out(torch.randn(batch, *shape, generator=generator).to(dtype), draw(st.sampled_from(LAYOUTS)))
+        laid_out(torch.randn(batch, *shape, generator=generator).to(dtype), draw(st.sampled_from(STRIDES)))
         for shape in shapes
     ]
     parameters = {name: draw(strategy) for name, strategy in case.parameters.items()}

@@ -39,14 +39,16 @@ def fuzz(
     """Compare random calls of a spec with the interpreter, and show the smallest that is wrong.
 
     Calls have any lengths, heads, strides and dtypes, parameters in their ranges, inputs in theirs; they are computed
-    at once, in pieces as decoding does, and on ranks, and gradients are compared too. Beside that each call is compared
-    with itself: with other keys that a row can't see, half of v, batch rows and heads in another order.
+    at once, in pieces as decoding does, pairs on ranks too (C++), or in other tiles (Triton); so are gradients. Beside
+    that each call is compared with itself: with other keys that a row can't see, half of v, batch rows and heads in
+    another order.
 
     A call that is wrong is shrunk, and written as repro_NAME.py, which is a program and a test. Exit code 1 if there is
     one. Triton without a GPU is interpreted, and calls are small.
 
     With --language, random specs go through the compiler: text, checks, passes, tiles (compared with all pairs) and
-    generated code; or kernels too, forward and backward. Each is damaged as well, and has to get a diagnostic.
+    generated code; or kernels too, forward and backward. Each is damaged as well: it gets diagnostics with places, or
+    means something else.
     """
     from attngen.ir.load import load
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 STRIPES = 16
 """Of a rank, at most, unless their tokens are given."""
 MOST_BLOCKS = 1 << 15
-"""Pairs of stripes that a rank may have to look at, unless their tokens are given: each is a launch, and a minute more
-here."""
+"""Pairs of stripes that a rank may have to look at, unless their tokens are given: each is a launch, and more of them
+take minutes here."""
 ROWS = 16
 """Stripes are cut at multiples of it, as tiles are."""
 WIDE = 170

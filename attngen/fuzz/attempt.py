@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from attngen.errors import CallError
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
 from attngen.fuzz.gradient_oracle import by_result, wanted
-from attngen.fuzz.laws import Run, expressions, keep
+from attngen.fuzz.laws import Run, keep, parts_of
 from attngen.fuzz.oracle import Disagreement, assert_close, expected
 from attngen.fuzz.recurrent_oracle import Given, compiled, kernel_agrees, kernel_gradients_agree, traced
 from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut
@@ -26,33 +26,24 @@ from attngen.runtime.pairwise import PairwiseKernel
 from attngen.runtime.recurrent import RecurrentKernel
 
 
-@dataclass
-class Seen:
-    """What examples have reached: how often each thing was seen."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, *what: str) -> None:
-        self.counts.update(what)
-
-
-def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: Seen | None = None) -> None:
+def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: Counter[str] | None = None) -> None:
     """Compare a call with the interpreter, and with itself.
 
     Args:
         kernel: built for one backend.
         backward: gradients too.
-        seen: is told what the call reached.
+        seen: counts what calls have reached.
 
     Raises:
         Disagreement: it is not as right as its dtype allows, or a law is broken.
     """
+    seen = Counter() if seen is None else seen
     with _no_other_errors(), cut(kernel, way):
         if isinstance(kernel, RecurrentKernel):
-            _judge_states(kernel, call, way, kernel.backend, backward, seen or Seen())
+            _judge_states(kernel, call, way, kernel.backend, backward, seen)
         else:
             assert isinstance(kernel, PairwiseKernel)
-            _judge_pairs(kernel, call, way, backward, seen or Seen())
+            _judge_pairs(kernel, call, way, backward, seen)
 
 
 @contextmanager
@@ -66,7 +57,7 @@ def _no_other_errors() -> Iterator[None]:
         raise Disagreement(f"the interpreter accepts this call, and here is {type(error).__name__}: {error}") from error
 
 
-def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, seen: Seen) -> None:
+def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> None:
     variant = kernel.variant
     meaning = expected(variant, call)
     by = by_result(variant, call, int(call.q.shape[2])) if backward else None
@@ -77,29 +68,29 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     except CallError as error:
         if way.name != "on ranks":
             raise
-        seen.add(f"not on ranks: {str(error).split(' (')[0]}"[:90])
+        seen[f"not on ranks: {str(error).split(' (')[0]}"[:90]] += 1
         way = replace(way, name="at once")
         found = attended(kernel, call, way, by)
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
         assert_pair_gradients(wanted(variant, call, *by), found.gradients)
-        seen.add("gradients")
-    seen.add(way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call))
-    if way.name == "at once":
-        seen.add(
-            *(f"law: {law}" for law in keep(variant, call, found.y, meaning.live, lambda other: _y(kernel, other)))
-        )
+        seen["gradients"] += 1
+    seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call)])
+    if way.name in ("at once", "in other tiles"):
+        _keep_laws(kernel, call, found.y, meaning.live, lambda other: _y(kernel, other), seen)
 
 
-def _keep_laws(kernel: Kernel, call: Call, y: Tensor, live: Tensor | None, run: Run, seen: Seen) -> None:
-    seen.add(*(f"law: {law}" for law in keep(kernel.variant, call, y, live, run)))
+def _keep_laws(kernel: Kernel, call: Call, y: Tensor, live: Tensor | None, run: Run, seen: Counter[str]) -> None:
+    seen.update(f"law: {law}" for law in keep(kernel.variant, call, y, live, run))
 
 
 def _y(kernel: PairwiseKernel, call: Call) -> Tensor:
     return attended(kernel, call, Way("at once"), None).y
 
 
-def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backend: str, backward: bool, seen: Seen) -> None:
+def _judge_states(
+    kernel: RecurrentKernel, call: Call, way: Way, backend: str, backward: bool, seen: Counter[str]
+) -> None:
     given = _given(call)
     position = int(call.offset or 0) if kernel.variant.order is None else 0
     run: Any = compiled
@@ -108,9 +99,9 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backend: str, b
     kernel_agrees(kernel, given, position, backend, run)
     if backward:
         kernel_gradients_agree(kernel, given, position, backend, run)
-        seen.add("gradients")
+        seen["gradients"] += 1
     name = "in other tiles" if way.name == "in other tiles" else "at once"
-    seen.add(name if run is compiled else "in pieces", *_kinds_of(call))
+    seen.update([name if run is compiled else "in pieces", *_kinds_of(call)])
 
     def y_of(other: Call) -> Tensor:
         return compiled(kernel, _given(other), position)[0]
@@ -118,7 +109,7 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backend: str, b
     if run is compiled:
         _keep_laws(kernel, call, y_of(call), None, y_of, seen)
     if call.states:
-        seen.add("states given")
+        seen["states given"] += 1
 
 
 def _given(call: Call) -> Given:
@@ -140,7 +131,7 @@ def _may_be_cut(kernel: RecurrentKernel, call: Given, position: int, cut: float)
 
 
 def _knows_queries(variant: nodes.Variant) -> bool:
-    return any(isinstance(part, Size) and part.axis == "N" for part in expressions(variant)) or bool(variant.assertions)
+    return any(isinstance(part, Size) and part.axis == "N" for part in parts_of(variant)) or bool(variant.assertions)
 
 
 def _kinds_of(call: Call) -> Iterator[str]:
@@ -166,12 +157,11 @@ def _rows_of(live: Tensor) -> Iterator[str]:
 
 def _tiles_of(kernel: PairwiseKernel, call: Call) -> Iterator[str]:
     """The classes of tiles of the first batch row and head, as the kernel finds them."""
-    heads = max(rows.shape[1] for rows in (call.q, call.k, call.v))
     offset: Any = call.offset
     first = int(offset.flatten()[0]) if isinstance(offset, Tensor) else offset
     inputs: dict[str, Any] = dict(call.inputs)
     try:
-        classes = kernel.tiles(call.q.shape[2], call.k.shape[2], H=heads, offset=first, **inputs)
+        classes = kernel.tiles(call.q.shape[2], call.k.shape[2], H=call.heads, offset=first, **inputs)
     except CallError:
         return
     yield from (("tiles left out", "partial tiles", "full tiles")[int(each)] for each in torch.unique(classes))

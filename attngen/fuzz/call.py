@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from attngen.ir import nodes
+from attngen.reference import Result, Trace, attention, recurrence
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,10 +26,33 @@ class Call:
     offset: int | Tensor | None = None
     states: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def heads(self) -> int:
+        """H: the most of q, k and v."""
+        return max(rows.shape[1] for rows in (self.q, self.k, self.v))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of y: B, H, N, E."""
+        return (self.q.shape[0], self.heads, self.q.shape[2], self.v.shape[3])
+
     def __repr__(self) -> str:
         shown = [f"{list(rows.shape)} {rows.stride()}" for rows in (self.q, self.k, self.v)]
         inputs = {name: list(given.shape) for name, given in self.inputs.items()}
         return f"Call({shown}, {self.q.dtype}, {self.parameters}, {inputs}, scale={self.scale}, offset={self.offset})"
+
+
+def interpreted(variant: nodes.Variant, call: Call) -> Result | Trace:
+    """What a call means, of either kind.
+
+    Raises:
+        CallError: an input is read outside of its axes, or an int divided by zero, where the value counts.
+    """
+    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
+    if isinstance(variant.body, nodes.Pairwise):
+        return attention(variant, call.q, call.k, call.v, offset=call.offset, **given)
+    position = 0 if variant.order is not None or call.offset is None else call.offset
+    return recurrence(variant, call.q, call.k, call.v, offset=position, states=call.states, **given)
 
 
 def trained_inputs(call: Call) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 
 import attngen
 from attngen.errors import CallError
-from attngen.fuzz.attempt import Seen, assert_right
+from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call
 from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.making import NotAcceptedError, made
@@ -31,6 +31,19 @@ LIMITS = {
 """Of calls on each backend; `interpreted` is Triton without a GPU."""
 ROUND = 100
 """Examples between two looks at the clock."""
+
+
+def searching(examples: int) -> settings:
+    """New examples each time, and the smallest of those that fail."""
+    return settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=[*HealthCheck],
+        report_multiple_bugs=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +115,12 @@ class Campaign(Guarded[Report]):
             SpecError: the spec can't be compiled for the backend.
         """
         report, started = Report(self.variant.name, self.backend, self.first), time.perf_counter()
-        seen = Seen(report.seen)
         number = 0
         while report.failure is None and report.examples < examples:
             over = seconds is not None and time.perf_counter() - started > seconds
             if over or (number and not report.examples):
                 break
-            self._round(report, seen, min(ROUND, examples - report.examples), self.first + number)
+            self._round(report, min(ROUND, examples - report.examples), self.first + number)
             number += 1
         report.seconds = time.perf_counter() - started
         return report
@@ -118,23 +130,14 @@ class Campaign(Guarded[Report]):
         failure = replace(last, message=message)
         return Report(self.variant.name, self.backend, self.first, examples, failure=failure)
 
-    def _round(self, report: Report, seen: Seen, examples: int, number: int) -> None:
+    def _round(self, report: Report, examples: int, number: int) -> None:
         self._last = None
-        names = self._ways
 
         @seed(number)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            print_blob=False,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=[*HealthCheck],
-            report_multiple_bugs=False,
-        )
-        @given(recipes(self.variant, self.limits, DTYPES), ways(names), st.booleans())
+        @searching(examples)
+        @given(recipes(self.variant, self.limits, DTYPES), ways(self._ways), st.booleans())
         def examples_of(recipe: Recipe, way: Way, backward: bool) -> None:
-            self._example(recipe, way, backward, report, seen)
+            self._example(recipe, way, backward, report)
 
         try:
             examples_of()
@@ -147,7 +150,7 @@ class Campaign(Guarded[Report]):
         except Unsatisfiable:
             report.refused["no recipe fits"] += 1
 
-    def _example(self, recipe: Recipe, way: Way, backward: bool, report: Report, seen: Seen) -> None:
+    def _example(self, recipe: Recipe, way: Way, backward: bool, report: Report) -> None:
         try:
             check_parameters(self.variant, recipe.parameters)
             call = made(self.variant, recipe)
@@ -157,7 +160,7 @@ class Campaign(Guarded[Report]):
         kernel = attngen.build(self.variant, backend=self.backend, **dict[str, Any](recipe.parameters))
         self.trying(Failure("", call, way, backward))
         try:
-            assert_right(kernel, call, way, backward=backward, seen=seen)
+            assert_right(kernel, call, way, backward=backward, seen=report.seen)
         except Disagreement as fault:
             self._last = Failure(str(fault), call, way, backward)
             raise

@@ -196,8 +196,8 @@ def _rough(
         weights = weights.to(call.q.dtype).float()
         y = weights @ values
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
-    rows_of = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
-    by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rows_of)
+    rounded = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
+    by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rounded)
     down = _handed_down(rough, torch.where(otherwise, 0.0, by_score), by_sink)
     rest = gradients_of(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
     down = tuple(a.double() + b for a, b in zip(down, rest, strict=True))
@@ -239,11 +239,9 @@ def of_heads(gradient: Tensor, heads: int) -> Tensor:
 def by_result(variant: nodes.Variant, call: Call, seed: int) -> tuple[Tensor, Tensor | None]:
     """Random gradients by y and, for a softmax and every other seed, by its log-sum-exp."""
     generator = torch.Generator().manual_seed(seed)
-    heads = max(rows.shape[1] for rows in (call.q, call.k, call.v))
-    shape = (call.q.shape[0], heads, call.q.shape[2], call.v.shape[3])
-    dy = torch.randn(shape, generator=generator).to(call.q.dtype)
+    dy = torch.randn(call.shape, generator=generator).to(call.q.dtype)
     softmax = isinstance(variant.pairwise.normalization, nodes.Softmax)
-    return dy, torch.randn(shape[:3], generator=generator) if softmax and seed % 2 else None
+    return dy, torch.randn(call.shape[:3], generator=generator) if softmax and seed % 2 else None
 
 
 def gradients(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, ...]:

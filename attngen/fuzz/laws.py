@@ -15,6 +15,7 @@ from torch import Tensor
 from attngen.fuzz.call import Call
 from attngen.fuzz.oracle import Disagreement
 from attngen.ir import nodes
+from attngen.ir.bodies import expressions
 from attngen.ir.expr import Expr, Read, Size, distinct, variables
 
 Run = Callable[[Call], Tensor]
@@ -58,7 +59,7 @@ def scaled(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, r
 def turned_batch(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> bool:
     """Batch rows know nothing of each other."""
     del live
-    if call.q.shape[0] < 2 or any("b" in variables(part) for part in expressions(variant)):
+    if call.q.shape[0] < 2 or any("b" in variables(part) for part in parts_of(variant)):
         return False
 
     def turn(x: Tensor) -> Tensor:
@@ -105,20 +106,14 @@ def _is_shared(rows: Tensor) -> bool:
 
 
 @cache
-def expressions(variant: nodes.Variant) -> tuple[Expr, ...]:
+def parts_of(variant: nodes.Variant) -> tuple[Expr, ...]:
     """All that a variant computes with."""
-    body = variant.body
-    if isinstance(body, nodes.Recurrent):
-        found = [body.out, *(state.update for state in body.states)]
-    else:
-        extra = {nodes.Softmax: "sink", nodes.Sum: "eps"}.get(type(body.normalization))
-        found = [body.score, body.mask, *([getattr(body.normalization, extra)] if extra else [])]
-    found += [] if variant.order is None else [variant.order.step]
-    return tuple(part for each in found if each is not None for part in distinct(each))
+    order = () if variant.order is None else (variant.order.step,)
+    return tuple(part for each in (*expressions(variant.body), *order) for part in distinct(each))
 
 
 def _knows_heads(variant: nodes.Variant) -> bool:
-    every = expressions(variant)
+    every = parts_of(variant)
     by_head = any("h" in variant.input(part.input).axes for part in every if isinstance(part, Read))
     sized = any(isinstance(part, Size) and part.axis == "H" for part in every)
     return by_head or sized or any("h" in variables(part) for part in every) or bool(variant.assertions)

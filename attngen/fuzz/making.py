@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attngen.fuzz.call import Call
+from attngen.emit.checks import POSITIONS
+from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.recipes import Recipe, ends
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
-from attngen.reference import attention, recurrence
+from attngen.reference import Result
 from attngen.runtime.checks import check_call
 from attngen.runtime.draws import dtype_of
 
-POSITIONS = ("i", "j", "n", "t")
 MOST = 512
 """Times as many elements along axes of inputs' own are tried as a recipe says."""
 HOPELESS = ("does not hold", "[0, M - N]", "no bijection")
@@ -50,13 +50,13 @@ def made(variant: nodes.Variant, recipe: Recipe) -> Call:
             break
         call = _made(variant, larger)
         try:
-            numbers_of = _meaning(variant, call)
+            found = _numbers(variant, call)
         except ValueError as error:
             refusal = str(error)
             if any(words in refusal for words in HOPELESS):
                 break
             continue
-        if not all(bool((x.nan_to_num(nan=torch.inf).abs() < BEYOND).all()) for x in numbers_of):
+        if not all(bool((x.nan_to_num(nan=torch.inf).abs() < BEYOND).all()) for x in found):
             raise NotAcceptedError("its numbers grow beyond what float32 holds")
         return call
     raise NotAcceptedError(refusal)
@@ -70,7 +70,7 @@ def _longer(own: Mapping[str, int]) -> Iterator[dict[str, int]]:
         factor *= 2
 
 
-def _meaning(variant: nodes.Variant, call: Call) -> list[Tensor]:
+def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
     """y, and the states of a recurrence, which grow with each token where nothing bounds them.
 
     Raises:
@@ -78,11 +78,8 @@ def _meaning(variant: nodes.Variant, call: Call) -> list[Tensor]:
     """
     given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
     check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
-    if isinstance(variant.body, nodes.Pairwise):
-        return [attention(variant, call.q, call.k, call.v, offset=call.offset, **given).y]
-    position = 0 if variant.order is not None or call.offset is None else call.offset
-    found = recurrence(variant, call.q, call.k, call.v, offset=position, states=call.states, **given)
-    return [found.y, *found.largest.values()]
+    found = interpreted(variant, call)
+    return [found.y] if isinstance(found, Result) else [found.y, *found.largest.values()]
 
 
 def _made(variant: nodes.Variant, recipe: Recipe) -> Call:

@@ -13,6 +13,7 @@ from math import inf, isfinite
 
 from hypothesis import strategies as st
 
+from attngen.emit.checks import own_axes
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number, evaluate
 from attngen.ir.expr import Kind
@@ -118,11 +119,6 @@ def recipes(draw: st.DrawFn, variant: nodes.Variant, limits: Limits, dtypes: tup
         states=recurrent and variant.order is None and draw(st.booleans()),
         seed=draw(st.integers(0, 999)),
     )
-
-
-def own_axes(variant: nodes.Variant) -> list[str]:
-    """The axes that inputs alone have."""
-    return sorted({axis for given in variant.inputs for axis in given.axes if axis not in nodes.AXIS_SIZES})
 
 
 def _lengths(limits: Limits) -> st.SearchStrategy[int]:

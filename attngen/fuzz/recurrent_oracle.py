@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from attngen.fuzz.laws import expressions
+from attngen.fuzz.laws import parts_of
 from attngen.fuzz.oracle import Disagreement, held
 from attngen.ir.expr import Apply
 from attngen.ir.nodes import Variant
@@ -204,7 +204,7 @@ def assert_gradients(
     expected = interpreted(call.double())
     moved = [interpreted(each) for each in several_rounded(call, allowed(backend, dtype, dtype).rounded)]
     most = max((expected[name].abs().max() for name in "qkv" if expected[name].numel()), default=torch.tensor(0.0))
-    normalizes = any(isinstance(part, Apply) and part.function == "l2norm" for part in expressions(kernel.variant))
+    normalizes = any(isinstance(part, Apply) and part.function == "l2norm" for part in parts_of(kernel.variant))
     # Rows of one channel that are normalized have no slope: what they get cancels, and is divided by their lengths.
     shortest = min((x.double().norm(dim=-1).min().clamp(1e-3, 1) for x in call.qkv[1:2] if x.numel()), default=1.0)
     for name, by in found.items():

@@ -12,7 +12,8 @@ from torch.overrides import TorchFunctionMode
 
 from attngen.fuzz.call import Call
 from attngen.ir import nodes
-from attngen.ir.expr import Apply, Expr, Kind, Row, distinct
+from attngen.ir.bodies import extra_of
+from attngen.ir.expr import Apply, Kind, Row, distinct
 from attngen.reference.scope import Scope
 from attngen.reference.values import Value, contract
 
@@ -114,14 +115,6 @@ def parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Te
     value = None if extra is None else scope.evaluate(extra)
     per_head = None if value is None else scope.per_head(value.tensor, value.axes)
     return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
-
-
-def extra_of(normalization: nodes.Normalization) -> Expr | None:
-    """What is added to the sum of a row: a sink's score, or eps."""
-    match normalization:
-        case nodes.Softmax(sink=extra) | nodes.Sum(eps=extra):
-            return extra
-    return None
 
 
 def weighted(

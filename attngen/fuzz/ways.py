@@ -21,7 +21,6 @@ from attngen.runtime.draws import device_for
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.recurrent import RecurrentKernel
 
-NAMES = ("at once", "in pieces", "on ranks", "in other tiles")
 TILES = ((16, 16), (16, 32), (32, 16), (64, 32))
 """Queries and keys; chunks of recurrences have as many tokens as a tile has queries."""
 MOST_RANKS = 4
@@ -56,7 +55,7 @@ class Way:
         return self.name
 
 
-def ways(names: tuple[str, ...] = NAMES) -> st.SearchStrategy[Way]:
+def ways(names: tuple[str, ...]) -> st.SearchStrategy[Way]:
     """Any of these, with any cut, and any partition."""
     return st.builds(
         Way,
@@ -119,7 +118,7 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
         CallError: ranks can't share the call.
     """
     if way.name == "on ranks":
-        dy, dlse = (torch.zeros(_shape(call)).to(call.q.dtype), None) if by is None else by
+        dy, dlse = (torch.zeros(call.shape).to(call.q.dtype), None) if by is None else by
         options: dict[str, Any] = {"layout": way.layout, "block": way.block, "send": way.send}
         first = on_ranks(kernel, call, dy, dlse, way.ranks, **options)[0]
         return Found(first.y, first.lse, None if by is None else first.gradients)
@@ -132,11 +131,6 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
         return Found(y.detach(), None if lse is None else lse.detach(), None)
     results, gradients = ([y], [by[0]]) if lse is None or by[1] is None else ([y, lse], [*by])
     return Found(y.detach(), None if lse is None else lse.detach(), torch.autograd.grad(results, leaves, gradients))
-
-
-def _shape(call: Call) -> tuple[int, ...]:
-    heads = max(rows.shape[1] for rows in (call.q, call.k, call.v))
-    return (call.q.shape[0], heads, call.q.shape[2], call.v.shape[3])
 
 
 def _between(cuts: list[int], tokens: int) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from attngen.analysis import algebra as al
 from attngen.errors import CallError
 from attngen.ir import nodes
+from attngen.ir.bodies import expressions
 from attngen.ir.expr import (
     Expr,
     Kind,
@@ -147,19 +148,13 @@ def _parts_of(
 def _read_at(variant: nodes.Variant) -> set[tuple[str, str]]:
     """The inputs along positions, and whether queries (`i`) or keys (`j`) read them."""
     found = set()
-    for expr in _expressions(variant):
+    for expr in (*expressions(variant.body), *(let.value for let in variant.lets)):
         for part in distinct(expr):
             if isinstance(part, Read):
                 for axis, index in zip(variant.input(part.input).axes, part.indices, strict=True):
                     if axis == "n" and isinstance(index, Variable):
                         found.add((part.input, index.name))
     return found
-
-
-def _expressions(variant: nodes.Variant) -> list[Expr]:
-    body = variant.pairwise
-    once = [getattr(body.normalization, name, None) for name in ("sink", "eps")]
-    return [body.score, body.mask, *(expr for expr in once if expr is not None), *(let.value for let in variant.lets)]
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from attngen.analysis.bounds import Bounds, query_bounds
 from attngen.analysis.lists import List
-from attngen.ir.evaluate import Number, evaluate, named
+from attngen.ir.evaluate import Number, Reader, evaluate, named
 from attngen.ir.expr import Expr, Read, distinct, variables
 from attngen.ir.nodes import Variant
 from attngen.parallel.layouts import Run
@@ -95,10 +95,15 @@ class _Closed:
     numbers: Mapping[str, Number]
     inputs: Mapping[str, Tensor]
     by_keys: Bounds = field(init=False)
+    fixed: dict[str, Number] = field(init=False)
+    read: Reader = field(init=False)
     known: dict[tuple[str, Run], Runs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.by_keys = query_bounds(self.plan.variant, self.plan.variant.pairwise.mask)
+        variant = self.plan.variant
+        self.by_keys = query_bounds(variant, variant.pairwise.mask)
+        self.fixed = named(self.numbers, own_sizes(variant, self.inputs))
+        self.read = reader(variant, int(self.numbers["H"]), self.inputs)
 
     def keys_of(self, queries: Run) -> Runs:
         if ("keys", queries) not in self.known:
@@ -115,13 +120,11 @@ class _Closed:
 
     def _segments(self, bounds: Bounds, ends: Mapping[str, int], first: int) -> list[Run]:
         """Those of all batch rows and heads, counted from 0."""
-        read = reader(self.plan.variant, int(self.numbers["H"]), self.inputs)
-        fixed = {**named(self.numbers, own_sizes(self.plan.variant, self.inputs)), **ends}
         found = []
         for b, h in product(self._range(bounds, "b", "B"), self._range(bounds, "h", "H")):
-            names = {**fixed, "b": b, "h": h}
+            names = {**self.fixed, **ends, "b": b, "h": h}
             for start, stop in _ends(bounds):
-                found.append(Run(*(int(evaluate(end, names, read)) - first for end in (start, stop))))
+                found.append(Run(*(int(evaluate(end, names, self.read)) - first for end in (start, stop))))
         return found
 
     def _range(self, bounds: Bounds, name: str, size: str) -> range:

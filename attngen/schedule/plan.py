@@ -18,6 +18,7 @@ from attngen.analysis.lists import List, rewritten
 from attngen.analysis.walk import Definition, Periodic, Range, query_walk
 from attngen.errors import SpecError
 from attngen.ir import nodes
+from attngen.ir.bodies import extra_of
 from attngen.ir.expr import FALSE, TRUE, Expr, Kind, Read, distinct, variables
 from attngen.passes import simplify
 from attngen.schedule.congruences import with_remainders
@@ -90,10 +91,7 @@ class Plan:
     @property
     def once_per_row(self) -> Expr | None:
         """What the normalization needs beside the weights: a sink, or what is added to a sum."""
-        match self.normalization:
-            case nodes.Softmax(sink=extra) | nodes.Sum(eps=extra):
-                return extra
-        return None
+        return extra_of(self.normalization)
 
     @property
     def checked(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_calls import Limits, calls, laid_out
+from kernel_calls import Limits, calls
 from kernel_variants import CASES, Case, Inputs, Sizes, normal
 from kernel_variants import given as given_inputs
 
@@ -14,6 +14,7 @@ import attngen
 from attngen.analysis.walk import Periodic
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import assert_gradients, by_result, gradients, wanted
+from attngen.fuzz.making import laid_out
 from attngen.fuzz.oracle import assert_close, expected
 from attngen.schedule.plan import plan
 

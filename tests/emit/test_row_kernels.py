@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from kernel_calls import laid_out
 
 import attngen
 from attngen.fuzz.call import Call
+from attngen.fuzz.making import laid_out
 from attngen.fuzz.oracle import assert_close, expected
 
 FEW = settings(max_examples=max(4, settings().max_examples // 6))

@@ -7,13 +7,14 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 import attngen
 from attngen.errors import Source, SpecError
 from attngen.fuzz.attempt import assert_right
+from attngen.fuzz.campaign import searching
 from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.language.damage import damaged
 from attngen.fuzz.language.front import Front, accepted, assert_front, assert_generated, explained, planned
@@ -106,15 +107,7 @@ class Language(Guarded[Outcome]):
         self._last = None
 
         @seed(self.ledger.stage(self.stage).seed)
-        @settings(
-            max_examples=ROUND[self.stage],
-            database=None,
-            deadline=None,
-            print_blob=False,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=[*HealthCheck],
-            report_multiple_bugs=False,
-        )
+        @searching(ROUND[self.stage])
         @given(st.data())
         def examples_of(data: st.DataObject) -> None:
             self._example(data)

@@ -1,4 +1,4 @@
-"""Specs that are wrong: a word of a right one is changed, and a diagnostic has to say so."""
+"""Specs that are wrong, or mean something else: some words of a right one are changed."""
 
 from __future__ import annotations
 

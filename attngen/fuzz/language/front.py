@@ -11,7 +11,7 @@ import torch
 
 from attngen.emit.backends import BACKENDS, decide
 from attngen.errors import Source, SpecError
-from attngen.fuzz.call import Call
+from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import Recipe
@@ -21,13 +21,15 @@ from attngen.ir.evaluate import Number
 from attngen.language.format import format_file
 from attngen.language.parse import parse
 from attngen.passes import simplify
-from attngen.reference import attention, recurrence
+from attngen.reference import Result, Trace
 from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.plan import Plan
 
 TILES = ((4, 4), (8, 16), (16, 8))
 """Queries and keys of tiles whose classes are compared with all of their pairs."""
+CHOICES = "masked ordered checked counted centred logit by_distance bridges landings smooth".split()
+"""What plans of pairs may be, or have."""
 GENERATED = 4
 """Of so many specs, code is generated for one: it takes longer than all the rest."""
 
@@ -39,12 +41,13 @@ class Front:
     Attributes:
         codes: of the diagnostics, if it was refused.
         features: what was decided, in words: a spec with others than were seen before is of interest.
-        variant, plan: what the text means, and how that is computed.
+        variant, simple, plan: what the text means, what passes make of it, and how that is computed.
     """
 
     codes: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     variant: nodes.Variant | None = None
+    simple: nodes.Variant | None = None
     plan: Plan | ChunkPlan | None = None
 
 
@@ -62,7 +65,7 @@ def planned(text: str) -> Front:
     except SpecError as error:
         explained(error, text)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
-    return Front(variant=variant, plan=plan, features=_features(plan))
+    return Front(variant=variant, simple=simplify(variant), plan=plan, features=_features(plan))
 
 
 def accepted(front: Front, recipe: Recipe) -> Call | None:
@@ -81,9 +84,11 @@ def assert_front(front: Front, call: Call) -> None:
         Disagreement: they don't, or aren't.
     """
     assert front.variant is not None
-    _passes_keep_the_meaning(front.variant, call)
-    if isinstance(front.plan, Plan):
-        _tiles_are_what_they_are(front.plan, call)
+    assert front.simple is not None
+    found = interpreted(front.variant, call)
+    _is_the_same(found, interpreted(front.simple, call))
+    if isinstance(front.plan, Plan) and isinstance(found, Result):
+        _tiles_are_what_they_are(front.plan, call, found.live)
 
 
 def _is_printed_as_it_is(text: str) -> None:
@@ -108,7 +113,7 @@ def explained(error: SpecError, text: str) -> None:
 
 def _features(plan: Any) -> frozenset[str]:
     """The decisions that templates and launchers branch by."""
-    found = {type(plan).__name__, *(f"has {name}" for name in _true_of(plan))}
+    found = {type(plan).__name__, *(f"has {name}" for name in CHOICES if getattr(plan, name, None))}
     for name in ("walk", "by_keys", "normalization", "listed"):
         found.add(f"{name} {type(getattr(plan, name, None)).__name__}")
     if isinstance(plan, Plan):
@@ -117,44 +122,22 @@ def _features(plan: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def _true_of(plan: Any) -> list[str]:
-    names = (
-        "masked",
-        "ordered",
-        "checked",
-        "counted",
-        "centred",
-        "logit",
-        "by_distance",
-        "bridges",
-        "landings",
-        "smooth",
-    )
-    return [name for name in names if getattr(plan, name, None)]
-
-
-def _passes_keep_the_meaning(variant: nodes.Variant, call: Call) -> None:
-    simple = simplify(variant)
-    for before, after in zip(_meaning(variant, call), _meaning(simple, call), strict=True):
+def _is_the_same(found: Result | Trace, simple: Result | Trace) -> None:
+    """What passes leave means what was written, NaN in the same places."""
+    for before, after in zip(_numbers(found), _numbers(simple), strict=True):
         if not torch.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
             raise Disagreement("the passes change what the spec means")
 
 
-def _meaning(variant: nodes.Variant, call: Call) -> list[torch.Tensor]:
+def _numbers(found: Result | Trace) -> list[torch.Tensor]:
     """y, and the mask and log-sum-exp of pairs or the states of a recurrence."""
-    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
-    if isinstance(variant.body, nodes.Recurrent):
-        position = 0 if call.offset is None else call.offset
-        found = recurrence(variant, call.q, call.k, call.v, states=call.states, offset=position, **given)
-        return [found.y, *found.states.values()]
-    y, lse, live = attention(variant, call.q, call.k, call.v, offset=call.offset, **given)
-    return [y, live.double(), *([] if lse is None else [lse])]
+    if isinstance(found, Result):
+        return [found.y, found.live.double(), *([] if found.lse is None else [found.lse])]
+    return [found.y, *found.states.values()]
 
 
-def _tiles_are_what_they_are(plan: Plan, call: Call) -> None:
+def _tiles_are_what_they_are(plan: Plan, call: Call, live: torch.Tensor) -> None:
     """A tile that is left out has no live pair, and a full one has no dead one."""
-    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
-    live = attention(plan.variant, call.q, call.k, call.v, offset=call.offset, **given).live
     if isinstance(call.offset, torch.Tensor) or not live.numel() or plan.ordered:
         return
     width = call.q.shape[3]

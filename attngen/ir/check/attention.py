@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from attngen.ir import nodes
+from attngen.ir.bodies import expressions
 from attngen.ir.check import clauses as clauses_of
 from attngen.ir.check import declarations, pairwise, recurrence
 from attngen.ir.check.clauses import Clauses
@@ -144,15 +145,7 @@ def _warn_of_unused(variant: nodes.Variant, report: Report) -> None:
 
 def _expressions(variant: nodes.Variant) -> Iterator[Expr]:
     """Every expression of a variant that has an effect."""
-    match variant.body:
-        case nodes.Pairwise() as body:
-            yield from (body.score, body.mask)
-            if isinstance(body.normalization, nodes.Softmax) and body.normalization.sink is not None:
-                yield body.normalization.sink
-            if isinstance(body.normalization, nodes.Sum):
-                yield body.normalization.eps
-        case nodes.Recurrent() as body:
-            yield from (*(state.update for state in body.states), body.out)
+    yield from expressions(variant.body)
     if variant.order is not None:
         yield variant.order.step
     yield from (assertion.condition for assertion in variant.assertions)
