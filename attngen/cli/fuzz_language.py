@@ -24,6 +24,7 @@ def attack(
     stage: str,
     examples: int,
     seconds: float | None,
+    seed: int | None,
     ledger: Path | None,
     corpus: Path | None,
     output: Path,
@@ -37,7 +38,11 @@ def attack(
         fail(f"--stage {stage}: choose one of {', '.join(STAGES)}")
     if stage == "triton":
         os.environ["TRITON_INTERPRET"] = "1"
+    if seed is not None and ledger is not None:
+        fail("--seed: the ledger says which seed comes next")
     known = Ledger() if ledger is None else read(ledger)
+    if seed is not None:
+        known.stage(stage).seed = seed
     outcome, kept = Outcome(known), 0
     started = time.monotonic()
     while outcome.wrong is None and outcome.specs < examples:

@@ -6,24 +6,29 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from attngen.errors import CallError
-from attngen.fuzz.call import Call
+from attngen.fuzz.call import Call, trained_inputs
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
 from attngen.fuzz.gradient_oracle import by_result, wanted
-from attngen.fuzz.laws import Run, keep, parts_of
-from attngen.fuzz.oracle import Disagreement, assert_close, expected
+from attngen.fuzz.laws import Case, keep, parts_of
+from attngen.fuzz.oracle import Disagreement, assert_close, assert_y_close, expected
 from attngen.fuzz.recurrent_oracle import Given, compiled, kernel_agrees, kernel_gradients_agree, traced
+from attngen.fuzz.recurrent_oracle import assert_gradients as assert_state_gradients
+from attngen.fuzz.ring import on_ranks
+from attngen.fuzz.tile_oracle import tiles_of
 from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut
 from attngen.ir import nodes
 from attngen.ir.expr import Size
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.pairwise import PairwiseKernel
 from attngen.runtime.recurrent import RecurrentKernel
+from attngen.schedule.configuration import CPU_TILES
 
 
 def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: Counter[str] | None = None) -> None:
@@ -40,7 +45,7 @@ def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: 
     seen = Counter() if seen is None else seen
     with _no_other_errors(), cut(kernel, way):
         if isinstance(kernel, RecurrentKernel):
-            _judge_states(kernel, call, way, kernel.backend, backward, seen)
+            _judge_states(kernel, call, way, backward, seen)
         else:
             assert isinstance(kernel, PairwiseKernel)
             _judge_pairs(kernel, call, way, backward, seen)
@@ -68,48 +73,87 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     except CallError as error:
         if way.name != "on ranks":
             raise
-        seen[f"not on ranks: {str(error).split(' (')[0]}"[:90]] += 1
+        seen[_not_on_ranks(error)] += 1
         way = replace(way, name="at once")
         found = attended(kernel, call, way, by)
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
         assert_pair_gradients(wanted(variant, call, *by), found.gradients)
         seen["gradients"] += 1
-    seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call)])
+    seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, meaning.live)])
     if way.name in ("at once", "in other tiles"):
-        _keep_laws(kernel, call, found.y, meaning.live, lambda other: _y(kernel, other), seen)
+
+        def y_of(other: Call) -> Tensor:
+            return attended(kernel, other, Way("at once"), None).y
+
+        near = partial(assert_y_close, meaning)
+        _keep_laws(Case(variant, call, found.y, meaning.y, meaning.live, y_of, near), seen)
 
 
-def _keep_laws(kernel: Kernel, call: Call, y: Tensor, live: Tensor | None, run: Run, seen: Counter[str]) -> None:
-    seen.update(f"law: {law}" for law in keep(kernel.variant, call, y, live, run))
+def _keep_laws(case: Case, seen: Counter[str]) -> None:
+    seen.update(f"law: {law}" for law in keep(case))
 
 
-def _y(kernel: PairwiseKernel, call: Call) -> Tensor:
-    return attended(kernel, call, Way("at once"), None).y
+def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> None:
+    if way.name == "on ranks":
+        call = replace(call, offset=None, states={})  # there, sequences are whole
+        if not _agrees_on_ranks(kernel, call, way, backward, seen):
+            way = replace(way, name="at once")
+    if way.name != "on ranks":
+        way = _judge_run(kernel, call, way, backward, seen)
+    seen.update([way.name, *_kinds_of(call)])
+    seen["gradients"] += backward
+    seen["states given"] += bool(call.states)
 
 
-def _judge_states(
-    kernel: RecurrentKernel, call: Call, way: Way, backend: str, backward: bool, seen: Counter[str]
-) -> None:
-    given = _given(call)
-    position = int(call.offset or 0) if kernel.variant.order is None else 0
+def _judge_run(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> Way:
+    """In one call or two; which it was."""
+    given, position = _given(call), _position(kernel, call)
     run: Any = compiled
     if way.name == "in pieces" and _may_be_cut(kernel, given, position, way.cut):
         run = carried_in_pieces(way.cut)
-    kernel_agrees(kernel, given, position, backend, run)
+    elif way.name == "in pieces":
+        way = replace(way, name="at once")
+    y = kernel_agrees(kernel, given, position, kernel.backend, run)
     if backward:
-        kernel_gradients_agree(kernel, given, position, backend, run)
-        seen["gradients"] += 1
-    name = "in other tiles" if way.name == "in other tiles" else "at once"
-    seen.update([name if run is compiled else "in pieces", *_kinds_of(call)])
-
-    def y_of(other: Call) -> Tensor:
-        return compiled(kernel, _given(other), position)[0]
-
+        kernel_gradients_agree(kernel, given, position, kernel.backend, run)
     if run is compiled:
-        _keep_laws(kernel, call, y_of(call), None, y_of, seen)
-    if call.states:
-        seen["states given"] += 1
+        meaning = traced(kernel, given, position).y
+
+        def y_of(other: Call) -> Tensor:
+            return compiled(kernel, _given(other), _position(kernel, other))[0]
+
+        _keep_laws(Case(kernel.variant, call, y, meaning, None, y_of, _no_distance), seen)
+    return way
+
+
+def _no_distance(_: Tensor) -> None:
+    raise AssertionError("laws of states hold bit by bit")
+
+
+def _agrees_on_ranks(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> bool:
+    """Whether ranks share the tokens; if so, y and gradients are right."""
+    given, generator = _given(call), torch.Generator().manual_seed(1)
+    by_y = torch.randn(call.shape, generator=generator).to(call.q.dtype)
+    try:
+        first = on_ranks(kernel, call, by_y, None, way.ranks)[0]
+    except CallError as error:
+        seen[_not_on_ranks(error)] += 1
+        return False
+    kernel_agrees(kernel, given, 0, kernel.backend, lambda *_: (first.y, {}), of_states=False)
+    if backward:
+        nothing = {name: torch.zeros_like(x) for name, x in traced(kernel, given, 0).states.items()}
+        found = dict(zip(["q", "k", "v", *trained_inputs(call)], first.gradients, strict=True))
+        assert_state_gradients(kernel, given, 0, by_y.double(), nothing, found, kernel.backend)
+    return True
+
+
+def _not_on_ranks(error: CallError) -> str:
+    return f"not on ranks: {str(error).split(' (')[0]}"[:90]
+
+
+def _position(kernel: RecurrentKernel, call: Call) -> int:
+    return int(call.offset or 0) if kernel.variant.order is None else 0
 
 
 def _given(call: Call) -> Given:
@@ -155,13 +199,7 @@ def _rows_of(live: Tensor) -> Iterator[str]:
         yield from (["rows that see something"] if some.any() else [])
 
 
-def _tiles_of(kernel: PairwiseKernel, call: Call) -> Iterator[str]:
-    """The classes of tiles of the first batch row and head, as the kernel finds them."""
-    offset: Any = call.offset
-    first = int(offset.flatten()[0]) if isinstance(offset, Tensor) else offset
-    inputs: dict[str, Any] = dict(call.inputs)
-    try:
-        classes = kernel.tiles(call.q.shape[2], call.k.shape[2], H=call.heads, offset=first, **inputs)
-    except CallError:
-        return
+def _tiles_of(kernel: PairwiseKernel, call: Call, live: Tensor) -> Iterator[str]:
+    """The classes of tiles of the first batch row and head, which are right."""
+    classes = tiles_of(kernel.plan, call, live, CPU_TILES)
     yield from (("tiles left out", "partial tiles", "full tiles")[int(each)] for each in torch.unique(classes))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, reject, seed, settings
@@ -19,7 +21,7 @@ from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
-from attngen.fuzz.ways import Way, ways
+from attngen.fuzz.ways import WAYS, Way, ways
 from attngen.ir import nodes
 from attngen.runtime.checks import check_parameters
 
@@ -30,7 +32,11 @@ LIMITS = {
 }
 """Of calls on each backend; `interpreted` is Triton without a GPU."""
 ROUND = 100
-"""Examples between two looks at the clock."""
+"""Examples of one seed."""
+
+
+class OverError(BaseException):
+    """Time is over; not an `Exception`, for those are what is searched for."""
 
 
 def searching(examples: int) -> settings:
@@ -107,6 +113,7 @@ class Campaign(Guarded[Report]):
     limits: Limits
     first: int = 0
     _last: Failure | None = None
+    _until: float = inf
 
     def run(self, examples: int, seconds: float | None = None) -> Report:
         """So many examples, or fewer if time is over, or one fails; then it is shrunk.
@@ -115,13 +122,12 @@ class Campaign(Guarded[Report]):
             SpecError: the spec can't be compiled for the backend.
         """
         report, started = Report(self.variant.name, self.backend, self.first), time.perf_counter()
+        self._until = inf if seconds is None else started + seconds
         number = 0
-        while report.failure is None and report.examples < examples:
-            over = seconds is not None and time.perf_counter() - started > seconds
-            if over or (number and not report.examples):
-                break
-            self._round(report, min(ROUND, examples - report.examples), self.first + number)
-            number += 1
+        with suppress(OverError):
+            while report.failure is None and report.examples < examples and (report.examples or not number):
+                self._round(report, min(ROUND, examples - report.examples), self.first + number)
+                number += 1
         report.seconds = time.perf_counter() - started
         return report
 
@@ -135,7 +141,7 @@ class Campaign(Guarded[Report]):
 
         @seed(number)
         @searching(examples)
-        @given(recipes(self.variant, self.limits, DTYPES), ways(self._ways), st.booleans())
+        @given(recipes(self.variant, self.limits, DTYPES), ways(WAYS[self.backend]), st.booleans())
         def examples_of(recipe: Recipe, way: Way, backward: bool) -> None:
             self._example(recipe, way, backward, report)
 
@@ -151,6 +157,8 @@ class Campaign(Guarded[Report]):
             report.refused["no recipe fits"] += 1
 
     def _example(self, recipe: Recipe, way: Way, backward: bool, report: Report) -> None:
+        if self._last is None and time.perf_counter() > self._until:  # what is found is shrunk all the same
+            raise OverError
         try:
             check_parameters(self.variant, recipe.parameters)
             call = made(self.variant, recipe)
@@ -166,11 +174,3 @@ class Campaign(Guarded[Report]):
             raise
         report.examples += 1
         self.told(report.examples)
-
-    @property
-    def _ways(self) -> tuple[str, ...]:
-        """Those that there are: ranks are threads on a CPU, of which Triton knows nothing; C++ has one tile."""
-        if self.backend == "triton":
-            return ("at once", "in pieces", "in other tiles")
-        is_shared = isinstance(self.variant.body, nodes.Pairwise)
-        return ("at once", "in pieces", "on ranks") if is_shared else ("at once", "in pieces")

@@ -1,28 +1,61 @@
 """What calls of a kernel have in common whatever a spec says, or because of what it leaves out.
 
-A law compares the kernel with itself, bit by bit, so that it holds whatever the interpreter thinks.
+A law compares the kernel with itself, most of them bit by bit, so that it holds whatever the interpreter thinks. Where
+it depends on what a spec leaves out, the interpreter is asked whether both calls mean the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from attngen.fuzz.call import Call
+from attngen.errors import CallError
+from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.oracle import Disagreement
 from attngen.ir import nodes
 from attngen.ir.bodies import expressions
 from attngen.ir.expr import Expr, Read, Size, distinct, variables
 
-Run = Callable[[Call], Tensor]
-Law = Callable[[nodes.Variant, Call, Tensor, Tensor | None, Run], bool]
-"""Given a variant, a call, its y and, of pairs, which are live; `False` where it says nothing of them."""
 TINY = 1e-37
 """Numbers so small that they lose bits when they are halved."""
+FURTHER = 64
+"""Tokens by which a recurrence is moved: periods of positions, if there are any, are parts of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A call that was judged, and how others are.
+
+    Attributes:
+        y: what the kernel gives.
+        meaning: what the interpreter gives, in float64.
+        live: which pairs are; of a recurrence, None.
+        run: what the kernel gives for another call.
+        near: raises `Disagreement` if another y is further from the meaning than rounding takes it; pairs alone.
+    """
+
+    variant: nodes.Variant
+    call: Call
+    y: Tensor
+    meaning: Tensor
+    live: Tensor | None
+    run: Callable[[Call], Tensor]
+    near: Callable[[Tensor], None]
+
+    def means(self, other: Call, y: Tensor, *, exactly: bool) -> bool:
+        """Whether that is what the interpreter gives for another call."""
+        if self.variant.assertions:
+            return False
+        try:
+            found = interpreted(self.variant, other).y
+        except CallError:  # an input is too short for it
+            return False
+        return torch.equal(found, y) if exactly else torch.allclose(found, y, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
 def _exactly(what: str, found: Tensor, y: Tensor) -> None:
@@ -31,10 +64,10 @@ def _exactly(what: str, found: Tensor, y: Tensor) -> None:
         raise Disagreement(f"law broken: {what}; off by up to {off:.3g}")
 
 
-def unseen(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> bool:
+def unseen(case: Case) -> bool:
     """A row does not change with keys and values that it can't see: of a causal mask, with the future."""
-    rows = y.shape[2]
-    if _is_shared(call.k) or _is_shared(call.v) or rows == 0 or variant.order is not None:
+    call, y, live, rows = case.call, case.y, case.live, case.y.shape[2]
+    if _is_shared(call.k) or _is_shared(call.v) or rows == 0 or case.variant.order is not None:
         return False
     row = rows // 2
     # Of all heads, for they may share keys.
@@ -43,22 +76,25 @@ def unseen(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, r
         return False
     there = hidden[:, None, :, None]
     k, v = (torch.where(there, 7.0 - x.float(), x.float()).to(x.dtype) for x in (call.k, call.v))
-    _exactly(f"row {row} changes with keys that it can't see", run(replace(call, k=k, v=v))[:, :, row], y[:, :, row])
+    found = case.run(replace(call, k=k, v=v))[:, :, row]
+    _exactly(f"row {row} changes with keys that it can't see", found, y[:, :, row])
     return True
 
 
-def scaled(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> bool:
+def scaled(case: Case) -> bool:
     """Half of v gives half of y."""
-    del live
-    if isinstance(variant.body, nodes.Recurrent) or call.v.dtype == torch.float16:  # its small numbers lose bits
+    half = replace(case.call, v=case.call.v / 2)
+    if case.call.v.dtype == torch.float16:  # its small numbers lose bits
         return False
-    _exactly("half of v doesn't give half of y", run(replace(call, v=call.v / 2)), y / 2)
+    if case.live is None and not case.means(half, case.meaning / 2, exactly=True):
+        return False
+    _exactly("half of v doesn't give half of y", case.run(half), case.y / 2)
     return True
 
 
-def turned_batch(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> bool:
+def turned_batch(case: Case) -> bool:
     """Batch rows know nothing of each other."""
-    del live
+    call, variant = case.call, case.variant
     if call.q.shape[0] < 2 or any("b" in variables(part) for part in parts_of(variant)):
         return False
 
@@ -71,33 +107,86 @@ def turned_batch(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | N
     offset = turn(call.offset) if isinstance(call.offset, Tensor) and call.offset.ndim else call.offset
     states = {name: turn(x) for name, x in call.states.items()}
     given = replace(call, q=turn(call.q), k=turn(call.k), v=turn(call.v), inputs=inputs, offset=offset, states=states)
-    _exactly("batch rows in another order change", run(given), turn(y))
+    _exactly("batch rows in another order change", case.run(given), turn(case.y))
     return True
 
 
-def turned_heads(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> bool:
+def turned_heads(case: Case) -> bool:
     """Heads know nothing of each other, nor of their number, unless the spec says so."""
-    del live
+    call = case.call
     heads = {rows.shape[1] for rows in (call.q, call.k, call.v)}
-    if len(heads) > 1 or heads == {1} or _knows_heads(variant):
+    if len(heads) > 1 or heads == {1} or _knows_heads(case.variant):
         return False
     q, k, v = (rows.flip(1) for rows in (call.q, call.k, call.v))
     states = {name: x.flip(1) for name, x in call.states.items()}
-    _exactly("heads in another order change", run(replace(call, q=q, k=k, v=v, states=states)), y.flip(1))
+    found = case.run(replace(call, q=q, k=k, v=v, states=states))
+    _exactly("heads in another order change", found, case.y.flip(1))
     return True
 
 
-LAWS: tuple[Law, ...] = (unseen, scaled, turned_batch, turned_heads)
+def turned_keys(case: Case) -> bool:
+    """Keys in another order are the same sum, where the spec does not know where they stand."""
+    call = case.call
+    if case.live is None or call.k.shape[2] < 2:
+        return False
+    other = _with_keys(case, lambda rows, axis: rows.flip(axis))
+    if other is None or not case.means(other, case.meaning, exactly=False):
+        return False
+    case.near(case.run(other))
+    return True
 
 
-def keep(variant: nodes.Variant, call: Call, y: Tensor, live: Tensor | None, run: Run) -> Iterator[str]:
+def shifted(case: Case) -> bool:
+    """Where distances alone count, rows stay what they are without keys in front that none of them sees; and a
+    recurrence whose tokens don't know where they stand may begin anywhere."""
+    call, live = case.call, case.live
+    if live is None:
+        return _begun_elsewhere(case)
+    seen = live.flatten(0, 2).any(0)
+    front = int(seen.int().argmax()) if seen.any() else 0
+    other = _with_keys(case, lambda rows, axis: rows.narrow(axis, front, rows.shape[axis] - front)) if front else None
+    if other is None:
+        return False
+    offset: Any = call.k.shape[2] - call.q.shape[2] if call.offset is None else call.offset
+    other = replace(other, offset=offset - front)
+    if not case.means(other, case.meaning, exactly=False):
+        return False
+    case.near(case.run(other))
+    return True
+
+
+def _begun_elsewhere(case: Case) -> bool:
+    position: Any = case.call.offset or 0
+    other = replace(case.call, offset=position + FURTHER)
+    if case.variant.order is not None or not case.means(other, case.meaning, exactly=True):
+        return False
+    _exactly("tokens that don't know where they stand do", case.run(other), case.y)
+    return True
+
+
+def _with_keys(case: Case, changed: Callable[[Tensor, int], Tensor]) -> Call | None:
+    """The call with other keys; None where an input is of queries and keys at once."""
+    call, inputs = case.call, dict(case.call.inputs)
+    for name, given in inputs.items():
+        axes = case.variant.input(name).axes
+        if "n" in axes:
+            return None
+        inputs[name] = changed(given, axes.index("j")) if "j" in axes else given
+    return replace(call, k=changed(call.k, 2), v=changed(call.v, 2), inputs=inputs)
+
+
+LAWS: tuple[Callable[[Case], bool], ...] = (unseen, scaled, turned_batch, turned_heads, turned_keys, shifted)
+"""Each gives `False` where it says nothing of a call."""
+
+
+def keep(case: Case) -> Iterator[str]:
     """The names of the laws that said something.
 
     Raises:
         Disagreement: one is broken.
     """
     for law in LAWS:
-        if law(variant, call, y, live, run):
+        if law(case):
             yield law.__name__.replace("_", " ")
 
 

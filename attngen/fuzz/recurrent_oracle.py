@@ -140,11 +140,14 @@ def compiled(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tenso
 
 def kernel_agrees(
     kernel: RecurrentKernel, call: Given, position: int, backend: str, run: Run = compiled, of_states: bool = True
-) -> None:
+) -> Tensor:
     """y and the states behind the last token; Triton multiplies in the dtype of q, so states are rounded as that is.
 
     Args:
         of_states: whether `run` gives them.
+
+    Returns:
+        y.
 
     Raises:
         Disagreement: one is not as right as its dtype allows.
@@ -156,7 +159,7 @@ def kernel_agrees(
     if of_states and states.keys() != expected.states.keys():
         raise Disagreement(f"the states are {', '.join(states)} instead of {', '.join(expected.states)}")
     if not expected.y.numel():
-        return
+        return y
     most = allowed(backend, q.dtype, q.dtype)
     moved = [traced(kernel, each, position) for each in several_rounded(call, most.rounded)]
     close(y, expected.y, [each.y for each in moved], expected.y, most, "y")
@@ -164,6 +167,7 @@ def kernel_agrees(
         by_name = [each.states[name] for each in moved]
         limits = allowed(backend, torch.float32, q.dtype)
         close(state, expected.states[name], by_name, expected.largest[name], limits, f"the state {name}")
+    return y
 
 
 def kernel_gradients_agree(

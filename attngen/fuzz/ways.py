@@ -23,6 +23,8 @@ from attngen.runtime.recurrent import RecurrentKernel
 
 TILES = ((16, 16), (16, 32), (32, 16), (64, 32))
 """Queries and keys; chunks of recurrences have as many tokens as a tile has queries."""
+WAYS = {"cpp": ("at once", "in pieces", "on ranks"), "triton": ("at once", "in pieces", "in other tiles")}
+"""Of each backend: ranks are threads on a CPU, of which Triton knows nothing; C++ has one tile."""
 MOST_RANKS = 4
 STRIPES = (1, 3, 16, 40)
 

@@ -48,7 +48,14 @@ def test_a_right_spec_passes_and_what_was_reached_is_counted() -> None:
 def test_recurrences_are_judged_with_their_states() -> None:
     report = run(DECAY, 40)
     assert report.failure is None
-    assert {"at once", "in pieces", "states given", "gradients", "law: unseen"} <= report.seen.keys()
+    reached = {"at once", "in pieces", "on ranks", "states given", "gradients", "law: unseen", "law: shifted"}
+    assert reached | {"law: scaled"} <= report.seen.keys()
+
+
+def test_time_is_looked_at_between_calls() -> None:
+    report = campaign(WINDOW).run(10_000, seconds=1)
+    assert report.failure is None
+    assert 0 < report.examples < 100
 
 
 def test_triton_is_judged_in_its_interpreter() -> None:

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 from test_cli import attngen
 
-from attngen.fuzz.language import campaign, front
+from attngen.errors import Source, SpecError
+from attngen.fuzz import tile_oracle
+from attngen.fuzz.language import campaign
+from attngen.fuzz.language.damage import Misfit
+from attngen.fuzz.language.front import assert_refused
 from attngen.fuzz.language.ledger import Ledger
+from attngen.fuzz.oracle import Disagreement
+from attngen.ir.check import check
 from attngen.runtime.tiles import tile_classes_of as classes
 
 SPEC = Path(__file__).parents[2] / "specs" / "sliding_window.attn"
@@ -41,6 +47,7 @@ def test_the_language_is_fuzzed(tmp_path: Path) -> None:
     assert (stage["seed"], found["wrong"]) == (1, None)
     assert stage["specs"] >= 5
     assert stage["mutants"] >= stage["specs"]
+    assert stage["misfits"] > 0
     assert json.loads((tmp_path / "ledger.json").read_text()) == found["ledger"]
     kept = [path.read_text() for path in (tmp_path / "corpus").iterdir()]
     assert len(kept) == found["kept"] > 0
@@ -59,11 +66,37 @@ def test_a_campaign_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_wrong_compiler_is_found_and_its_spec_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles are said to be full that hold dead pairs."""
-    monkeypatch.setattr(front, "tile_classes_of", lambda plan, *_, **given: classes(plan, *_, **given).clamp(min=2))
+    monkeypatch.setattr(
+        tile_oracle, "tile_classes_of", lambda plan, *_, **given: classes(plan, *_, **given).clamp(min=2)
+    )
     wrong = campaign.Language("front", Ledger()).run(100).wrong
     assert wrong is not None
     assert "is taken to be full, and isn't" in wrong.message
     assert len(wrong.text.splitlines()) < 9
+
+
+def test_a_misfit_that_is_taken_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said to be wrong is the misfit, not the right spec that it was made of."""
+
+    def take(_: Misfit) -> None:
+        raise Disagreement("it is taken")
+
+    monkeypatch.setattr(campaign, "assert_refused", take)
+    wrong = campaign.Language("front", Ledger()).run(100).wrong
+    assert wrong is not None
+    assert wrong.message.startswith("Disagreement: it is taken")
+    with pytest.raises(SpecError):
+        check(Source("wrong.attn", wrong.text))
+
+
+def test_misfits_are_refused_where_they_are_wrong() -> None:
+    text = "attention a { mask j <= (h and h) }"
+    first = text.index("(h")
+    assert_refused(Misfit(text, first, first + len("(h and h)")))
+    with pytest.raises(Disagreement, match="no diagnostic points at j <="):
+        assert_refused(Misfit(text, first - 5, first - 1))
+    with pytest.raises(Disagreement, match="is taken"):
+        assert_refused(Misfit("attention a { mask j <= i }", 14, 18))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +105,7 @@ def test_a_wrong_compiler_is_found_and_its_spec_is_small(monkeypatch: pytest.Mon
         ([], "which spec?"),
         ([SPEC, "--backend", "cuda"], "--backend cuda: choose cpp or triton"),
         (["--language", "--stage", "back"], "--stage back: choose one of front, cpp, triton"),
+        (["--language", "--seed", "3", "--ledger", "ledger.json"], "--seed: the ledger says which seed comes next"),
     ],
 )
 def test_what_makes_no_sense(arguments: list[object], words: str) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,34 +30,45 @@ CAUGHT, SURVIVED, NOT_FOUND = "caught", "survived", "not found"
 
 
 def caught(fault: Fault, copy: Path) -> str:
-    """Whether a test fails with the fault in place."""
+    """Whether a test fails with the fault in place, and only with it.
+
+    Raises:
+        SystemExit: what fails, fails without the fault, too, and tells nothing.
+    """
     path = copy / fault.file
     text = path.read_text(encoding="utf-8")
     if text.count(fault.right) != 1:
         return NOT_FOUND
     path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
     try:
-        code = tested(fault.tests, copy)
+        code, failing = tested(fault.tests, copy)
     except subprocess.TimeoutExpired:
-        code = 1  # a fault may make it endless
+        code, failing = 1, ""  # a fault may make it endless
     finally:
         path.write_text(text, encoding="utf-8")
-    return CAUGHT if code == 1 or code < 0 else SURVIVED  # a fault may end the process
+    if code != 1 and code >= 0:  # a fault may end the process
+        return SURVIVED
+    if not is_green(failing or fault.tests, copy):
+        raise SystemExit(f"these fail without any fault, and tell nothing: {failing or fault.tests}")
+    return CAUGHT
 
 
-def tested(tests: str, copy: Path) -> int:
-    """The exit code of some tests in the copy."""
+def tested(tests: str, copy: Path) -> tuple[int, str]:
+    """The exit code of some tests in the copy, and the name of the one that fails, if pytest says it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(copy), "ATTNGEN_PROFILE": "mutants"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *tests.split()]
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=PATIENCE)
-    return done.returncode
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", *shlex.split(tests)]
+    done = subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    named = re.search(r"^(?:FAILED|ERROR) (\S+?\.py)(?:::([^\[\s]+))?", done.stdout, flags=re.MULTILINE)
+    return done.returncode, "" if named is None else "::".join(part for part in named.groups() if part)
 
 
 @cache
 def is_green(tests: str, copy: Path) -> bool:
-    """Whether tests pass without a fault: else they say nothing of one."""
-    return tested(tests, copy) == 0
+    """Whether tests pass without a fault."""
+    return tested(tests, copy)[0] == 0
 
 
 def verdicts() -> dict[str, dict[str, str | float]]:
@@ -95,8 +108,6 @@ def run(words: list[str], found: dict[str, dict[str, str | float]]) -> list[str]
                 continue
             if found.get(fault.digest, {}).get("verdict") == CAUGHT:
                 continue
-            if not is_green(fault.tests, copy):
-                raise SystemExit(f"these fail without any fault, and tell nothing: {fault.tests}")
             started = time.monotonic()
             verdict = caught(fault, copy)
             seconds = round(time.monotonic() - started)

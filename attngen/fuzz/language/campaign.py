@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +18,20 @@ from attngen.errors import Source, SpecError
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.campaign import searching
 from attngen.fuzz.guarded import Guarded
-from attngen.fuzz.language.damage import damaged
-from attngen.fuzz.language.front import Front, accepted, assert_front, assert_generated, explained, planned
+from attngen.fuzz.language.damage import Misfit, damaged, ill_typed
+from attngen.fuzz.language.front import (
+    Front,
+    accepted,
+    assert_front,
+    assert_generated,
+    assert_refused,
+    explained,
+    planned,
+)
 from attngen.fuzz.language.ledger import Ledger
 from attngen.fuzz.language.specs import specs
 from attngen.fuzz.recipes import Limits, Recipe, recipes
-from attngen.fuzz.ways import Way, ways
+from attngen.fuzz.ways import WAYS, Way, ways
 from attngen.ir.check import check
 
 STAGES = ("front", "cpp", "triton")
@@ -32,8 +42,8 @@ LIMITS = {
     "cpp": Limits(tokens=150, pairs=5000, channels=20, batch=2, heads=3, tile=64, far=2**31),
     "triton": Limits(tokens=40, pairs=800, channels=16, batch=1, heads=2, tile=16),
 }
-DAMAGED = 3
-"""Wrong specs that are made of each right one."""
+DAMAGED, MISFITS = 3, 2
+"""How often each spec is damaged, and how many that are wrong by construction are made of each right one."""
 CALLS = 2
 """Calls of each spec."""
 
@@ -49,6 +59,24 @@ class Wrong:
     def __reduce__(self) -> tuple[Any, ...]:
         """Between processes, words are enough."""
         return Wrong, (self.text, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call, how it is computed, and whether gradients are."""
+
+    recipe: Recipe
+    way: Way
+    backward: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The calls of a spec, if it is one; what it becomes when it is damaged; and what is wrong by construction."""
+
+    calls: list[Attempt]
+    damaged: list[str] = field(default_factory=list)
+    misfits: list[Misfit] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -126,55 +154,69 @@ class Language(Guarded[Outcome]):
 
     def _example(self, data: st.DataObject) -> None:
         text = data.draw(specs())
-        if text in self._known:  # everything is drawn again, for shrinking wants it so, and nothing is looked at
+        # What is known is drawn again, for else shrinking goes astray, and nothing is looked at; unless what was found
+        # is shrunk: then the same text may fail with other calls.
+        if self._last is None and text in self._known:
             self._drawn(self._known[text], text, data)
             return
+        with self._blaming(text):
+            self._through(text, data)
+
+    @contextmanager
+    def _blaming(self, text: str) -> Iterator[None]:
+        """What fails now fails because of this text, unless it fails because of another within."""
         self.trying(Wrong(text, ""))
         try:
-            self._through(text, data)
+            yield
         except Exception as error:
             if self._last is None or self._last.error is not error:
                 self._last = Wrong(text, _story(error), error)
             raise
 
-    def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> tuple[list[Drawn], list[str]]:
-        """The calls of a spec, if it is one, and what it becomes when it is damaged."""
+    def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> Drawn:
         calls = [] if variant is None else [data.draw(_calls(variant, self.stage)) for _ in range(CALLS)]
-        return calls, [data.draw(damaged(text)) for _ in range(DAMAGED if self.stage == "front" else 0)]
+        if self.stage != "front":
+            return Drawn(calls)
+        misfits = [] if variant is None else [data.draw(ill_typed(text)) for _ in range(MISFITS)]
+        return Drawn(calls, [data.draw(damaged(text)) for _ in range(DAMAGED)], [each for each in misfits if each])
 
     def _through(self, text: str, data: st.DataObject) -> None:
         stage = self.ledger.stage(self.stage)
         front = planned(text)
-        calls, texts = self._drawn(front.variant, text, data)
-        judged = [(made_of, each) for each in calls if (made_of := accepted(front, each.recipe)) is not None]
+        drawn = self._drawn(front.variant, text, data)
+        judged = [(made_of, each) for each in drawn.calls if (made_of := accepted(front, each.recipe)) is not None]
         for call, _ in judged:
             assert_front(front, call)
         assert_generated(front, text)
-        for wrong in texts:
-            self._damage(wrong)
+        for wrong in drawn.damaged:
+            with self._blaming(wrong):
+                self._damage(wrong)
+        for misfit in drawn.misfits:
+            with self._blaming(misfit.text):
+                assert_refused(misfit)
         for call, each in judged if self.stage != "front" else ():
             assert front.variant is not None
             kernel = attngen.build(front.variant, backend=self.stage, **dict[str, Any](call.parameters))
             assert_right(kernel, call, each.way, backward=each.backward)
+        if self._last is not None:
+            return
         stage.refused += bool(front.codes)
         stage.calls += len(judged)
-        stage.mutants += len(texts)
+        stage.mutants += len(drawn.damaged)
+        stage.misfits += len(drawn.misfits)
         self._known[text] = front.variant
         self._keep(text, front)
 
     def _damage(self, text: str) -> None:
-        self.trying(Wrong(text, ""))
+        """It gets diagnostics with places, or means something else."""
         try:
             check(Source("random.attn", text))
-            self.ledger.stage(self.stage).accepted += 1  # it may mean something else
+            self.ledger.stage(self.stage).accepted += 1
         except SpecError as error:
             explained(error, text)
             for code in {each.code for each in error.diagnostics}:
                 if self.ledger.count(self.ledger.codes, code):
                     self._fresh.append((text, code))
-        except Exception as error:
-            self._last = Wrong(text, _story(error), error)
-            raise
 
     def _keep(self, text: str, front: Front) -> None:
         """Specs with decisions, or a diagnostic, that were never seen."""
@@ -186,18 +228,8 @@ class Language(Guarded[Outcome]):
             self._fresh.append((text, name))
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A call, how it is computed, and whether gradients are."""
-
-    recipe: Recipe
-    way: Way
-    backward: bool
-
-
-def _calls(variant: attngen.Variant, stage: str) -> st.SearchStrategy[Drawn]:
-    names = ("at once", "in pieces", "in other tiles") if stage == "triton" else ("at once", "in pieces")
-    return st.builds(Drawn, recipes(variant, LIMITS[stage]), ways(names), st.booleans())
+def _calls(variant: attngen.Variant, stage: str) -> st.SearchStrategy[Attempt]:
+    return st.builds(Attempt, recipes(variant, LIMITS[stage]), ways(WAYS.get(stage, ("at once",))), st.booleans())
 
 
 def _story(error: Exception) -> str:

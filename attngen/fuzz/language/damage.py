@@ -1,8 +1,9 @@
-"""Specs that are wrong, or mean something else: some words of a right one are changed."""
+"""Specs that are wrong by construction, and such as are wrong or mean something else."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -21,6 +22,44 @@ WORDS = (
     "state S = S * S", "out v", "weight i", "score mask", "assert q", "partition ring(layout=round)", "schedule { x }",
 )  # fmt: skip
 """What stands anywhere."""
+
+
+LEAF = re.compile(r"(?<![\w.])(?:[ijhtqkvNMH]|scale|causal|\d+(?:\.\d+)?)(?![\w.(])")
+"""Names and numbers that may stand in an expression."""
+CLAUSES = ("let", "mask", "score", "weight", "state", "out", "sink", "assert")
+"""What holds expressions whose kinds are known as they stand; those of functions depend on their calls."""
+ILL_TYPED = (
+    "(h and h)", "(not scale)", "(1.5 + (h < 1))", "unknown_name", "(if h then 1 else 2)", "min(h, (h < 1))",
+    "exp(h < 1)", "unknown_function(h)", "dot(h, h)", "outer(h, h)", "(1 div (h < 2))", "(1.5 mod 2)", "((h < 1) < 2)",
+    "unknown_input[h]", "abs(h, h)", "cos()", "l2norm(scale)", "(h or 1)", "(-(h < 1))", "(if h < 1 then 1 else h < 1)",
+)  # fmt: skip
+"""What has no kind, wherever it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A spec that is wrong at one place, from one character of the text to another."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@st.composite
+def ill_typed(draw: st.DrawFn, text: str) -> Misfit | None:
+    """A right spec with one leaf of an expression exchanged; None where there is none."""
+    places, first = [], 0
+    for line in text.splitlines(keepends=True):
+        words = line.split(maxsplit=1)
+        if words and words[0] in CLAUSES:
+            after = line.index(words[0]) + len(words[0])
+            places += [(first + found.start(), first + found.end()) for found in LEAF.finditer(line, after)]
+        first += len(line)
+    if not places:
+        return None
+    start, stop = draw(st.sampled_from(places))
+    wrong = draw(st.sampled_from(ILL_TYPED))
+    return Misfit(text[:start] + wrong + text[stop:], start, start + len(wrong))
 
 
 @st.composite

@@ -18,7 +18,7 @@ SMALL = ("tanh({})", "sigmoid({})", "sin({})", "cos({})", "min(max({}, -3), 3)",
 @st.composite
 def ints(draw: st.DrawFn, names: Names, depth: int) -> str:
     if depth <= 0 or draw(st.integers(0, 3)) == 0:
-        return draw(st.one_of(st.sampled_from(["i", "j", *names.ints]), st.integers(0, 9).map(str)))
+        return draw(st.one_of(st.sampled_from([*names.ints[:2], *names.ints]), st.integers(0, 9).map(str)))
     below = ints(names, depth - 1)
     match draw(st.sampled_from(["+", "-", "*", "div", "mod", "min", "max", "abs", "if", "clamp", "floor"])):
         case "div" | "mod" as operator:
@@ -53,8 +53,7 @@ def divisors(draw: st.DrawFn, names: Names) -> str:
 @st.composite
 def bools(draw: st.DrawFn, names: Names, depth: int) -> str:
     if depth <= 0 or draw(st.integers(0, 3)) == 0:
-        known = ["causal", "j <= i", "0 <= i - j < 5", "abs(i - j) <= 3", "j < 4", *names.bools]
-        return f"({draw(st.sampled_from(known))})"
+        return f"({draw(st.sampled_from(names.bools))})"
     below = bools(names, depth - 1)
     match draw(st.sampled_from(["and", "or", "not", "compare", "compare", "chain", "floats", "same", "if", "equal"])):
         case "not":
@@ -102,11 +101,7 @@ def factors(draw: st.DrawFn, names: Names, depth: int) -> str:
         case "max":
             return f"{draw(st.sampled_from(['min', 'max']))}({draw(below)}, {draw(below)})"
         case "power":
-            return draw(
-                st.sampled_from(
-                    ["(0.9 ^ abs(i - j))", "exp(-0.1 * abs(i - j))", "(2 ^ (-(h + 1)))", "relu(1 - 0.1 * abs(i - j))"]
-                )
-            )
+            return draw(st.sampled_from(names.powers))
         case "softplus":
             return f"softplus({draw(below)})"
         case operator:

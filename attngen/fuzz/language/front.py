@@ -12,17 +12,17 @@ import torch
 from attngen.emit.backends import BACKENDS, decide
 from attngen.errors import Source, SpecError
 from attngen.fuzz.call import Call, interpreted
+from attngen.fuzz.language.damage import Misfit
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import Recipe
+from attngen.fuzz.tile_oracle import tiles_of
 from attngen.ir import nodes
 from attngen.ir.check import check
-from attngen.ir.evaluate import Number
 from attngen.language.format import format_file
 from attngen.language.parse import parse
 from attngen.passes import simplify
 from attngen.reference import Result, Trace
-from attngen.runtime.tiles import tile_classes_of
 from attngen.schedule.chunks import ChunkPlan
 from attngen.schedule.plan import Plan
 
@@ -88,7 +88,9 @@ def assert_front(front: Front, call: Call) -> None:
     found = interpreted(front.variant, call)
     _is_the_same(found, interpreted(front.simple, call))
     if isinstance(front.plan, Plan) and isinstance(found, Result):
-        _tiles_are_what_they_are(front.plan, call, found.live)
+        for tile in TILES:
+            for head in range(found.live.shape[1]):
+                tiles_of(front.plan, call, found.live, tile, head)
 
 
 def _is_printed_as_it_is(text: str) -> None:
@@ -103,12 +105,32 @@ def _is_printed_as_it_is(text: str) -> None:
 
 
 def explained(error: SpecError, text: str) -> None:
-    """Every diagnostic has a place in the text and something to say."""
+    """Every diagnostic has something to say, and a place in the text: its own, or that of a call that led to it."""
     if not error.diagnostics:
         raise Disagreement("a spec is refused without a reason")
     for each in error.diagnostics:
-        if not (each.message and str(each) and 0 <= each.span.start <= each.span.stop <= len(text)):
+        places = [each.span, *(place for _, place in each.notes)]
+        exist = all(0 <= place.start <= place.stop <= len(place.source.text) for place in places)
+        if not (each.message and str(each) and exist and any(place.source.text == text for place in places)):
             raise Disagreement(f"{each.code} says nothing, or nowhere")
+
+
+def assert_refused(misfit: Misfit) -> None:
+    """What is wrong by construction is refused where it is wrong.
+
+    Raises:
+        Disagreement: it is taken, or a diagnostic points elsewhere.
+    """
+    wrong = misfit.text[misfit.start : misfit.stop]
+    try:
+        check(Source("random.attn", misfit.text))
+    except SpecError as error:
+        explained(error, misfit.text)
+        places = [each.span for each in error.diagnostics]
+        if any(misfit.start <= place.start and place.stop <= misfit.stop for place in places):
+            return
+        raise Disagreement(f"no diagnostic points at {wrong}: {error}") from None
+    raise Disagreement(f"{wrong} is taken, and has no kind")
 
 
 def _features(plan: Any) -> frozenset[str]:
@@ -134,37 +156,6 @@ def _numbers(found: Result | Trace) -> list[torch.Tensor]:
     if isinstance(found, Result):
         return [found.y, found.live.double(), *([] if found.lse is None else [found.lse])]
     return [found.y, *found.states.values()]
-
-
-def _tiles_are_what_they_are(plan: Plan, call: Call, live: torch.Tensor) -> None:
-    """A tile that is left out has no live pair, and a full one has no dead one."""
-    if isinstance(call.offset, torch.Tensor) or not live.numel() or plan.ordered:
-        return
-    width = call.q.shape[3]
-    scale = width**-0.5 if call.scale is None else call.scale
-    numbers: dict[str, Number] = {**call.parameters, "D": width, "E": call.v.shape[3], "scale": scale}
-    for tile in TILES:
-        for head in range(live.shape[1]):
-            classes = tile_classes_of(
-                plan, numbers, live.shape[2], live.shape[3], head=head, H=live.shape[1], offset=call.offset, tile=tile,
-                inputs=call.inputs,
-            )  # fmt: skip
-            _judged(classes, live[0, head], tile)
-
-
-def _judged(classes: torch.Tensor, live: torch.Tensor, tile: tuple[int, int]) -> None:
-    N, M = live.shape
-    for a, row in enumerate(classes.tolist()):
-        for b, kind in enumerate(row):
-            part = live[a * tile[0] : (a + 1) * tile[0], b * tile[1] : (b + 1) * tile[1]]
-            full = bool(part.all()) and (b + 1) * tile[1] <= M
-            if (kind == 0 and bool(part.any())) or (kind == 2 and not full):
-                where = (
-                    f"queries {a * tile[0]} to {min(N, (a + 1) * tile[0])}, keys {b * tile[1]} to {(b + 1) * tile[1]}"
-                )
-                raise Disagreement(
-                    f"the tile of {where} is taken to be {('empty', 'partial', 'full')[kind]}, and isn't"
-                )
 
 
 def assert_generated(front: Front, text: str, *, always: bool = False) -> None:

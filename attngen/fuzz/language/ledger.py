@@ -18,6 +18,7 @@ class Stage:
         refused: those that got a diagnostic.
         mutants: damaged texts that were checked; `accepted` of them mean something else than before, and the others
             got a diagnostic.
+        misfits: specs that are wrong at one place by construction, and were refused there.
         calls: calls that were judged.
         seconds: of the processor, about.
     """
@@ -27,6 +28,7 @@ class Stage:
     refused: int = 0
     mutants: int = 0
     accepted: int = 0
+    misfits: int = 0
     calls: int = 0
     seconds: float = 0.0
 

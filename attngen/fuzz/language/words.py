@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
 TRICKY = (
-    "acc", "scores", "far", "near", "lse", "rows", "keys", "queries", "tile", "std", "call", "size_m", "x",
+    "acc", "scores", "far", "near", "rows", "keys", "queries", "tile", "std", "call", "size_m", "x",
     "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
-    "auto_", "full", "cap", "heads", "y", "dy", "dq", "lengths", "step", "value", "exp2", "position",
+    "auto_", "full", "cap", "heads", "dy", "dq", "lengths", "step", "value", "exp2",
     "q0", "k1", "KEY_TILE", "live_start", "period", "span", "start_0", "full_stop",
 )  # fmt: skip
 """Names that generated code might have itself."""
 PLAIN = ("a", "g", "w", "u", "r", "s", "p", "m", "n_", "z", "left", "right")
+
+
+Kinds = Mapping[str, tuple[str, str, tuple[str, ...]]]
+"""Of inputs: how they are declared, which leaves they are (a field of `Names`), and how they are read."""
 
 
 @dataclass
@@ -22,18 +27,37 @@ class Names:
 
     Attributes:
         ints, bools, floats: leaves.
+        rows_of_keys, rows_of_values: leaves with channels of k, and of v.
         positive: ints that are at least 1.
+        powers: floats that fall with a distance.
         parameters, inputs: what declares them.
         taken: names that are used up.
     """
 
-    ints: list[str] = field(default_factory=lambda: ["i", "j", "h", "M", "N", "H"])
-    bools: list[str] = field(default_factory=list)
+    ints: list[str]
+    bools: list[str]
+    powers: tuple[str, ...]
     floats: list[str] = field(default_factory=lambda: ["scale"])
+    rows_of_keys: list[str] = field(default_factory=list)
+    rows_of_values: list[str] = field(default_factory=list)
     positive: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+
+
+def of_pairs() -> Names:
+    """What an attention over pairs knows before anything is declared."""
+    tests = ["causal", "j <= i", "0 <= i - j < 5", "abs(i - j) <= 3", "j < 4"]
+    powers = ("(0.9 ^ abs(i - j))", "exp(-0.1 * abs(i - j))", "(2 ^ (-(h + 1)))", "relu(1 - 0.1 * abs(i - j))")
+    return Names(["i", "j", "h", "M", "N", "H"], tests, powers)
+
+
+def of_tokens() -> Names:
+    """What a recurrence knows."""
+    tests = ["t mod 3 == 0", "t < 4", "t >= N div 2"]
+    powers = ("(0.9 ^ h)", "(2 ^ (-(h + 1)))", "(1 / (t + 1))", "cos(0.1 * t)")
+    return Names(["t", "h", "M", "N", "H"], tests, powers)
 
 
 @st.composite
@@ -46,12 +70,12 @@ def fresh(draw: st.DrawFn, names: Names) -> str:
 
 
 @st.composite
-def declared(draw: st.DrawFn, names: Names) -> None:
-    """Some parameters and inputs."""
+def declared(draw: st.DrawFn, names: Names, kinds: Kinds) -> None:
+    """Some parameters, and inputs of these kinds."""
     for _ in range(draw(st.integers(0, 2))):
         _parameter(draw, names)
     for _ in range(draw(st.integers(0, 2))):
-        _input(draw, names)
+        _input(draw, names, kinds)
 
 
 def _parameter(draw: st.DrawFn, names: Names) -> None:
@@ -74,7 +98,7 @@ def _parameter(draw: st.DrawFn, names: Names) -> None:
             names.bools.append(name)
 
 
-INPUTS = {
+INPUTS_OF_PAIRS: Kinds = {
     "documents": ("[b, n]: int sorted", "ints", ("[b, i]", "[b, j]")),
     "lengths": ("[b]: int in [0, inf)", "ints", ("[b]",)),
     "marks": ("[n]: bool", "bools", ("[i]", "[j]")),
@@ -87,11 +111,23 @@ INPUTS = {
     "layout": ("[h, qb, kb]: bool", "bools", ("[h, i div 8, j div 8]", "[h, abs(i) div 4, j div 16]")),
     "shuffled": ("[b, n]: int in [0, 7]", "ints", ("[b, i]", "[b, j]")),
 }
-"""Kinds of inputs: how they are declared, what they are, and how they are read."""
+INPUTS_OF_TOKENS: Kinds = {
+    "gates": ("[b, h, t]: float <= 0", "floats", ("[b, h, t]",)),
+    "steps": ("[b, h, t]: float", "floats", ("[b, h, t]",)),
+    "rates": ("[h]: float in [0, 1]", "floats", ("[h]",)),
+    "of batch": ("[b]: float", "floats", ("[b]",)),
+    "lengths": ("[b]: int in [0, inf)", "ints", ("[b]",)),
+    "documents": ("[b, n]: int sorted", "ints", ("[b, t]",)),
+    "marks": ("[n]: bool", "bools", ("[t]",)),
+    "gates of channels": ("[b, h, t, c]: float", "rows_of_keys", ("[b, h, t, c]",)),
+    "weights of channels": ("[h, c]: float", "rows_of_keys", ("[h, c]",)),
+    "gates of values": ("[b, h, t, e]: float", "rows_of_values", ("[b, h, t, e]",)),
+    "weights of values": ("[h, e]: float", "rows_of_values", ("[h, e]",)),
+}
 
 
-def _input(draw: st.DrawFn, names: Names) -> None:
+def _input(draw: st.DrawFn, names: Names, kinds: Kinds) -> None:
     name = draw(fresh(names))
-    how, kind, reads = INPUTS[draw(st.sampled_from(sorted(INPUTS)))]
+    how, kind, reads = kinds[draw(st.sampled_from(sorted(kinds)))]
     names.inputs.append(f"input {name}{how}")
     getattr(names, kind).extend(f"{name}{read}" for read in reads)

@@ -1,0 +1,106 @@
+"""Laws speak where they hold, are silent where a spec knows more, and notice a kernel that breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+import attngen
+from attngen.fuzz.attempt import assert_right
+from attngen.fuzz.call import Call, interpreted
+from attngen.fuzz.laws import Case, keep
+from attngen.fuzz.oracle import Disagreement, assert_y_close, expected
+from attngen.fuzz.ways import Way
+
+FULL = "attention full { score scale * dot(q, k) }"
+WINDOW = "attention window { mask 0 <= i - j < 3 }"
+SLOPES = "attention slopes { input bias[h, j]: float  score scale * dot(q, k) + bias[h, j] }"
+PLACES = "attention places { score scale * dot(q, k) + 0.1 * j  mask j <= i }"
+DECAY = "attention decay { state S = 0.9 * S + outer(k, v)  out dot(q, S) }"
+CLOCK = "attention clock { state S = 0.9 * S + outer(k, v)  out dot(q, S) * cos(t) }"
+
+
+def call(text: str, queries: int = 4, keys: int = 20) -> Call:
+    variant = attngen.load(text)
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 2, rows, 8) for rows in (queries, keys, keys))
+    inputs = {given.name: torch.randn(2, keys) for given in variant.inputs}
+    return Call(q, k, v, inputs=inputs)
+
+
+def case(text: str, given: Call, run: Callable[[Call], Tensor] | None = None) -> Case:
+    """Judged by what the interpreter gives, in float32, which keeps all laws; or by another kernel."""
+    variant = attngen.load(text)
+    run = run or (lambda other: interpreted(variant, other).y.float())
+    if "state" in text:
+        return Case(variant, given, run(given), interpreted(variant, given).y, None, run, lambda _: None)
+    meaning = expected(variant, given)
+    return Case(variant, given, run(given), meaning.y, meaning.live, run, partial(assert_y_close, meaning))
+
+
+@pytest.mark.parametrize(
+    ("text", "queries", "laws"),
+    [
+        (FULL, 4, "scaled, turned batch, turned heads, turned keys"),
+        (WINDOW, 4, "unseen, scaled, turned batch, turned heads, shifted"),
+        (SLOPES, 4, "scaled, turned batch, turned keys"),
+        (PLACES, 4, "unseen, scaled, turned batch, turned heads"),
+        (DECAY, 20, "unseen, scaled, turned batch, turned heads, shifted"),
+        (CLOCK, 20, "unseen, scaled, turned batch, turned heads"),
+    ],
+)
+def test_laws_speak_where_they_hold(text: str, queries: int, laws: str) -> None:
+    assert ", ".join(keep(case(text, call(text, queries)))) == laws
+
+
+def some(wrong: Callable[[Call, Tensor], Tensor], text: str) -> Callable[[Call], Tensor]:
+    variant = attngen.load(text)
+    return lambda given: wrong(given, interpreted(variant, given).y.float())
+
+
+@pytest.mark.parametrize(
+    ("text", "queries", "wrong", "message"),
+    [
+        (WINDOW, 4, lambda given, y: y + given.k[0, 0, -1, 0], "row 2 changes with keys that it can't see"),
+        (FULL, 4, lambda _, y: y + 1, "half of v doesn't give half of y"),
+        (FULL, 4, lambda given, y: y + given.v[:1].mean(), "batch rows in another order change"),
+        (FULL, 4, lambda given, y: y + given.v[:, :1].mean((2, 3), keepdim=True), "heads in another order change"),
+        (SLOPES, 4, lambda given, y: y + given.v[:, :, :1], "times what is allowed"),
+        (WINDOW, 4, lambda given, y: y * (1 + given.k.shape[2]), "times what is allowed"),
+        (DECAY, 20, lambda given, y: y * (1 + (given.offset or 0)), "tokens that don't know where they stand do"),
+    ],
+)
+def test_what_breaks_a_law_is_noticed(
+    text: str, queries: int, wrong: Callable[[Call, Tensor], Tensor], message: str
+) -> None:
+    with pytest.raises(Disagreement, match=message):
+        list(keep(case(text, call(text, queries), some(wrong, text))))
+
+
+def test_shapes_that_a_spec_asserts_are_left_alone() -> None:
+    text = WINDOW.replace("mask", "assert M == 20  mask")
+    assert "shifted" not in list(keep(case(text, call(text))))
+
+
+def test_recurrences_are_right_on_ranks() -> None:
+    given = replace(call(DECAY, 20), offset=7)
+    kernel = attngen.build(DECAY, backend="cpp")
+    assert_right(kernel, given, Way("on ranks", ranks=3), backward=True)
+
+
+def test_recurrences_that_are_wrong_on_ranks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank forgets what the ranks before have left."""
+    from attngen.parallel import state_part
+
+    def nothing(_: object, passings: list[state_part.Passing], *__: object) -> list[Tensor]:
+        return [torch.zeros_like(passing.left) for passing in passings]
+
+    monkeypatch.setattr(state_part, "given_by_ranks_before", nothing)
+    kernel = attngen.build(DECAY, backend="cpp")
+    with pytest.raises(Disagreement, match="y is off by"):
+        assert_right(kernel, call(DECAY, 20), Way("on ranks", ranks=3), backward=False)
