@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ def _run(there: Connection, campaign: Guarded[Any], examples: int, seconds: floa
     def say(kind: str, what: object) -> None:
         there.send_bytes(pickle.dumps((kind, what)))
 
+    warnings.simplefilter("ignore")  # specs that are fuzzed may well be suspect
     campaign.told, campaign.trying = partial(say, "judged"), partial(say, "trying")
     try:
         say("done", campaign.run(examples, seconds))

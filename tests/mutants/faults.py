@@ -32,7 +32,7 @@ class Fault:
         return hashlib.sha256("\0".join((self.file, self.right, self.wrong, self.tests)).encode()).hexdigest()[:16]
 
 
-BOUNDS, KERNELS = "tests/analysis", "tests/emit tests/runtime"
+BOUNDS, KERNELS = "tests/analysis", "tests/runtime/test_kernels.py tests/emit tests/runtime"
 CPP = "attngen/emit/cpp/templates/streaming.cpp"
 CPP_GIVEN = "attngen/emit/cpp/templates/given.cpp"
 CPP_FORWARD = "attngen/emit/cpp/templates/attending.cpp"

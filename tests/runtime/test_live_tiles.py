@@ -211,6 +211,8 @@ def test_maps_without_keys_or_queries() -> None:
     layout = torch.ones(1, 4, 4, dtype=torch.bool)
     assert kernel.tiles(3, 0, layout=layout, H=1).shape == (1, 0)
     assert kernel.tiles(0, 3, layout=layout, H=1, offset=0).shape == (0, 1)
+    ordered = attngen.build("attention a { order p(x) = (x + 5) mod M  mask causal }")
+    assert ordered.tiles(3, 0, offset=0).shape == (1, 0)
 
 
 def test_a_value_that_is_none_hides_no_other() -> None:
