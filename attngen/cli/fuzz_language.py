@@ -16,7 +16,7 @@ from attngen.cli.options import fail
 if TYPE_CHECKING:
     from attngen.fuzz.language.campaign import Outcome
     from attngen.fuzz.language.ledger import Ledger
-PART = 500
+PARTS = {"front": 500, "cpp": 50, "triton": 20}
 """Specs after which the ledger is written, and a new process goes on."""
 
 
@@ -31,11 +31,11 @@ def attack(
     as_json: bool,
 ) -> None:
     """So many more specs; what is wrong is written as wrong_*.attn, and exit code 1 says so."""
-    from attngen.fuzz.language.campaign import STAGES, Outcome
+    from attngen.fuzz.language.campaign import Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
 
-    if stage not in STAGES:
-        fail(f"--stage {stage}: choose one of {', '.join(STAGES)}")
+    if stage not in PARTS:
+        fail(f"--stage {stage}: choose one of {', '.join(PARTS)}")
     if stage == "triton":
         os.environ["TRITON_INTERPRET"] = "1"
     if seed is not None and ledger is not None:
@@ -49,7 +49,7 @@ def attack(
         left = None if seconds is None else seconds - (time.monotonic() - started)
         if left is not None and left <= 0:
             break
-        part = _run(stage, outcome.ledger, min(PART, examples - outcome.specs), left, outcome.specs, quiet=as_json)
+        part = _run(stage, outcome.ledger, min(PARTS[stage], examples - outcome.specs), left, outcome.specs, quiet=as_json)
         outcome = Outcome(part.ledger, outcome.specs + part.specs, part.kept, part.wrong)
         if ledger is not None:
             write(ledger, outcome.ledger)

@@ -34,7 +34,6 @@ from attngen.fuzz.recipes import Limits, Recipe, recipes
 from attngen.fuzz.ways import WAYS, Way, ways
 from attngen.ir.check import check
 
-STAGES = ("front", "cpp", "triton")
 ROUND = {"front": 50, "cpp": 10, "triton": 5}
 """Specs that one seed makes."""
 LIMITS = {
