@@ -49,7 +49,8 @@ def attack(
         left = None if seconds is None else seconds - (time.monotonic() - started)
         if left is not None and left <= 0:
             break
-        part = _run(stage, outcome.ledger, min(PARTS[stage], examples - outcome.specs), left, outcome.specs, quiet=as_json)
+        more = min(PARTS[stage], examples - outcome.specs)
+        part = _run(stage, outcome.ledger, more, left, outcome.specs, quiet=as_json)
         outcome = Outcome(part.ledger, outcome.specs + part.specs, part.kept, part.wrong)
         if ledger is not None:
             write(ledger, outcome.ledger)

@@ -14,6 +14,7 @@ from torch import Tensor
 from attngen.emit.checks import POSITIONS
 from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.recipes import Recipe, ends
+from attngen.fuzz.rough import InFloat32
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
@@ -79,7 +80,11 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
     given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
     check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
     found = interpreted(variant, call)
-    return [found.y] if isinstance(found, Result) else [found.y, *found.largest.values()]
+    if isinstance(found, Result):
+        return [found.y]
+    with InFloat32():  # rows that features are made of may be larger than all that comes of them
+        rough = interpreted(variant, call)
+    return [found.y, *found.largest.values(), rough.y]
 
 
 def _made(variant: nodes.Variant, recipe: Recipe) -> Call:

@@ -87,10 +87,11 @@ def allowed(backend: str, dtype: torch.dtype, of_rows: torch.dtype) -> Allowed:
 
 def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor, most: Allowed, what: str) -> None:
     """For each head apart."""
+    smallest = torch.finfo(found.dtype).smallest_normal * torch.finfo(found.dtype).eps  # less is nothing
     found = held(found, expected)
     offs = torch.stack([each - expected for each in moved]).abs().amax(0)
     error, off, size = (x.abs().reshape(*x.shape[:2], -1) for x in (found - expected, offs, largest))
-    limit = most.times * off.amax(-1, keepdim=True) + 16 * most.unit * size.amax(-1, keepdim=True) + 1e-30
+    limit = most.times * off.amax(-1, keepdim=True) + 16 * most.unit * size.amax(-1, keepdim=True) + max(smallest, 1e-30)
     if not found.isfinite().all():
         raise Disagreement(f"{what} is not finite")
     if not (error <= limit).all():
