@@ -14,7 +14,7 @@ import typer
 from attngen.cli.options import fail
 
 if TYPE_CHECKING:
-    from attngen.fuzz.language.campaign import Outcome
+    from attngen.fuzz.language.findings import Outcome, Wrong
     from attngen.fuzz.language.ledger import Ledger
 PARTS = {"front": 500, "cpp": 50, "triton": 20}
 """Specs after which the ledger is written, and a new process goes on."""
@@ -31,7 +31,7 @@ def attack(
     as_json: bool,
 ) -> None:
     """So many more specs; what is wrong is written as wrong_*.attn, and exit code 1 says so."""
-    from attngen.fuzz.language.campaign import Outcome
+    from attngen.fuzz.language.findings import Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
 
     if stage not in PARTS:
@@ -55,9 +55,9 @@ def attack(
         if ledger is not None:
             write(ledger, outcome.ledger)
         kept += 0 if corpus is None else sum(_kept(corpus, text, why) for text, why in part.kept)
-    path = None if outcome.wrong is None else _written(output, outcome.wrong.text, outcome.wrong.message)
+    path = None if outcome.wrong is None else _written(output, outcome.wrong, stage, outcome.ledger)
     if as_json:
-        found = None if outcome.wrong is None else {"message": outcome.wrong.message, "spec": str(path)}
+        found = None if outcome.wrong is None else {"message": outcome.wrong.message, "written": str(path)}
         print(json.dumps({"specs": outcome.specs, "kept": kept, "wrong": found, "ledger": outcome.ledger.as_json()}))
     else:
         _show(stage, outcome, kept, path)
@@ -89,10 +89,18 @@ def _kept(folder: Path, text: str, why: str) -> bool:
     return True
 
 
-def _written(folder: Path, text: str, message: str) -> Path:
+def _written(folder: Path, wrong: Wrong, stage: str, ledger: Ledger) -> Path:
+    """What fails, as a program where it is a call, else as the spec."""
+    from attngen.errors import Source
+    from attngen.fuzz.reproducer import write
+    from attngen.ir.check import check
+
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"wrong_{sha256(text.encode()).hexdigest()[:8]}.attn"
-    path.write_text("".join(f"# {line}\n" for line in message.splitlines()) + text.rstrip() + "\n", encoding="utf-8")
+    if wrong.failure is not None:
+        (variant,) = check(Source("random.attn", wrong.text))
+        return write(folder, variant, wrong.failure, ledger.stage(stage).seed, stage)
+    path = folder / f"wrong_{sha256(wrong.text.encode()).hexdigest()[:8]}.attn"
+    path.write_text("".join(f"# {line}\n" for line in wrong.message.splitlines()) + wrong.text.rstrip() + "\n", "utf-8")
     return path
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attngen.errors import CallError
-from attngen.fuzz.call import Call, trained_inputs
+from attngen.fuzz.call import ALL, Call, asked
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
 from attngen.fuzz.gradient_oracle import by_result, wanted
 from attngen.fuzz.laws import Case, keep, parts_of
@@ -78,8 +78,8 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
         found = attended(kernel, call, way, by)
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
-        assert_pair_gradients(wanted(variant, call, *by), found.gradients)
-        seen["gradients"] += 1
+        assert_pair_gradients(wanted(variant, call, *by).by(asked(call, way.by)), found.gradients)
+        seen[_asked_for(way)] += 1
     seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, meaning.live)])
     if way.name in ("at once", "in other tiles"):
 
@@ -102,7 +102,7 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backward: bool,
     if way.name != "on ranks":
         way = _judge_run(kernel, call, way, backward, seen)
     seen.update([way.name, *_kinds_of(call)])
-    seen["gradients"] += backward
+    seen[_asked_for(way)] += backward
     seen["states given"] += bool(call.states)
 
 
@@ -116,7 +116,7 @@ def _judge_run(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, se
         way = replace(way, name="at once")
     y = kernel_agrees(kernel, given, position, kernel.backend, run)
     if backward:
-        kernel_gradients_agree(kernel, given, position, kernel.backend, run)
+        kernel_gradients_agree(kernel, given, position, kernel.backend, run, _names(call, way))
     if run is compiled:
         meaning = traced(kernel, given, position).y
 
@@ -136,20 +136,29 @@ def _agrees_on_ranks(kernel: RecurrentKernel, call: Call, way: Way, backward: bo
     given, generator = _given(call), torch.Generator().manual_seed(1)
     by_y = torch.randn(call.shape, generator=generator).to(call.q.dtype)
     try:
-        first = on_ranks(kernel, call, by_y, None, way.ranks)[0]
+        first = on_ranks(kernel, call, by_y, None, way.ranks, way.by)[0]
     except CallError as error:
         seen[_not_on_ranks(error)] += 1
         return False
     kernel_agrees(kernel, given, 0, kernel.backend, lambda *_: (first.y, {}), of_states=False)
     if backward:
         nothing = {name: torch.zeros_like(x) for name, x in traced(kernel, given, 0).states.items()}
-        found = dict(zip(["q", "k", "v", *trained_inputs(call)], first.gradients, strict=True))
+        found = dict(zip(asked(call, way.by), first.gradients, strict=True))
         assert_state_gradients(kernel, given, 0, by_y.double(), nothing, found, kernel.backend)
     return True
 
 
+def _names(call: Call, way: Way) -> list[str] | None:
+    """What gradients of a recurrence go to: where it is everything, states too."""
+    return None if way.by == ALL else asked(call, way.by)
+
+
+def _asked_for(way: Way) -> str:
+    return "gradients" if way.by == ALL else "gradients by some alone"
+
+
 def _not_on_ranks(error: CallError) -> str:
-    return f"not on ranks: {str(error).split(' (')[0]}"[:90]
+    return f"not on ranks: {str(error).split(' (')[0].split(', not ')[0]}"[:90]
 
 
 def _position(kernel: RecurrentKernel, call: Call) -> int:

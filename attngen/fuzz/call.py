@@ -12,6 +12,8 @@ from torch import Tensor
 from attngen.ir import nodes
 from attngen.reference import Result, Trace, attention, recurrence
 
+ROWS, ALL = ("q", "k", "v"), "all"
+
 
 @dataclass(frozen=True, repr=False)
 class Call:
@@ -60,12 +62,24 @@ def trained_inputs(call: Call) -> list[str]:
     return [name for name, given in call.inputs.items() if given.is_floating_point()]
 
 
-def with_leaves(call: Call, dtype: torch.dtype | None = None) -> tuple[Call, tuple[Tensor, ...]]:
-    """The call with leaves of its own, in another dtype if one is given; and these: q, k, v and inputs of floats."""
+def asked(call: Call, by: str = ALL) -> list[str]:
+    """What gradients go to: q, k, v and inputs of floats, one of the rows, or the inputs if there are any."""
+    inputs = trained_inputs(call)
+    everything = ["q", "k", "v", *inputs]
+    return everything if by == ALL else [by] if by in ROWS else inputs or everything
 
-    def leaf(given: Tensor) -> Tensor:
-        return given.detach().to(dtype or given.dtype).requires_grad_()
 
-    q, k, v = map(leaf, (call.q, call.k, call.v))
-    trained = {name: leaf(call.inputs[name]) for name in trained_inputs(call)}
-    return replace(call, q=q, k=k, v=v, inputs={**call.inputs, **trained}), (q, k, v, *trained.values())
+def with_leaves(call: Call, dtype: torch.dtype | None = None, by: str = ALL) -> tuple[Call, tuple[Tensor, ...]]:
+    """The call with leaves of its own, in another dtype if one is given; and these, in the order of `asked`."""
+    leaves: dict[str, Tensor] = {}
+
+    def own(name: str, given: Tensor) -> Tensor:
+        found = given.detach().to(dtype or given.dtype) if given.is_floating_point() else given
+        if name in names:
+            leaves[name] = found.requires_grad_()
+        return found
+
+    names = asked(call, by)
+    q, k, v = (own(name, getattr(call, name)) for name in ROWS)
+    inputs = {name: own(name, given) for name, given in call.inputs.items()}
+    return replace(call, q=q, k=k, v=v, inputs=inputs), tuple(leaves[name] for name in names)

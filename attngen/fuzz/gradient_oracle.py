@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from attngen.fuzz.call import Call, with_leaves
+from attngen.fuzz.call import Call, asked, with_leaves
 from attngen.fuzz.oracle import FACTOR, Disagreement, binade, held
 from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
@@ -28,12 +28,25 @@ SIGNS = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """The gradients by q, k, v and inputs in float64; the errors of the yardstick; and the scales of the sums."""
+    """The gradients by q, k, v and inputs in float64; the errors of the yardstick; and the scales of the sums.
 
+    Attributes:
+        names: what the gradients go to, as `asked` says.
+    """
+
+    names: tuple[str, ...]
     exact: tuple[Tensor, ...]
     errors: tuple[Tensor, ...]
     scales: tuple[Tensor, ...]
     dtype: torch.dtype
+
+    def by(self, names: list[str]) -> Wanted:
+        """Some of them."""
+        places = [self.names.index(name) for name in names]
+        exact, errors, scales = (
+            tuple(each[place] for place in places) for each in (self.exact, self.errors, self.scales)
+        )
+        return Wanted(tuple(names), exact, errors, scales, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
         values = _of_values(call, signs * forward.weights, dy)
         draws.append(_together(_handed_down(forward, signs * terms, more * of_sink), values))
     scales = tuple(torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
-    return Wanted(exact, errors, scales, call.q.dtype)
+    return Wanted(tuple(asked(call)), exact, errors, scales, call.q.dtype)
 
 
 def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
@@ -79,10 +92,10 @@ def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
         Disagreement: one isn't.
     """
     factor, eps = FACTOR[wanted.dtype], torch.finfo(wanted.dtype).eps
-    names = ["dq", "dk", "dv", *(f"gradient by input {k}" for k in range(len(found) - 3))]
-    for name, exact, error, scale, gradient in zip(
-        names, wanted.exact, wanted.errors, wanted.scales, found, strict=True
+    for given, exact, error, scale, gradient in zip(
+        wanted.names, wanted.exact, wanted.errors, wanted.scales, found, strict=True
     ):
+        name = f"the gradient by {given}"
         if gradient.shape != exact.shape:
             raise Disagreement(f"{name} is {list(gradient.shape)} instead of {list(exact.shape)}")
         if exact.numel() == 0:

@@ -7,7 +7,7 @@ there it is 8 times the most that some roundings to their dtype do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -51,13 +51,20 @@ class Given(NamedTuple):
         inputs = {name: off(x) for name, x in self.inputs.items()}
         return Given((q, k, v), inputs, {name: off(x) for name, x in self.states.items()}, self.scale)
 
-    def with_leaves(self) -> tuple[Given, dict[str, Tensor]]:
-        """The same with leaves of its own; and these by name: q, k, v, inputs of floats and states."""
-        rows = {name: x.detach().requires_grad_() for name, x in zip("qkv", self.qkv, strict=True)}
-        inputs = {name: x.detach().requires_grad_(x.is_floating_point()) for name, x in self.inputs.items()}
-        states = {name: x.detach().requires_grad_() for name, x in self.states.items()}
-        trained = {name: x for name, x in inputs.items() if x.requires_grad}
-        return Given((rows["q"], rows["k"], rows["v"]), inputs, states, self.scale), {**rows, **trained, **states}
+    def with_leaves(self, names: Container[str] | None = None) -> tuple[Given, dict[str, Tensor]]:
+        """The same with leaves of its own, and these by name: q, k, v, inputs of floats and states, or some of them."""
+        leaves: dict[str, Tensor] = {}
+
+        def own(name: str, given: Tensor) -> Tensor:
+            found = given.detach()
+            if given.is_floating_point() and (names is None or name in names):
+                leaves[name] = found.requires_grad_()
+            return found
+
+        q, k, v = (own(name, x) for name, x in zip("qkv", self.qkv, strict=True))
+        inputs = {name: own(name, x) for name, x in self.inputs.items()}
+        states = {name: own(name, x) for name, x in self.states.items()}
+        return Given((q, k, v), inputs, states, self.scale), leaves
 
 
 def traced(kernel: RecurrentKernel, call: Given, position: int) -> Trace:
@@ -91,7 +98,9 @@ def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor,
     found = held(found, expected)
     offs = torch.stack([each - expected for each in moved]).abs().amax(0)
     error, off, size = (x.abs().reshape(*x.shape[:2], -1) for x in (found - expected, offs, largest))
-    limit = most.times * off.amax(-1, keepdim=True) + 16 * most.unit * size.amax(-1, keepdim=True) + max(smallest, 1e-30)
+    limit = (
+        most.times * off.amax(-1, keepdim=True) + 16 * most.unit * size.amax(-1, keepdim=True) + max(smallest, 1e-30)
+    )
     if not found.isfinite().all():
         raise Disagreement(f"{what} is not finite")
     if not (error <= limit).all():
@@ -172,9 +181,17 @@ def kernel_agrees(
 
 
 def kernel_gradients_agree(
-    kernel: RecurrentKernel, call: Given, position: int, backend: str, run: Run = compiled
+    kernel: RecurrentKernel,
+    call: Given,
+    position: int,
+    backend: str,
+    run: Run = compiled,
+    names: Container[str] | None = None,
 ) -> None:
     """By everything that is a float, from those by y and by the states behind the last token.
+
+    Args:
+        names: or by these alone.
 
     Raises:
         Disagreement: one is not as right as its dtype allows.
@@ -183,7 +200,7 @@ def kernel_gradients_agree(
     trace = traced(kernel, call, position)
     by_y = torch.randn(trace.y.shape, generator=generator).to(call.qkv[0].dtype).double()
     by_states = {name: torch.randn(x.shape, generator=generator) for name, x in trace.states.items()}
-    found = differentiated(run, kernel, call, position, by_y, by_states)
+    found = differentiated(run, kernel, call, position, by_y, by_states, names)
     assert_gradients(kernel, call, position, by_y, by_states, found, backend)
 
 
@@ -227,10 +244,17 @@ def _interpreted(kernel: RecurrentKernel, call: Given, position: int) -> tuple[T
 
 
 def differentiated(
-    run: Run, kernel: RecurrentKernel, call: Given, position: int, by_y: Tensor, by_states: Mapping[str, Tensor]
+    run: Run,
+    kernel: RecurrentKernel,
+    call: Given,
+    position: int,
+    by_y: Tensor,
+    by_states: Mapping[str, Tensor],
+    names: Container[str] | None = None,
 ) -> dict[str, Tensor]:
-    """By q, k, v, inputs of floats and states, of y and the states behind the last token, multiplied by these."""
-    own, leaves = call.with_leaves()
+    """By q, k, v, inputs of floats and states, or some of them: of y and the states behind the last token, multiplied
+    by these."""
+    own, leaves = call.with_leaves(names)
     y, after = run(kernel, own, position)
     total = (y * by_y.to(y.dtype)).sum()
     total = total.double() + sum((after[name] * by_states[name]).sum() for name in after)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attngen.errors import CallError
-from attngen.fuzz.call import Call, trained_inputs, with_leaves
+from attngen.fuzz.call import ALL, Call, asked, with_leaves
 from attngen.parallel import on_threads, partition
 from attngen.parallel.pair_part import PairPart
 from attngen.parallel.ranks import Traffic
@@ -47,10 +47,13 @@ class OnRank(NamedTuple):
     sent: Traffic
 
 
-def on_ranks(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks: int, **options: Any) -> list[OnRank]:
+def on_ranks(
+    kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks: int, by: str = ALL, **options: Any
+) -> list[OnRank]:
     """A call on so many ranks; what each of them found.
 
     Args:
+        by: which gradients, as `asked` says.
         options: those of `partition`.
 
     Raises:
@@ -59,7 +62,7 @@ def on_ranks(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks:
 
     def program(own: ThreadRanks) -> OnRank:
         part = partition(kernel, own, **options)
-        mine, leaves = with_leaves(share(part, call))
+        mine, leaves = with_leaves(share(part, call), by=by)
         given: dict[str, Any] = {"scale": call.scale, **mine.inputs}
         if isinstance(part, PairPart):
             given["offset"] = call.offset
@@ -68,11 +71,11 @@ def on_ranks(kernel: Kernel, call: Call, dy: Tensor, dlse: Tensor | None, ranks:
         y, lse = part(mine.q, mine.k, mine.v, **given), None
         if kernel.has_lse and isinstance(part, PairPart):
             y, lse = part(mine.q, mine.k, mine.v, return_lse=True, **given)
-        results, by = [y], [part.scatter(dy)]
+        results, given_back = [y], [part.scatter(dy)]
         if dlse is not None:
-            results, by = [y, lse], [*by, part.scatter(dlse)]
-        found = torch.autograd.grad(results, leaves, by)
-        names = ["q", "k", "v", *trained_inputs(mine)]
+            results, given_back = [y, lse], [*given_back, part.scatter(dlse)]
+        found = torch.autograd.grad(results, leaves, given_back)
+        names = asked(mine, by)
         gradients = whole(part, dict(zip(names, found, strict=True)))
         all_lse = None if lse is None else part.gather(lse.detach())
         return OnRank(part.gather(y.detach()), all_lse, tuple(gradients[name] for name in names), own.traffic)

@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attngen.fuzz.call import Call, with_leaves
+from attngen.fuzz.call import ALL, ROWS, Call, with_leaves
 from attngen.fuzz.recurrent_oracle import Given, Run, compiled
 from attngen.fuzz.ring import on_ranks
 from attngen.ir import nodes
@@ -37,6 +37,7 @@ class Way:
         cut: of `in pieces`, which part of the tokens comes first.
         ranks, layout, block, send: of `on ranks`.
         tile: of `in other tiles`, which kernels of Triton alone have.
+        by: what gradients are asked for, if any are: all, or some alone, as `asked` says.
     """
 
     name: str
@@ -46,8 +47,12 @@ class Way:
     block: int = 16
     send: str = "keys"
     tile: tuple[int, int] = (16, 16)
+    by: str = ALL
 
     def __str__(self) -> str:
+        return self._computed() if self.by == ALL else f"{self._computed()}; gradients by {self.by} alone"
+
+    def _computed(self) -> str:
         if self.name == "in pieces":
             return f"in pieces, cut at {self.cut:.0%} of its tokens"
         if self.name == "on ranks":
@@ -68,6 +73,7 @@ def ways(names: tuple[str, ...]) -> st.SearchStrategy[Way]:
         st.sampled_from(STRIPES),
         st.sampled_from(SENDS),
         st.sampled_from(TILES),
+        st.sampled_from((ALL, ALL, ALL, *ROWS, "inputs")),
     )
 
 
@@ -103,7 +109,7 @@ def cut(kernel: Kernel, way: Way) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """y, the log-sum-exp of a softmax, and gradients by q, k, v and inputs of floats, where they are asked for."""
+    """y, the log-sum-exp of a softmax, and gradients by what they are asked for."""
 
     y: Tensor
     lse: Tensor | None
@@ -121,11 +127,11 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
     """
     if way.name == "on ranks":
         dy, dlse = (torch.zeros(call.shape).to(call.q.dtype), None) if by is None else by
-        options: dict[str, Any] = {"layout": way.layout, "block": way.block, "send": way.send}
+        options: dict[str, Any] = {"by": way.by, "layout": way.layout, "block": way.block, "send": way.send}
         first = on_ranks(kernel, call, dy, dlse, way.ranks, **options)[0]
         return Found(first.y, first.lse, None if by is None else first.gradients)
     cuts = [round(way.cut * call.q.shape[2])] if way.name == "in pieces" else []
-    own, leaves = with_leaves(call)
+    own, leaves = with_leaves(call, by=way.by)
     parts = [_run(kernel, _queries(kernel.variant, own, *ends)) for ends in _between(cuts, call.q.shape[2])]
     y = torch.cat([part[0] for part in parts], 2)
     lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_cli import attngen
 
+from attngen.cli.fuzz_language import _written
 from attngen.errors import Source, SpecError
 from attngen.fuzz import tile_oracle
 from attngen.fuzz.language import campaign
@@ -87,6 +88,21 @@ def test_a_misfit_that_is_taken_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     assert wrong.message.startswith("Disagreement: it is taken")
     with pytest.raises(SpecError):
         check(Source("wrong.attn", wrong.text))
+
+
+def test_a_wrong_kernel_of_a_random_spec_comes_with_its_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def judge(*_: object, **__: object) -> None:
+        raise Disagreement("y is off")
+
+    monkeypatch.setattr(campaign, "assert_right", judge)
+    wrong = campaign.Language("cpp", Ledger()).run(10).wrong
+    assert wrong is not None
+    assert wrong.failure is not None
+    assert (wrong.message, wrong.failure.message, wrong.failure.call.q.shape[:2]) == ("y is off", "y is off", (1, 1))
+    path = _written(tmp_path, wrong, "cpp", Ledger())
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('"""random: y is off')
+    assert "attention random" in text
 
 
 def test_misfits_are_refused_where_they_are_wrong() -> None:

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given, seed
@@ -16,9 +16,10 @@ from hypothesis.errors import Flaky
 import attngen
 from attngen.errors import Source, SpecError
 from attngen.fuzz.attempt import assert_right
-from attngen.fuzz.campaign import searching
+from attngen.fuzz.campaign import Failure, searching
 from attngen.fuzz.guarded import Guarded
-from attngen.fuzz.language.damage import Misfit, damaged, ill_typed
+from attngen.fuzz.language.damage import damaged, ill_typed
+from attngen.fuzz.language.findings import Attempt, Drawn, Outcome, Wrong
 from attngen.fuzz.language.front import (
     Front,
     accepted,
@@ -30,8 +31,9 @@ from attngen.fuzz.language.front import (
 )
 from attngen.fuzz.language.ledger import Ledger
 from attngen.fuzz.language.specs import specs
-from attngen.fuzz.recipes import Limits, Recipe, recipes
-from attngen.fuzz.ways import WAYS, Way, ways
+from attngen.fuzz.oracle import Disagreement
+from attngen.fuzz.recipes import Limits, recipes
+from attngen.fuzz.ways import WAYS, ways
 from attngen.ir.check import check
 
 ROUND = {"front": 50, "cpp": 10, "triton": 5}
@@ -45,47 +47,6 @@ DAMAGED, MISFITS = 3, 2
 """How often each spec is damaged, and how many that are wrong by construction are made of each right one."""
 CALLS = 2
 """Calls of each spec."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """A spec that is compiled wrongly, or at which the compiler fails."""
-
-    text: str
-    message: str
-    error: Exception | None = field(default=None, compare=False, repr=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Between processes, words are enough."""
-        return Wrong, (self.text, self.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A call, how it is computed, and whether gradients are."""
-
-    recipe: Recipe
-    way: Way
-    backward: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The calls of a spec, if it is one; what it becomes when it is damaged; and what is wrong by construction."""
-
-    calls: list[Attempt]
-    damaged: list[str] = field(default_factory=list)
-    misfits: list[Misfit] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a campaign: how far it is now, specs of interest, and what is wrong."""
-
-    ledger: Ledger
-    specs: int = 0
-    kept: list[tuple[str, str]] = field(default_factory=list)
-    wrong: Wrong | None = None
 
 
 @dataclass
@@ -121,7 +82,7 @@ class Language(Guarded[Outcome]):
 
     def lost(self, examples: int, last: Wrong, message: str) -> Outcome:
         """What to say where the process of a campaign has ended."""
-        return Outcome(self.ledger, examples, wrong=Wrong(last.text, message))
+        return Outcome(self.ledger, examples, wrong=last.said(message))
 
     def _count(self, texts: int, seconds: float) -> None:
         stage = self.ledger.stage(self.stage)
@@ -144,7 +105,7 @@ class Language(Guarded[Outcome]):
         except Flaky:
             if self._last is None:
                 raise
-            return Wrong(self._last.text, f"not always: {self._last.message}")
+            return self._last.said(f"not always: {self._last.message}")
         except Exception:
             if self._last is None:
                 raise
@@ -169,7 +130,7 @@ class Language(Guarded[Outcome]):
             yield
         except Exception as error:
             if self._last is None or self._last.error is not error:
-                self._last = Wrong(text, _story(error), error)
+                self._last = Wrong(text, _story(error), error=error)
             raise
 
     def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> Drawn:
@@ -195,8 +156,7 @@ class Language(Guarded[Outcome]):
                 assert_refused(misfit)
         for call, each in judged if self.stage != "front" else ():
             assert front.variant is not None
-            kernel = attngen.build(front.variant, backend=self.stage, **dict[str, Any](call.parameters))
-            assert_right(kernel, call, each.way, backward=each.backward)
+            self._judge(front.variant, text, Failure("", call, each.way, each.backward))
         if self._last is not None:
             return
         stage.refused += bool(front.codes)
@@ -205,6 +165,17 @@ class Language(Guarded[Outcome]):
         stage.misfits += len(drawn.misfits)
         self._known[text] = front.variant
         self._keep(text, front)
+
+    def _judge(self, variant: attngen.Variant, text: str, tried: Failure) -> None:
+        """One call of a kernel, which is compiled if it is new."""
+        self.trying(Wrong(text, "", tried))
+        call = tried.call
+        kernel = attngen.build(variant, backend=self.stage, **dict[str, Any](call.parameters))
+        try:
+            assert_right(kernel, call, tried.way, backward=tried.backward)
+        except Disagreement as fault:
+            self._last = Wrong(text, str(fault), replace(tried, message=str(fault)), fault)
+            raise
 
     def _damage(self, text: str) -> None:
         """It gets diagnostics with places, or means something else."""
