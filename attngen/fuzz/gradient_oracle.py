@@ -193,8 +193,9 @@ def _rough(
 ) -> tuple[Tensor, ...]:
     """The gradients in float32."""
     own, (q, k, _, *trained) = with_leaves(call)
-    with InFloat32(generator if shakes else None):
-        score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator))
+    shaking = generator if shakes else None
+    with InFloat32(shaking):
+        score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator), shaking)
     exact = forward.score.detach()
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     otherwise = (score.detach().double() - exact).abs() > 1e-3 * (1 + exact.abs())

@@ -89,8 +89,9 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     generator = torch.Generator().manual_seed(seed)
     shuffled = in_another_order(variant, call, generator)
     keys = torch.randperm(call.k.shape[-2], generator=generator)
-    with InFloat32(generator if seed else None):
-        rough, extra, values = parts(variant, shuffled)
+    shaking = generator if seed else None
+    with InFloat32(shaking):
+        rough, extra, values = parts(variant, shuffled, shaking)
     # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
     decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
     rough = torch.where(decided, score.float(), rough)

@@ -31,6 +31,9 @@ SCALES = st.one_of(
     st.none(), st.none(), st.integers(1, 50).map(lambda hundredth: hundredth / 100), st.sampled_from([-0.2, 0.0])
 )
 
+POSITIONS = st.one_of(st.integers(0, 40), st.sampled_from([1000, 2**24 + 1, 2**31 - 3, 2**33]))
+"""Of the first token of a recurrence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -112,10 +115,8 @@ def recipes(draw: st.DrawFn, variant: nodes.Variant, limits: Limits, dtypes: tup
         inputs={given.name: draw(st.sampled_from(STYLES)) for given in variant.inputs},
         shared={given.name: draw(st.integers(0, 2)) for given in variant.inputs if "h" in given.axes},
         own={axis: draw(st.integers(1, 9)) for axis in own_axes(variant)},
-        scale=draw(
-            st.one_of(st.none(), st.none(), st.integers(1, 50).map(lambda n: n / 100), st.sampled_from([-0.2, 0.0]))
-        ),
-        offset=draw(st.integers(0, 40) if recurrent else offsets(batch, queries, keys)),
+        scale=draw(SCALES),
+        offset=draw(POSITIONS if recurrent else offsets(batch, queries, keys)),
         states=recurrent and variant.order is None and draw(st.booleans()),
         seed=draw(st.integers(0, 999)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from attngen.fuzz.call import Call
 from attngen.ir import nodes
 from attngen.ir.bodies import extra_of
-from attngen.ir.expr import Apply, Kind, Row, distinct
+from attngen.ir.expr import Apply, Expr, Kind, Row, distinct
 from attngen.reference.scope import Scope
 from attngen.reference.values import Value, contract
 
@@ -70,17 +70,27 @@ class _Shaking(torch.autograd.Function):
         return by * SLOPES[ctx.function](y), None, None
 
 
+@dataclass(slots=True)
 class RoundedRows(Scope):
-    """Rows that are changed before a product are rounded to their dtype again, as everyone does who multiplies them."""
+    """Rows that are changed before a product are rounded to their dtype again, as everyone does who multiplies them.
 
-    __slots__ = ()
+    With `shaking`, they are off by up to half a unit: where a row of ones is all there is, none is by luck.
+    """
+
+    shaking: torch.Generator | None = None
 
     def _apply(self, expr: Apply) -> Value:
         if expr.function != "dot" or expr.channels:
-            return super()._apply(expr)
-        left, right = (self.evaluate(row) for row in expr.arguments)
-        left, right = (replace(row, tensor=row.tensor.to(self.q.dtype).to(row.tensor.dtype)) for row in (left, right))
+            return Scope._apply(self, expr)
+        left, right = (self._rounded(row) for row in expr.arguments)
         return contract(left, right, frozenset(expr.arguments[0].channels))
+
+    def _rounded(self, row: Expr) -> Value:
+        value, dtype = self.evaluate(row), self.q.dtype
+        tensor = value.tensor.to(dtype).to(value.tensor.dtype)
+        if self.shaking is not None and not isinstance(row, Row):
+            tensor = shaken(tensor, self.shaking, torch.finfo(dtype).eps / 2)
+        return replace(value, tensor=tensor)
 
 
 def in_another_order(variant: nodes.Variant, call: Call, generator: torch.Generator) -> Call:
@@ -97,18 +107,22 @@ def orders(y: Tensor) -> int:
     return min(SAMPLES, 1 + 256 // max(1, len(rows)))
 
 
-def shaken(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Numbers of float32, each as it is or off by a unit in its last place.
+def shaken(x: Tensor, generator: torch.Generator, unit: float = torch.finfo(torch.float32).eps) -> Tensor:
+    """Numbers, each as it is or off by a unit in its last place: of float32 unless given.
 
     Where few of them are no fractions (ones, quarters), a computation makes no error by luck: the yardstick is that of
     numbers of their size.
     """
-    return x * (1 + torch.finfo(torch.float32).eps * torch.randint(-1, 2, x.shape, generator=generator))
+    return x * (1 + unit * torch.randint(-1, 2, x.shape, generator=generator))
 
 
-def parts(variant: nodes.Variant, call: Call) -> tuple[Tensor, Tensor | None, Tensor]:
+def parts(
+    variant: nodes.Variant, call: Call, shaking: torch.Generator | None = None
+) -> tuple[Tensor, Tensor | None, Tensor]:
     """Score, sink or eps, and values, in the precision of the surroundings."""
-    scope = RoundedRows(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    scope = RoundedRows(
+        variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset, shaking=shaking
+    )
     body = variant.pairwise
     score = scope.evaluate(body.score)
     extra = extra_of(body.normalization)

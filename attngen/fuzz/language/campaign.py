@@ -32,7 +32,7 @@ from attngen.fuzz.language.front import (
 from attngen.fuzz.language.ledger import Ledger
 from attngen.fuzz.language.specs import specs
 from attngen.fuzz.oracle import Disagreement
-from attngen.fuzz.recipes import Limits, recipes
+from attngen.fuzz.recipes import DTYPES, Limits, recipes
 from attngen.fuzz.ways import WAYS, ways
 from attngen.ir.check import check
 
@@ -134,7 +134,7 @@ class Language(Guarded[Outcome]):
             raise
 
     def _drawn(self, variant: attngen.Variant | None, text: str, data: st.DataObject) -> Drawn:
-        calls = [] if variant is None else [data.draw(_calls(variant, self.stage)) for _ in range(CALLS)]
+        calls = [] if variant is None else data.draw(_calls(variant, self.stage))
         if self.stage != "front":
             return Drawn(calls)
         misfits = [] if variant is None else [data.draw(ill_typed(text)) for _ in range(MISFITS)]
@@ -198,8 +198,12 @@ class Language(Guarded[Outcome]):
             self._fresh.append((text, name))
 
 
-def _calls(variant: attngen.Variant, stage: str) -> st.SearchStrategy[Attempt]:
-    return st.builds(Attempt, recipes(variant, LIMITS[stage]), ways(WAYS.get(stage, ("at once",))), st.booleans())
+@st.composite
+def _calls(draw: st.DrawFn, variant: attngen.Variant, stage: str) -> list[Attempt]:
+    """Of one dtype: compiling takes most of the time."""
+    own = recipes(variant, LIMITS[stage], (draw(st.sampled_from(DTYPES)),))
+    one = st.builds(Attempt, own, ways(WAYS.get(stage, ("at once",))), st.booleans())
+    return [draw(one) for _ in range(CALLS)]
 
 
 def _story(error: Exception) -> str:
