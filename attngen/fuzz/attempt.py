@@ -170,8 +170,10 @@ def _given(call: Call) -> Given:
 
 
 def _may_be_cut(kernel: RecurrentKernel, call: Given, position: int, cut: float) -> bool:
-    """Whether the spec means the same in two calls: it may know how many tokens there are, or the one before."""
-    if kernel.variant.order is not None:
+    """Whether the spec means the same in two calls: it may know how many tokens there are, or the one before, or read
+    an input at tokens of the whole call."""
+    variant = kernel.variant
+    if variant.order is not None or any("n" in given.axes for given in variant.inputs):
         return False
 
     def interpreted(kernel: RecurrentKernel, part: Given, at: int) -> Any:
