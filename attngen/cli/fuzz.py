@@ -109,6 +109,8 @@ def _show(report: Report, path: Path | None) -> None:
     print(
         f"{report.spec} on {report.backend}: {report.examples} calls in {report.seconds:.1f} s ({speed:.1f} per second)"
     )
+    if report.plan:
+        print(f"plan: {', '.join(report.plan)}")
     seen = Table("reached", "calls", title=None)
     for what, count in sorted(report.seen.items(), key=lambda each: (-each[1], each[0])):
         seen.add_row(what, str(count))

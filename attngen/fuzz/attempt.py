@@ -30,6 +30,9 @@ from attngen.runtime.pairwise import PairwiseKernel
 from attngen.runtime.recurrent import RecurrentKernel
 from attngen.schedule.configuration import CPU_TILES
 
+FAR = 2**31 - 1024
+"""Positions that ints of 32 bits hardly hold."""
+
 
 def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: Counter[str] | None = None) -> None:
     """Compare a call with the interpreter, and with itself.
@@ -201,6 +204,8 @@ def _kinds_of(call: Call) -> Iterator[str]:
         yield "strides"
     if isinstance(call.offset, Tensor):
         yield "an offset for each batch row"
+    elif abs(call.offset or 0) >= FAR:
+        yield "positions far out"
 
 
 def _rows_of(live: Tensor) -> Iterator[str]:

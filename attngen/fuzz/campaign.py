@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky, Unsatisfiable
 
 import attngen
+from attngen.emit.backends import decide
 from attngen.errors import CallError
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call
+from attngen.fuzz.choices import choices
 from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
@@ -31,6 +33,8 @@ LIMITS = {
     "interpreted": Limits(tokens=70, pairs=1 << 10, channels=20, batch=2, heads=2, tile=16),
 }
 """Of calls on each backend; `interpreted` is Triton without a GPU."""
+NOTHING = "NoneType"
+"""A decision that was not to be made."""
 ROUND = 100
 """Examples of one seed."""
 
@@ -72,6 +76,7 @@ class Report:
     """What came of a campaign.
 
     Attributes:
+        plan: what was decided for the spec.
         examples: calls that were judged.
         refused: why others were not: what the spec asks of calls, and how often a recipe didn't fit.
         seen: what the calls reached.
@@ -80,6 +85,7 @@ class Report:
     spec: str
     backend: str
     seed: int
+    plan: tuple[str, ...] = ()
     examples: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
@@ -91,7 +97,8 @@ class Report:
         if self.failure is not None:
             failure = {"message": self.failure.message, "call": repr(self.failure.call), "way": str(self.failure.way)}
         return {
-            "spec": self.spec, "backend": self.backend, "seed": self.seed, "examples": self.examples,
+            "spec": self.spec, "backend": self.backend, "seed": self.seed,
+            "plan": self.plan, "examples": self.examples,
             "seconds": round(self.seconds, 2), "refused": dict(self.refused), "seen": dict(self.seen),
             "failure": failure,
         }  # fmt: skip
@@ -121,7 +128,8 @@ class Campaign(Guarded[Report]):
         Raises:
             SpecError: the spec can't be compiled for the backend.
         """
-        report, started = Report(self.variant.name, self.backend, self.first), time.perf_counter()
+        plan = tuple(sorted(each for each in choices(decide(self.variant)) if not each.endswith(NOTHING)))
+        report, started = Report(self.variant.name, self.backend, self.first, plan), time.perf_counter()
         self._until = inf if seconds is None else started + seconds
         number = 0
         with suppress(OverError):
@@ -134,7 +142,7 @@ class Campaign(Guarded[Report]):
     def lost(self, examples: int, last: Failure, message: str) -> Report:
         """What to say where the process of a campaign has ended."""
         failure = replace(last, message=message)
-        return Report(self.variant.name, self.backend, self.first, examples, failure=failure)
+        return Report(self.variant.name, self.backend, self.first, examples=examples, failure=failure)
 
     def _round(self, report: Report, examples: int, number: int) -> None:
         self._last = None

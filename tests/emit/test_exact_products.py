@@ -9,7 +9,7 @@ import attngen
 
 
 def test_a_product_is_rounded_before_it_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    """0.1 * 10 is 1 when it is rounded; fused with the subtraction, as compilers do that think, 5.6e-17 would be left."""
+    """0.1 * 10 is 1 when it is rounded; fused with the subtraction, as users' compilers do, 5.6e-17 would be left."""
     monkeypatch.delenv("CXX", raising=False)
     text = "attention a { input x[j]: float input z[j]: float mask x[j] * z[j] - 1.0 > 0.0 }"
     kernel = attngen.build(text, backend="cpp")

@@ -36,6 +36,7 @@ def test_programs_read_what_was_reached(tmp_path: Path) -> None:
     found = json.loads(attngen(*given).stdout)
     assert (found["spec"], found["backend"], found["examples"]) == ("sliding_window", "cpp", 3)
     assert found["failure"] is None
+    assert {"Plan", "walk Range", "normalization Softmax"} <= set(found["plan"])
     assert sum(found["seen"].values()) > 6
 
 

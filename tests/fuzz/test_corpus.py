@@ -15,7 +15,7 @@ from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.language.campaign import LIMITS
 from attngen.fuzz.language.front import accepted, assert_front, assert_generated, planned
 from attngen.fuzz.recipes import recipes
-from attngen.fuzz.ways import ways
+from attngen.fuzz.ways import WAYS, ways
 from attngen.ir.check import check
 
 FOLDER = Path(__file__).parents[1] / "corpus"
@@ -64,7 +64,7 @@ def test_what_was_once_wrong_is_right(name: str, backend: str) -> None:
     variant = front.variant
 
     @CALLS
-    @given(recipes(variant, LIMITS[backend]), ways(("at once", "in pieces", "in other tiles")), st.booleans())
+    @given(recipes(variant, LIMITS[backend]), ways(WAYS[backend]), st.booleans())
     def calls(recipe: Any, way: Any, backward: bool) -> None:
         call = accepted(front, recipe)
         if call is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from attngen.emit.backends import BACKENDS, decide
 from attngen.errors import Source, SpecError
 from attngen.fuzz.call import Call, interpreted
+from attngen.fuzz.choices import choices
 from attngen.fuzz.language.damage import Misfit
 from attngen.fuzz.making import NotAcceptedError, made
 from attngen.fuzz.oracle import Disagreement
@@ -28,8 +28,6 @@ from attngen.schedule.plan import Plan
 
 TILES = ((4, 4), (8, 16), (16, 8))
 """Queries and keys of tiles whose classes are compared with all of their pairs."""
-CHOICES = "masked ordered checked counted centred logit by_distance bridges landings smooth".split()
-"""What plans of pairs may be, or have."""
 GENERATED = 4
 """Of so many specs, code is generated for one: it takes longer than all the rest."""
 
@@ -65,7 +63,7 @@ def planned(text: str) -> Front:
     except SpecError as error:
         explained(error, text)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
-    return Front(variant=variant, simple=simplify(variant), plan=plan, features=_features(plan))
+    return Front(variant=variant, simple=simplify(variant), plan=plan, features=choices(plan))
 
 
 def accepted(front: Front, recipe: Recipe) -> Call | None:
@@ -131,17 +129,6 @@ def assert_refused(misfit: Misfit) -> None:
             return
         raise Disagreement(f"no diagnostic points at {wrong}: {error}") from None
     raise Disagreement(f"{wrong} is taken, and has no kind")
-
-
-def _features(plan: Any) -> frozenset[str]:
-    """The decisions that templates and launchers branch by."""
-    found = {type(plan).__name__, *(f"has {name}" for name in CHOICES if getattr(plan, name, None))}
-    for name in ("walk", "by_keys", "normalization", "listed"):
-        found.add(f"{name} {type(getattr(plan, name, None)).__name__}")
-    if isinstance(plan, Plan):
-        found.add(f"{len(plan.bounds.hull)} segments")
-        found.add(f"{min(len(plan.products), 3)} products")
-    return frozenset(found)
 
 
 def _is_the_same(found: Result | Trace, simple: Result | Trace) -> None:
