@@ -100,3 +100,19 @@ def test_triton_is_exact_far_out(name: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_cpp_is_exact_far_out(name: str, data: st.DataObject) -> None:
     check(name, "cpp", data)
+
+
+SUMS = ["a + (if causal then g else a)", "2 * min(g, a + g)", "max(g, a) + g", "clamp(g, a, g) + g", "abs(g) - (-g - a)"]
+SUMS += ["g div a + g", "g mod (g - a) + g + max(a, g)", "(if a < 2 then g else a) * a + g"]
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+@pytest.mark.parametrize("total", SUMS)
+def test_sums_of_parameters_are_exact(total: str, backend: str) -> None:
+    """Each fits into 32 bits, and both together don't: Triton makes tensors of parameters alone, too."""
+    kernel = attngen.build(
+        f"attention sums(a: int = 1, g: int = 4) {{ mask i < {total} and j <= i + 3 }}", backend=backend, g=2**31 - 1
+    )
+    q = torch.randn(1, 1, 5, 16)
+    assert torch.allclose(kernel(q, q, q).double(), kernel.reference(q, q, q), atol=1e-5)
+    assert (kernel.reference(q, q, q) != 0).any()

@@ -62,10 +62,15 @@ class KernelPrinter(ReadingPrinter):
     """Expressions of pairs; `row` is the text for their rows, along the axis of queries."""
 
     row = "rows[:, None]"
+    ints = "tl.int64 if WIDE else tl.int32"
 
     def __init__(self, plan: Plan, exact: bool) -> None:
         super().__init__(plan.variant, exact)
         self.plan = plan
+        self._head = {statement.name: statement.value for statement in plan.head}
+
+    def defined(self, name: str) -> Expr | None:
+        return self._head.get(name)
 
     def mask(self, expr: Expr) -> str | None:
         row = f"{self.row} < N"
@@ -74,7 +79,7 @@ class KernelPrinter(ReadingPrinter):
 
     def term(self, expr: Read, k: int, axis: str) -> str:
         """As for all reads; launchers see to it that places fit into the ints of kernels."""
-        place = f"tl.cast({self.index(expr, k, axis)}, tl.int64 if WIDE else tl.int32)"
+        place = f"tl.cast({self.index(expr, k, axis)}, {self.ints})"
         return f"{place} * {kernel_name(expr.input)}_stride_{k}"
 
     def index(self, expr: Read, k: int, axis: str) -> str:

@@ -29,6 +29,9 @@ class TokenPrinter(ReadingPrinter):
         self.taken = {s.name: s.value.name for s in self.statements if isinstance(s.value, Row)}
         self.levels |= {statement.name: statement.level for statement in self.statements}
 
+    def defined(self, name: str) -> Expr | None:
+        return next((statement.value for statement in self.statements if statement.name == name), None)
+
     def mask(self, expr: Expr) -> str | None:
         axis = channel_of(expr) or "c"
         match level(expr, self.levels, TOKENS):
