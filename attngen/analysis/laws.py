@@ -79,6 +79,12 @@ def _clamp(g: Expr, y: Expr, x: Expr, low: Expr, high: Expr) -> tuple[Expr, Expr
     return where(inside, g), where(below, g), where(holds("or", holds("<", high, x), crossed), g)
 
 
+def _slope_of_silu(x: Expr) -> Expr:
+    """(x s)' = s (1 + x (1 - s)), where 1 - s is nothing if x is large; in x s + s (1 - x s) the 1 would be lost."""
+    share = of("sigmoid", x)
+    return times(share, plus(ONE, times(x, minus(ONE, share))))
+
+
 LAWS: dict[str, Law] = {
     "+": lambda g, y, a, b: (g, g),
     "-": lambda g, y, a, b: (g, negative(g)),
@@ -99,7 +105,7 @@ LAWS: dict[str, Law] = {
     "softplus": lambda g, y, x: (times(g, of("sigmoid", x)),),
     "relu": lambda g, y, x: (where(holds(">", x, ZERO), g),),
     "elu": lambda g, y, x: (where(holds(">", x, ZERO), g, times(g, plus(y, ONE))),),  # (e^x - 1)' = y + 1
-    "silu": lambda g, y, x: (times(g, plus(y, times(of("sigmoid", x), minus(ONE, y)))),),  # (x s)' = x s + s (1 - x s)
+    "silu": lambda g, y, x: (times(g, _slope_of_silu(x)),),
     "sqrt": lambda g, y, x: (over(g, times(TWO, y)),),
     "rsqrt": lambda g, y, x: (negative(over(times(g, y), times(TWO, x))),),  # (x^(-1/2))' = -x^(-1/2) / 2x
     "sin": lambda g, y, x: (times(g, of("cos", x)),),

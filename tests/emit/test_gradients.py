@@ -294,3 +294,15 @@ def test_several_threads(name: str) -> None:
         for one, other, first in zip(found, alone, several[0], strict=True):
             assert torch.equal(one, first)
             assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("function", ["silu", "softplus", "relu", "tanh", "elu"])
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_slopes_of_large_arguments(function: str, backend: str) -> None:
+    """Near 1, 0 or a power of e, and not what cancels of numbers that are as large as the argument."""
+    kernel = attngen.build(f"attention a {{ weight {function}(dot(q, k)) normalize count }}", backend=backend)
+    q = torch.tensor([3e8, 40.0, -40.0, -3e8]).view(1, 1, 4, 1).requires_grad_()
+    k = torch.ones(1, 1, 1, 1)
+    (found,) = torch.autograd.grad(kernel(q, k, k, offset=0).sum(), q)
+    (exact,) = torch.autograd.grad(kernel.reference(q.double(), k, k, offset=0).sum(), q)
+    assert torch.allclose(found, exact, rtol=1e-5, atol=1e-12)
