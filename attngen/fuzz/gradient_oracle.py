@@ -81,7 +81,9 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
         signs, more = (torch.randint(0, 2, x.shape, generator=generator) * 2.0 - 1 for x in (terms, of_sink))
         values = _of_values(call, signs * forward.weights, dy)
         draws.append(_together(_handed_down(forward, signs * terms, more * of_sink), values))
-    scales = tuple(torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
+    # Where terms are alike, their errors are, too, and a sum is as large as they are together.
+    sums = (torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
+    scales = tuple(size.maximum(gradient.abs()) for size, gradient in zip(sums, exact, strict=True))
     return Wanted(tuple(asked(call)), exact, errors, scales, call.q.dtype)
 
 
@@ -174,12 +176,16 @@ def _forward(
     """What y is the weighted sum by, y and log-sum-exp, by a score."""
     if isinstance(body.normalization, nodes.Softmax):
         y, lse = softmax(score, extra, values, live)
-        shift = torch.where(lse == -torch.inf, 0.0, lse)[..., None]
-        return torch.where(live, torch.exp(score - shift), 0.0), y, lse
+        return _shares(score, lse, live), y, lse
     weights = score.exp() if body.logit else score
     unit = torch.eye(values.shape[-2], dtype=values.dtype).expand(*values.shape[:2], -1, -1)
     shares = weighted(body.normalization, weights, extra, unit, live)
     return shares, shares @ values, None
+
+
+def _shares(score: Tensor, lse: Tensor, live: Tensor) -> Tensor:
+    """The weights of a softmax."""
+    return torch.where(live, torch.exp(score - torch.where(lse == -torch.inf, 0.0, lse)[..., None]), 0.0)
 
 
 def _rough(
@@ -206,9 +212,10 @@ def _rough(
         free, fixed = shaken(free, generator), None if fixed is None else shaken(fixed, generator)
     free.requires_grad_()
     weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
-    if shakes and isinstance(variant.pairwise.normalization, nodes.Softmax):  # shares: others may be too large for it
-        weights = weights.to(call.q.dtype).float()
-        y = weights @ values
+    if shakes and lse is not None:  # shares: others may be too large for the dtype
+        y = weights.to(call.q.dtype).float() @ values
+        # For gradients, scores are computed anew: where a row sees one key, its weight is not 1 by luck.
+        weights = _shares(shaken(free.detach(), generator), lse.detach(), forward.live).to(call.q.dtype).float()
     rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
     rounded = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
     by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rounded)

@@ -14,7 +14,7 @@ from torch import Tensor
 from attngen.emit.checks import POSITIONS
 from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.recipes import Recipe, ends
-from attngen.fuzz.rough import InFloat32
+from attngen.fuzz.rough import InFloat32, left_open
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
@@ -30,6 +30,8 @@ ROOM = 1 << 20
 """Elements of an input, at most."""
 BEYOND = 1e30
 """Numbers that products of float32 may not hold."""
+OPEN = 0.25
+"""Scores that rounding moves by more than this tell little of weights, and of how large an error may be."""
 LARGE = {torch.float32: 30.0, torch.bfloat16: 30.0, torch.float16: 8.0}
 """Scores by such numbers are far beyond what e^score can hold."""
 
@@ -81,6 +83,8 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
     check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
     found = interpreted(variant, call)
     if isinstance(found, Result):
+        if variant.pairwise.logit and left_open(variant, call, found.live) > OPEN:
+            raise NotAcceptedError(f"rows that are rounded to {call.q.dtype} leave its scores open")
         return [found.y]
     with InFloat32():  # rows that features are made of may be larger than all that comes of them
         rough = interpreted(variant, call)

@@ -131,6 +131,14 @@ def parts(
     return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
 
 
+def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> float:
+    """By how much scores change where rows are rounded, at most: beyond 1, weights say nothing."""
+    scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    score = scope.evaluate(variant.pairwise.score)
+    moved = (parts(variant, call)[0] - scope.dense(score.tensor, score.axes)).abs()[live]
+    return float(moved.nan_to_num(nan=0.0).max()) if moved.numel() else 0.0
+
+
 def weighted(
     normalization: nodes.Normalization, weights: Tensor, eps: Tensor | None, values: Tensor, live: Tensor
 ) -> Tensor:
