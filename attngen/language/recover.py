@@ -157,10 +157,19 @@ def _explain(source: Source, token: Token, wanted: set[str]) -> Diagnostic:
     )
 
 
+def _nothing_in_string(span: Span) -> Span | None:
+    """The character that no file of code may hold, if the string that begins there holds it."""
+    text = span.source.text
+    at, end = text.find("\0", span.start), text.find('"', span.start + 1)
+    return Span(span.source, at, at + 1) if 0 <= at < (len(text) if end < 0 else end) else None
+
+
 def _unreadable(span: Span) -> Diagnostic:
     text = span.text
     first = Span(span.source, span.start, span.start + 1)
     if text.startswith('"'):
+        if (nothing := _nothing_in_string(span)) is not None:
+            return Diagnostic("E0102", "a string can't hold the character U+0000", nothing, help="leave it out")
         return Diagnostic("E0103", "this string is never closed", first, help='close it with `"`')
     if text[0].isdigit() and text[0].isascii():
         return Diagnostic("E0102", f"`{text}` is no number", span, help=expected.CHARACTER)

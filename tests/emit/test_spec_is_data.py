@@ -14,7 +14,7 @@ from attngen.emit.backends import BACKENDS, decide
 from attngen.errors import Source, SpecError
 from attngen.ir.check import check
 
-TEXT = st.text(st.characters(exclude_characters='"\r\n', exclude_categories=["Cs"]), max_size=40)
+TEXT = st.text(st.characters(exclude_characters='"\0\r\n', exclude_categories=["Cs"]), max_size=40)
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
 SPEC = 'attention {name} {{\n  doc "{doc}"  # {comment}\n  mask j <= i\n}}\n'
 

@@ -58,6 +58,14 @@ def test_any_characters_may_stand_in_comments_and_docs() -> None:
     assert places(text.replace("true", "*")) == [("E0101", 3, 9)]
 
 
+def test_no_character_of_a_doc_ends_a_file() -> None:
+    """Generated files hold docs, and Python reads no file with U+0000 in it."""
+    text = 'attention a {\n  doc "x\0y"\n  mask true }'
+    assert places(text) == [("E0102", 2, 9)]
+    assert only(text).help == "leave it out"
+    assert mistakes(text.replace("\0", "").replace("true", "true # \0\n")) == ()
+
+
 @given(st.text(max_size=200))
 def test_any_text_parses_or_is_explained(text: str) -> None:
     mistakes(text)
