@@ -296,6 +296,16 @@ def test_several_threads(name: str) -> None:
             assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("given_heads", [1, 2])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_heads_share_elements_of_pairs(given_heads: int, backend: str) -> None:
+    """Each pair has an element of its own, and heads that share one come one after the other."""
+    q, k, v = seeded(9, heads=4)
+    bias = torch.randn(given_heads, 9, 9, generator=torch.Generator().manual_seed(0))
+    text = "attention a { input bias[h, i, j]: float  score scale * dot(q, k) + bias[h, i, j]  mask j <= i }"
+    assert_right(text, Call(q, k, v, {}, {"bias": bias}), backend)
+
+
 @pytest.mark.parametrize("function", ["silu", "softplus", "relu", "tanh", "elu"])
 @pytest.mark.parametrize("backend", ["cpp", "triton"])
 def test_slopes_of_large_arguments(function: str, backend: str) -> None:
