@@ -83,7 +83,7 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
     check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
     found = interpreted(variant, call)
     if isinstance(found, Result):
-        if variant.pairwise.logit and left_open(variant, call, found.live) > OPEN:
+        if left_open(variant, call, found.live) > OPEN:
             raise NotAcceptedError(f"rows that are rounded to {call.q.dtype} leave its scores open")
         return [found.y]
     with InFloat32():  # rows that features are made of may be larger than all that comes of them

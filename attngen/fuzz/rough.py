@@ -132,11 +132,12 @@ def parts(
 
 
 def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> float:
-    """By how much scores change where rows are rounded, at most: beyond 1, weights say nothing."""
+    """By how much scores change where rows are rounded, at most; of weights that are no powers, as part of them."""
     scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
     score = scope.evaluate(variant.pairwise.score)
-    moved = (parts(variant, call)[0] - scope.dense(score.tensor, score.axes)).abs()[live]
-    return float(moved.nan_to_num(nan=0.0).max()) if moved.numel() else 0.0
+    exact = scope.dense(score.tensor, score.axes)
+    moved = (parts(variant, call)[0] - exact).abs() / (1 if variant.pairwise.logit else 1 + exact.abs())
+    return float(moved[live].nan_to_num(nan=0.0).max()) if live.any() else 0.0
 
 
 def weighted(

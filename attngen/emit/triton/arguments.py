@@ -155,20 +155,22 @@ def table_lines(plan: Computed) -> list[str]:
     """Host values that kernels load, as tensors: one number for each head, or one that must keep float64."""
     lines = []
     for value in filter(in_memory, plan.host):
-        dtype = "int64" if value.value.kind is Kind.INT else "float64" if value.exact else "float32"
+        kinds = {Kind.INT: "int64", Kind.BOOL: "uint8", Kind.FLOAT: "float64" if value.exact else "float32"}
         listed = f"tuple({value.name})" if value.per_head else f"({value.name},)"
-        lines.append(f"{value.name} = _table({listed}, torch.{dtype}, q.device)")
+        lines.append(f"{value.name} = _table({listed}, torch.{kinds[value.value.kind]}, q.device)")
     return lines
+
+
+def loaded(value: HostValue) -> str:
+    """The line by which a kernel gets one of them."""
+    load = f"tl.load({value.name}_ptr{' + h' if value.per_head else ''})"
+    return f"{value.name} = {f'tl.cast({load}, tl.int1)' if value.value.kind is Kind.BOOL else load}"
 
 
 def loaded_lines(plan: Plan, exprs: Iterable[Expr] | None = None) -> list[str]:
     """How a program gets them: those that `exprs` mention, or all of the main kernel."""
     used = frozenset[str]().union(*map(variables, _all(plan) if exprs is None else exprs))
-    return [
-        f"{value.name} = tl.load({value.name}_ptr{' + h' if value.per_head else ''})"
-        for value in filter(in_memory, plan.host)
-        if value.name in used
-    ]
+    return [loaded(value) for value in filter(in_memory, plan.host) if value.name in used]
 
 
 def own_sizes(plan: Computed, exprs: Iterable[Expr]) -> list[str]:

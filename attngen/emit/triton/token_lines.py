@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from attngen.emit.tokens import distinct_matrices, index_of
-from attngen.emit.triton.arguments import in_memory
+from attngen.emit.triton.arguments import in_memory, loaded
 from attngen.emit.triton.matrices import load_matrix, matrix_name
 from attngen.emit.triton.token_printer import LAST, TokenPrinter, inside
 from attngen.ir.expr import Expr, Row, children, distinct
@@ -52,7 +52,7 @@ class TokenLines:
         yield "dy_head", ["dy_head = dy_ptr + tl.cast(b, tl.int64) * dy_stride_b + tl.cast(h, tl.int64) * dy_stride_h"]
         yield from self._of_row("dy", "dy_stride_e", "e", "E")
         for value in filter(in_memory, self.plan.host):
-            yield value.name, [f"{value.name} = tl.load({value.name}_ptr{' + h' if value.per_head else ''})"]
+            yield value.name, [loaded(value)]
         for matrix, row in distinct_matrices(self.plan).items():
             yield matrix_name(matrix), [load_matrix(self.plan, row)]
 
