@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 class Fault:
     """Replace `right` by `wrong` in a file; `tests` are those that should notice.
 
-    `what` begins with the part of the compiler that it is in.
+    `what` begins with the part of the compiler that it is in; `needs` is a flag of CPUs whose own code it is in.
     """
 
     what: str
@@ -21,6 +21,7 @@ class Fault:
     right: str
     wrong: str
     tests: str
+    needs: str = ""
 
     @property
     def part(self) -> str:
@@ -200,8 +201,8 @@ FAULTS = [
     Fault("Triton gradients: a sink pulls the other way", "attngen/emit/triton/sums.py", "by_sink = -tl.exp2", "by_sink = tl.exp2", GRADIENTS),
     Fault("Triton gradients: rows of queries are anchored elsewhere", PAIRS, "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__ + __half_of_anchor__", "query_anchor = tile * QUERY_TILE // __keys_per_anchor__ * __keys_per_anchor__", SPEC_GRADIENTS),
     Fault("launchers: lists are turned round on the host", "attngen/emit/support/live.py", "output_size=len(tiles)", "output_size=int(ends[-1, 2])", "tests/runtime/test_no_waiting.py"),
-    Fault("tiles of the CPU: rows are not turned", "attngen/emit/cpp/support/tiles.cpp", "      transpose(square);\n", "", GRADIENTS),
-    Fault("tiles of the CPU: the last columns are left out", "attngen/emit/cpp/support/tiles.cpp", "if (vectors == 3) continue;", "if (vectors >= 3) continue;", GRADIENTS),
+    Fault("tiles of the CPU: rows are not turned", "attngen/emit/cpp/support/tiles.cpp", "      transpose(square);\n", "", GRADIENTS, "amx_bf16"),
+    Fault("tiles of the CPU: the last columns are left out", "attngen/emit/cpp/support/tiles.cpp", "if (vectors == 3) continue;", "if (vectors >= 3) continue;", GRADIENTS, "amx_bf16"),
     Fault("recurrences: differences are sums", "attngen/analysis/linear.py", "left + (right if expr.function == \"+\" else _scaled(MINUS_ONE, right))", "left + right", "tests/analysis/test_canonical.py"),
     Fault("recurrences: what is inside counts twice", "attngen/analysis/linear.py", "if part.channels), *inside])", "if part.channels), *inside, *inside])", "tests/analysis/test_canonical.py"),
     Fault("recurrences: a choice forgets its other branch", "attngen/analysis/linear.py", "found.append(replace(term, factor=where(condition, ZERO, term.factor)))", "pass", "tests/analysis/test_canonical.py"),

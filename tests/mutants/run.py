@@ -71,6 +71,13 @@ def is_green(tests: str, copy: Path) -> bool:
     return tested(tests, copy)[0] == 0
 
 
+@cache
+def flags_of_cpu() -> str:
+    """What Linux says of it."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 def verdicts() -> dict[str, dict[str, str | float]]:
     """By the digests of faults; those of faults that are no more are left out."""
     known = json.loads(VERDICTS.read_text(encoding="utf-8")) if VERDICTS.exists() else {}
@@ -107,6 +114,9 @@ def run(words: list[str], found: dict[str, dict[str, str | float]]) -> list[str]
             if words and not any(word in fault.what for word in words):
                 continue
             if found.get(fault.digest, {}).get("verdict") == CAUGHT:
+                continue
+            if fault.needs not in flags_of_cpu():
+                print(f"{number + 1:4}/{len(FAULTS)}   not here  {fault.what}: this CPU has no {fault.needs}", flush=True)
                 continue
             started = time.monotonic()
             verdict = caught(fault, copy)
