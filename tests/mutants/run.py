@@ -116,7 +116,7 @@ def run(words: list[str], found: dict[str, dict[str, str | float]]) -> list[str]
             if found.get(fault.digest, {}).get("verdict") == CAUGHT:
                 continue
             if fault.needs not in flags_of_cpu():
-                print(f"{number + 1:4}/{len(FAULTS)}   not here  {fault.what}: this CPU has no {fault.needs}", flush=True)
+                print(f"{number + 1:4}/{len(FAULTS)} not here  {fault.what}: no {fault.needs}", flush=True)
                 continue
             started = time.monotonic()
             verdict = caught(fault, copy)
