@@ -16,7 +16,7 @@ from torch import Tensor
 
 from attngen.fuzz.call import Call, asked, with_leaves
 from attngen.fuzz.oracle import FACTOR, Disagreement, binade, held
-from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
+from attngen.fuzz.rough import InFloat32, decided_otherwise, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
 from attngen.reference.gradients import gradients_of
@@ -70,9 +70,9 @@ def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
     """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
     exact, forward = _exact(variant, call, dy, dlse)
     generator = torch.Generator().manual_seed(0)
-    found = []
+    found, otherwise = [], decided_otherwise(variant, call)
     for number in range(orders(forward.y)):
-        rough = _rough(variant, call, forward, dy, dlse, generator, shakes=number > 0)
+        rough = _rough(variant, call, forward, otherwise, dy, dlse, generator, shakes=number > 0)
         found.append([(held(a.to(call.q.dtype), b) - b).abs() for a, b in zip(rough, exact, strict=True)])
     errors = tuple(torch.stack(each).amax(0) for each in zip(*found, strict=True))
     terms, of_sink = _terms(variant.pairwise, forward, dy, dlse)
@@ -192,6 +192,7 @@ def _rough(
     variant: nodes.Variant,
     call: Call,
     forward: _Forward,
+    otherwise: Tensor,
     dy: Tensor,
     dlse: Tensor | None,
     generator: torch.Generator,
@@ -202,10 +203,7 @@ def _rough(
     shaking = generator if shakes else None
     with InFloat32(shaking):
         score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator), shaking)
-    exact = forward.score.detach()
-    # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
-    otherwise = (score.detach().double() - exact).abs() > 1e-3 * (1 + exact.abs())
-    free = torch.where(otherwise, exact.float(), score.detach())
+    free = torch.where(otherwise, forward.score.detach().float(), score.detach())
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
     fixed = None if extra is None else extra.detach()
     if shakes:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attngen.fuzz.call import Call
-from attngen.fuzz.rough import InFloat32, in_another_order, orders, parts, shaken, softmax, weighted
+from attngen.fuzz.rough import InFloat32, decided_otherwise, in_another_order, orders, parts, shaken, softmax, weighted
 from attngen.ir import nodes
 from attngen.reference import attention
 
@@ -53,7 +53,8 @@ def expected(variant: nodes.Variant, call: Call) -> Expected:
         offset=call.offset,
     )
     score, extra, values = parts(variant, call)
-    samples = [_rough(variant, call, score, live, seed) for seed in range(orders(y))]
+    otherwise = decided_otherwise(variant, call)
+    samples = [_rough(variant, call, score, otherwise, live, seed) for seed in range(orders(y))]
     y_scale, lse_scale = _scales(variant.pairwise, score, extra, values, live, lse)
     return Expected(
         y=y,
@@ -83,7 +84,9 @@ def _scales(
     return weights @ values.abs(), terms.sum(-1) + lse.nan_to_num(neginf=0.0).abs()
 
 
-def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
+def _rough(
+    variant: nodes.Variant, call: Call, score: Tensor, otherwise: Tensor, live: Tensor, seed: int
+) -> tuple[Tensor, Tensor | None]:
     """y and log-sum-exp in float32; each seed adds channels and keys in another order, and all but the first shake
     scores."""
     generator = torch.Generator().manual_seed(seed)
@@ -92,9 +95,7 @@ def _rough(variant: nodes.Variant, call: Call, score: Tensor, live: Tensor, seed
     shaking = generator if seed else None
     with InFloat32(shaking):
         rough, extra, values = parts(variant, shuffled, shaking)
-    # Where float32 decides otherwise (a bucket, a comparison), it is no yardstick for rounding.
-    decided = (rough.double() - score).abs() > 1e-3 * (1 + score.abs())
-    rough = torch.where(decided, score.float(), rough)
+    rough = torch.where(otherwise, score.float(), rough)
     if seed:
         rough = shaken(rough, generator)
         extra = None if extra is None else shaken(extra, generator)

@@ -131,6 +131,15 @@ def parts(
     return scope.dense(score.tensor, score.axes), per_head, scope.evaluate(Row(Kind.FLOAT, ("e",), name="v")).tensor
 
 
+def decided_otherwise(variant: nodes.Variant, call: Call) -> Tensor:
+    """The pairs for which float32 decides otherwise (a bucket, a comparison): it is no yardstick for rounding there."""
+    exact, rough = (replace(call, q=call.q.to(each), k=call.k.to(each)) for each in (torch.float64, torch.float32))
+    score = parts(variant, exact)[0]
+    with InFloat32():
+        found = parts(variant, rough)[0]
+    return (found.double() - score).abs() > 1e-3 * (1 + score.abs())
+
+
 def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> float:
     """By how much scores change where rows are rounded, at most; of weights that are no powers, as part of them."""
     scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
