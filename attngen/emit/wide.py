@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from attngen.emit.python import size_name
+from attngen.ir.bodies import extra_of
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Size, Variable, distinct
 from attngen.schedule.plan import Plan
 
@@ -26,6 +27,8 @@ def wide_test(plan: Plan) -> str:
     for segment in plan.bounds.hull:
         ends += [_total([segment.stop or t.stop, t.start, t.stop, t.period, t.period]) for t in segment.teeth]
     nodes = set[Expr]().union(*map(distinct, [body.mask, body.score, *ends]))
+    extra = extra_of(body.normalization)  # of each head, whose number alone is small
+    nodes |= set() if extra is None else {part for part in distinct(extra) if isinstance(part, Apply)}
     ints = [node for node in nodes if node.kind is Kind.INT and not node.channels]
     return f"{_text(_largest([{REACH: 1}, *map(magnitude, ints)]))} >= 2**30"
 

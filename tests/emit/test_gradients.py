@@ -306,6 +306,14 @@ def test_heads_share_elements_of_pairs(given_heads: int, backend: str) -> None:
     assert_right(text, Call(q, k, v, {}, {"bias": bias}), backend)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sinks_read_what_the_host_has_computed(backend: str) -> None:
+    """And nothing else of the kernel does."""
+    q, k, v = seeded(9)
+    text = "attention a { input x[h]: float  mask causal  sink x[h] * (h + 1) }"
+    assert_right(text, Call(q, k, v, {}, {"x": torch.tensor([0.5, -0.25])}), backend)
+
+
 @pytest.mark.parametrize("function", ["silu", "softplus", "relu", "tanh", "elu"])
 @pytest.mark.parametrize("backend", ["cpp", "triton"])
 def test_slopes_of_large_arguments(function: str, backend: str) -> None:

@@ -102,17 +102,59 @@ def test_cpp_is_exact_far_out(name: str, data: st.DataObject) -> None:
     check(name, "cpp", data)
 
 
-SUMS = ["a + (if causal then g else a)", "2 * min(g, a + g)", "max(g, a) + g", "clamp(g, a, g) + g"]
-SUMS += ["abs(g) - (-g - a)", "g div a + g", "g mod (g - a) + g + max(a, g)", "(if a < 2 then g else a) * a + g"]
+LARGE_SUMS = [
+    *(
+        f"mask {total} and j <= i + 3"
+        for total in (
+            "i < a + (if causal then g else a)", "i < 2 * min(g, a + g)", "i < max(g, a) + g", "i < clamp(g, a, g) + g",
+            "i < abs(g) - (-g - a)", "i < g div a + g", "i < g mod (g - a) + g + max(a, g)", "i > (-max(g, a)) - g + 5",
+            "i < (if a < 2 then g else a) * a + g", "i > -abs(g + a) - g", "i < max(D, g) + g", "i < max(g + 1, a)",
+            "i > min(g + g, a)", "i < (if h < 1 then g + g else a) + 4", "i < (g + g) div a", "i < -min(-g, a)",
+        )
+    ),
+    "mask i - j < max(g, D) + g",
+    "input x[b]: float  mask causal  sink if b < max(g, a) + g then x[b] else 3.0",
+    "score scale * dot(q * (if c + g < 4 then 1.0 else 2.0), k)  mask causal",
+    "score scale * dot(q * cos(1e-9 * (c * g)), k)  mask causal",
+    "score scale * dot(q, tanh(k) * (if j < h * g + g then 1.0 else 2.0))  mask causal",
+    "score scale * dot(q, tanh(k) * (if j + g > g + 3 then 1.0 else 2.0))  mask causal",
+    *(
+        f"state S = (if {total} then 0.9 else 0.3) * S + outer(k, v)  out dot(q, S)"
+        for total in ("t > -max(g, a) - g", "max(h, g) + h > t", "(h + 1) * (g - 1) * 2 > t", "max(g, D) + g < 5 + t")
+    ),
+    "state S = 0.9 * S + outer(k * (if c + g < 5 then 1.0 else 2.0), v)  out dot(q, S)",
+]  # fmt: skip
+"""Each parameter fits into 32 bits, and what is computed from them doesn't."""
+
+
+@pytest.mark.parametrize("body", LARGE_SUMS)
+def test_large_sums_are_exact_in_triton(body: str) -> None:
+    """Triton makes tensors of parameters, heads, channels and positions that have 32 bits unless they are told."""
+    assert_large_sums_are_exact(body, "triton")
+
+
+@pytest.mark.parametrize("body", [each for each in LARGE_SUMS if "mask i" not in each])
+def test_large_sums_are_exact_in_cpp(body: str) -> None:
+    assert_large_sums_are_exact(body, "cpp")
+
+
+def assert_large_sums_are_exact(body: str, backend: str) -> None:
+    kernel = attngen.build(f"attention sums(a: int = 1, g: int = 4) {{ {body} }}", backend=backend, g=2**31 - 1)
+    q = torch.randn(1, 2, 5, 16)
+    inputs = {given.name: torch.ones(1) for given in kernel.variant.inputs}
+    right = kernel.reference(q, q, q, **inputs)
+    assert torch.allclose(kernel(q, q, q, **inputs).double(), right, atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", ["cpp", "triton"])
-@pytest.mark.parametrize("total", SUMS)
-def test_sums_of_parameters_are_exact(total: str, backend: str) -> None:
-    """Each fits into 32 bits, and both together don't: Triton makes tensors of parameters alone, too."""
-    kernel = attngen.build(
-        f"attention sums(a: int = 1, g: int = 4) {{ mask i < {total} and j <= i + 3 }}", backend=backend, g=2**31 - 1
-    )
-    q = torch.randn(1, 1, 5, 16)
-    assert torch.allclose(kernel(q, q, q).double(), kernel.reference(q, q, q), atol=1e-5)
-    assert (kernel.reference(q, q, q) != 0).any()
+def test_rows_of_keys_know_sums_of_parameters(backend: str) -> None:
+    """Their kernels have no flag for far positions: what grows is computed in 64 bits."""
+    text = "attention rows(w: int = 2, g: int = 3) {"
+    text += " score scale * dot(q, tanh(k) * (if j < max(g, w) + w then 1.0 else 2.0))  mask causal }"
+    kernel = attngen.build(text, backend=backend)
+    q, k = torch.randn(1, 1, 9, 16), torch.randn(1, 1, 9, 16, requires_grad=True)
+    y = kernel(q, k, q)
+    assert torch.allclose(y.double(), kernel.reference(q, k, q), atol=1e-5)
+    (found,) = torch.autograd.grad(y.sum(), k)
+    (right,) = torch.autograd.grad(kernel.reference(q, k, q).sum(), k)
+    assert torch.allclose(found, right, atol=1e-5)

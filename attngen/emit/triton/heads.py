@@ -37,7 +37,7 @@ class Heads:
         values = [statement.value for statement in plan.per_period]
         values += [slope.value for slope in plan.extra_slopes]
         values += [] if plan.once_per_row is None else [plan.once_per_row]
-        return self._lines(needed(plan.head, *self._values, *values, *map(variable, self._ends)))
+        return self._lines(needed(plan.head, *self._values, *values, *map(variable, self._ends)), values)
 
     def query_walk_lines(self) -> list[str]:
         """What pairs need, and the ends of the walk of a key tile."""
@@ -71,8 +71,9 @@ class Heads:
         """Values of a head that are no ends of the walk of a query tile."""
         return [statement for statement in self.pairs.plan.head if statement.name not in self._ends]
 
-    def _lines(self, statements: Iterable[Statement]) -> list[str]:
-        """Statements behind the tables that they, and pairs, look into."""
+    def _lines(self, statements: Iterable[Statement], others: Iterable[Expr] = ()) -> list[str]:
+        """Statements behind the tables that they, pairs and `others` look into."""
         found = list(statements)
-        loaded = args.loaded_lines(self.pairs.plan, [*self._values, *(statement.value for statement in found)])
+        used = [*self._values, *others, *(statement.value for statement in found)]
+        loaded = args.loaded_lines(self.pairs.plan, used)
         return [*loaded, *map(self.pairs.line, found)]

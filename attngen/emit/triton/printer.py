@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from attngen.emit.python import size_name
+from attngen.emit.triton.widths import FAR, FILLED, Widths
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Row, Size, Variable
 from attngen.ir.printer import ATOM, Form, Infix, Printer, Table
 from attngen.schedule.names import kernel_name
@@ -53,12 +51,7 @@ NOT_NEGATIVE: Table = {"div": Infix("//", 11), "mod": Infix("%", 11)}
 """Triton truncates where the language floors: the same for what is not negative."""
 
 
-MADE_TENSORS = ("if", "min", "max", "clamp", "abs", "div", "mod")
-"""Functions of ints that give tensors even of Python's own numbers."""
-SUMS, WIDE = ("+", "-", "*"), "wide"
-
-
-class TritonPrinter(Printer):
+class TritonPrinter(Widths, Printer):
     """`exact` expressions compute in float64; the others in float32."""
 
     ints = "tl.int64"
@@ -69,8 +62,10 @@ class TritonPrinter(Printer):
         self.table = EXACT if exact else TRITON
 
     def form(self, expr: Apply) -> Infix | Form:
-        if expr.function == WIDE:
+        if expr.function == FAR:
             return Form(f"tl.cast({{0}}, {self.ints})")
+        if expr.function == FILLED:
+            return Form(f"tl.full([], {{0}}, {self.ints})")
         if expr.function in NOT_NEGATIVE and _is_not_negative(expr):
             return NOT_NEGATIVE[expr.function]
         return self.table[expr.function]
@@ -81,43 +76,12 @@ class TritonPrinter(Printer):
         if expr.function == "^" and expr.arguments[1].kind is Kind.INT:  # Python's own ints have no dtype
             exponent = Apply(Kind.FLOAT, function="float", arguments=expr.arguments[1:])
             expr = Apply(expr.kind, function="^", arguments=(expr.arguments[0], exponent))
-        if expr.function in SUMS and self._is_of_parameters(expr):
-            expr = replace(expr, arguments=tuple(map(self._widened, expr.arguments)))
+        if expr.function not in (FAR, FILLED):
+            expr = self.widened(expr)
         form = self.form(expr)
         if self.exact and isinstance(form, Form):
             return form.template.format(*(self._argument(part, form.inner) for part in expr.arguments)), form.tightness
         return super().apply(expr)
-
-    def defined(self, name: str) -> Expr | None:
-        """What stands behind the name of a value that is computed earlier."""
-        del name
-        return None
-
-    def _widened(self, expr: Expr) -> Expr:
-        """Triton makes a tensor of parameters that it takes for 32 bits each, where each fits into these; a sum may
-        not."""
-        made = self._behind(expr)
-        narrow = isinstance(made, Apply) and made.function in MADE_TENSORS and self._is_of_parameters(made)
-        return Apply(Kind.INT, function=WIDE, arguments=(expr,)) if narrow else expr
-
-    def _is_of_parameters(self, expr: Expr) -> bool:
-        """Whether an int is made of parameters and constants alone, conditions apart."""
-        leaves = [*self._values(expr)]
-        fixed = all(isinstance(leaf, Parameter | Constant) for leaf in leaves)
-        return fixed and any(isinstance(leaf, Parameter) for leaf in leaves)
-
-    def _values(self, expr: Expr) -> Iterator[Expr]:
-        """What an int is computed from; rounded floats have 64 bits, as inputs have."""
-        made = self._behind(expr)
-        if not isinstance(made, Apply) or made.kind is not Kind.INT or made.function in ("floor", "ceil"):
-            yield made
-            return
-        for part in made.arguments[made.function == "if" :]:
-            yield from self._values(part)
-
-    def _behind(self, expr: Expr) -> Expr:
-        made = self.defined(expr.name) if isinstance(expr, Variable) else None
-        return expr if made is None else made
 
     def _argument(self, expr: Expr, inner: int) -> str:
         """An argument of a function in float64: functions take a bare number for a float32."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.python import size_name
 from attngen.emit.triton.printer import TritonPrinter
+from attngen.emit.triton.widths import Bits
 from attngen.ir.expr import Expr, Kind, Read, Rechannel, Row, children, variables
 from attngen.ir.nodes import Variant
 from attngen.ir.printer import ATOM
@@ -102,7 +103,10 @@ class GradientPrinter(KernelPrinter):
 
 
 class RowPrinter(KernelPrinter):
-    """Expressions of rows: of the queries of a tile, or of the keys of one."""
+    """Expressions of rows: of the queries of a tile, or of the keys of one; what grows is computed in 64 bits."""
+
+    ints = "tl.int64"
+    growing = ("i", "j", "N", "M")
 
     def __init__(self, plan: Plan, rows: Statements, exact: bool, keys: bool) -> None:
         super().__init__(plan, exact)
@@ -115,6 +119,9 @@ class RowPrinter(KernelPrinter):
             Level.KEY: "c < D",
             Level.PAIR: f"(rows[:, None] < {count}) & (c < D)",
         }
+
+    def bits_of(self, name: str) -> Bits:
+        return min(super().bits_of(name), Bits.NARROW)
 
     def mask(self, expr: Expr) -> str | None:
         return self.masks.get(level(expr, self.levels, self.axes))

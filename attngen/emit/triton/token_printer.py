@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attngen.emit.tokens import channel_of, index_of, kept_axes, size_of
 from attngen.emit.triton.reads import ReadingPrinter
+from attngen.emit.triton.widths import Bits
 from attngen.ir.expr import EARLIER, Expr, Parameter, Read, Rechannel, Row, Variable, children, variables
 from attngen.ir.printer import ATOM
 from attngen.schedule.chunks import ChunkPlan
@@ -22,12 +23,18 @@ LAST = {"q": "d", "k": "d", "v": "e"}
 class TokenPrinter(ReadingPrinter):
     """`statements` are all that is named in the function where the expression stands."""
 
+    growing = ("N", "M")
+
     def __init__(self, plan: ChunkPlan, statements: Iterable[Statement], exact: bool) -> None:
         super().__init__(plan.variant, exact)
         self.statements = tuple(statements)
         self.levels = {name: Level.PAIR if axis else Level.QUERY for name, axis in kept_axes(plan).items()}
         self.taken = {s.name: s.value.name for s in self.statements if isinstance(s.value, Row)}
         self.levels |= {statement.name: statement.level for statement in self.statements}
+
+    def bits_of(self, name: str) -> Bits:
+        """A token's number has 64 bits, heads, channels and sizes have 32."""
+        return super().bits_of(name) if name == "t" else min(super().bits_of(name), Bits.NARROW)
 
     def defined(self, name: str) -> Expr | None:
         return next((statement.value for statement in self.statements if statement.name == name), None)
