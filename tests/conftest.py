@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -34,23 +32,6 @@ def pytest_runtest_setup() -> None:
 
     torch.manual_seed(0)
     if os.environ["TRITON_INTERPRET"] == "1":
-        _round_to_nearest()
+        from attngen.fuzz.interpreted import mend
 
-
-@cache
-def _round_to_nearest() -> None:
-    """Triton's interpreter makes bfloat16 of float32 by cutting bits off; GPUs round to the nearest, ties to even."""
-    import numpy as np
-    import triton.language as tl
-    from triton.runtime import interpreter
-
-    convert = interpreter._convert_float
-
-    def rounded(given: Any, of: Any, to: Any, mode: Any) -> Any:
-        if of != tl.float32 or to != tl.bfloat16:
-            return convert(given, of, to, mode)
-        bits = np.ascontiguousarray(given).view(np.uint32)
-        nearest = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
-        return np.where(np.isnan(bits.view(np.float32)), 0x7FC0, nearest).astype(np.uint16)
-
-    interpreter._convert_float = rounded
+        mend()

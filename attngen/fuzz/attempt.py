@@ -16,7 +16,8 @@ from attngen.errors import CallError
 from attngen.fuzz.call import ALL, Call, asked
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
 from attngen.fuzz.gradient_oracle import by_result, wanted
-from attngen.fuzz.laws import Case, keep, parts_of
+from attngen.fuzz.interpreted import is_interpreted, mend
+from attngen.fuzz.laws import Case, alike, keep, parts_of
 from attngen.fuzz.oracle import Disagreement, assert_close, assert_y_close, expected
 from attngen.fuzz.recurrent_oracle import Given, compiled, kernel_agrees, kernel_gradients_agree, traced
 from attngen.fuzz.recurrent_oracle import assert_gradients as assert_state_gradients
@@ -46,6 +47,8 @@ def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: 
         Disagreement: it is not as right as its dtype allows, or a law is broken.
     """
     seen = Counter() if seen is None else seen
+    if kernel.backend == "triton" and is_interpreted():
+        mend()
     with _no_other_errors(), cut(kernel, way):
         if isinstance(kernel, RecurrentKernel):
             _judge_states(kernel, call, way, backward, seen)
@@ -82,7 +85,7 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
         assert_pair_gradients(wanted(variant, call, *by).by(asked(call, way.by)), found.gradients)
-        seen[_asked_for(way)] += 1
+        seen[_asked_for(call, way)] += 1
     seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, meaning.live)])
     if way.name in ("at once", "in other tiles"):
 
@@ -104,9 +107,8 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backward: bool,
             way = replace(way, name="at once")
     if way.name != "on ranks":
         way = _judge_run(kernel, call, way, backward, seen)
-    seen.update([way.name, *_kinds_of(call)])
-    seen[_asked_for(way)] += backward
-    seen["states given"] += bool(call.states)
+    seen.update([way.name, *_kinds_of(call), *([_asked_for(call, way)] if backward else [])])
+    seen.update(["states given"] if call.states else [])
 
 
 def _judge_run(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> Way:
@@ -156,8 +158,8 @@ def _names(call: Call, way: Way) -> list[str] | None:
     return None if way.by == ALL else asked(call, way.by)
 
 
-def _asked_for(way: Way) -> str:
-    return "gradients" if way.by == ALL else "gradients by some alone"
+def _asked_for(call: Call, way: Way) -> str:
+    return "gradients" if asked(call, way.by) == asked(call) else "gradients by some alone"
 
 
 def _not_on_ranks(error: CallError) -> str:
@@ -184,8 +186,8 @@ def _may_be_cut(kernel: RecurrentKernel, call: Given, position: int, cut: float)
         return found.y, found.states
 
     whole = traced(kernel, call, position)
-    y, _ = carried_in_pieces(cut, interpreted)(kernel, call, position)
-    return torch.allclose(y, whole.y, rtol=1e-9, atol=1e-12, equal_nan=True)
+    y, states = carried_in_pieces(cut, interpreted)(kernel, call, position)
+    return alike(y, whole.y) and all(alike(state, whole.states[name]) for name, state in states.items())
 
 
 def _knows_queries(variant: nodes.Variant) -> bool:

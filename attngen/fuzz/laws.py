@@ -55,7 +55,12 @@ class Case:
             found = interpreted(self.variant, other).y
         except CallError:  # an input is too short for it
             return False
-        return torch.equal(found, y) if exactly else torch.allclose(found, y, rtol=1e-9, atol=1e-12, equal_nan=True)
+        return torch.equal(found, y) if exactly else alike(found, y)
+
+
+def alike(found: Tensor, y: Tensor) -> bool:
+    """Whether two results in float64 are the same but for rounding, as parts of what is largest in a row."""
+    return bool(((found - y).abs() <= 1e-9 * y.abs().amax(-1, keepdim=True)).all()) if y.numel() else True
 
 
 def _exactly(what: str, found: Tensor, y: Tensor) -> None:
@@ -127,7 +132,8 @@ def turned_heads(case: Case) -> bool:
 def turned_keys(case: Case) -> bool:
     """Keys in another order are the same sum, where the spec does not know where they stand."""
     call = case.call
-    if case.live is None or call.k.shape[2] < 2:
+    ordered = any(given.sorted and "j" in given.axes for given in case.variant.inputs)
+    if case.live is None or call.k.shape[2] < 2 or ordered:
         return False
     other = _with_keys(case, lambda rows, axis: rows.flip(axis))
     if other is None or not case.means(other, case.meaning, exactly=False):

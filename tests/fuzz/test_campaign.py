@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_recurrences_are_judged_with_their_states() -> None:
     report = run(DECAY, 40)
     assert report.failure is None
     reached = {"at once", "in pieces", "on ranks", "states given", "gradients", "law: unseen", "law: shifted"}
-    assert reached | {"law: scaled"} <= report.seen.keys()
+    assert all(report.seen[each] for each in (*reached, "law: scaled", "gradients by some alone"))
 
 
 def test_time_is_looked_at_between_calls() -> None:
@@ -69,15 +70,15 @@ def test_the_same_seed_makes_the_same_calls() -> None:
 
 
 def test_a_wrong_kernel_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The meaning is that of a wider window: two queries and keys tell it, and no fewer."""
+    """The meaning is that of a wider window: two keys tell it, or one and a query behind it."""
     wider, expected = attngen.load(WIDER), attempt.expected
     monkeypatch.setattr(attempt, "expected", lambda _, call: expected(wider, call))
     failure = run(WINDOW, 100).failure
     assert failure is not None
     assert failure.call.parameters == {"window": 1}
-    assert failure.call.k.shape[2] == 2
+    assert failure.call.k.shape[2] <= 2
     assert failure.call.q.shape[:2] == (1, 1)
-    assert "times what is allowed" in failure.message
+    assert re.search("times what is allowed|-inf exactly where a row is empty", failure.message)
 
 
 def test_a_broken_law_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +142,7 @@ def test_a_reproducer_fails_in_the_same_way(monkeypatch: pytest.MonkeyPatch, tmp
     path.write_text(reproducer(attngen.load(WINDOW), report.failure, report.seed, "cpp"), encoding="utf-8")
     names: dict[str, object] = {"__name__": "repro"}
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
-    with pytest.raises(attempt.Disagreement, match="allowed") as raised:
+    with pytest.raises(attempt.Disagreement) as raised:
         names["test_local"]()  # type: ignore[operator]
     assert str(raised.value) == report.failure.message
     monkeypatch.undo()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.laws import Case, keep
 from attngen.fuzz.oracle import Disagreement, assert_y_close, expected
 from attngen.fuzz.ways import Way
+from attngen.runtime.recurrent import RecurrentKernel
 
 FULL = "attention full { score scale * dot(q, k) }"
 WINDOW = "attention window { mask 0 <= i - j < 3 }"
@@ -80,6 +82,42 @@ def test_what_breaks_a_law_is_noticed(
 ) -> None:
     with pytest.raises(Disagreement, match=message):
         list(keep(case(text, call(text, queries), some(wrong, text))))
+
+
+SORTED = "attention sorted_ { input d[j]: int sorted  mask d[j] < 5 }"
+TINY = "attention tiny { weight 1e-15 * (j + 1)  normalize none }"
+BEFORE = "attention before { state S = (if t < N then 0.9 else 0.3) * S + outer(k, v)  out dot(q, prev(S)) }"
+
+
+def test_keys_whose_inputs_are_sorted_are_not_turned() -> None:
+    given = replace(call(SORTED, 4), inputs={"d": torch.arange(20)})
+    assert_right(attngen.build(SORTED, backend="cpp"), given, Way("at once"), backward=False)
+
+
+def test_small_results_are_alike_only_if_they_are() -> None:
+    assert_right(attngen.build(TINY, backend="cpp"), call(TINY, 4), Way("at once"), backward=False)
+
+
+def test_calls_are_cut_only_where_states_are_the_same() -> None:
+    assert_right(attngen.build(BEFORE, backend="cpp"), call(BEFORE, 20), Way("in pieces"), backward=False)
+
+
+def test_states_behind_no_tokens_are_compared() -> None:
+    from attngen.fuzz import recurrent_oracle
+
+    given = replace(call(DECAY, 0, 0), states={"S": torch.ones(2, 2, 8, 8)})
+    kernel = attngen.build(DECAY, backend="cpp")
+    assert isinstance(kernel, RecurrentKernel)
+    assert_right(kernel, given, Way("at once"), backward=False)
+
+    def forgetful(*whole: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        y, states = recurrent_oracle.compiled(*whole)
+        return y, {name: torch.zeros_like(state) for name, state in states.items()}
+
+    with pytest.raises(Disagreement, match="the state S is off by"):
+        recurrent_oracle.kernel_agrees(
+            kernel, recurrent_oracle.Given((given.q, given.k, given.v), {}, dict(given.states)), 0, "cpp", forgetful
+        )
 
 
 def test_shapes_that_a_spec_asserts_are_left_alone() -> None:

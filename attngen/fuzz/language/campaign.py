@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,14 +71,17 @@ class Language(Guarded[Outcome]):
         while outcome.wrong is None and outcome.specs < examples:
             if seconds is not None and time.perf_counter() - started > seconds:
                 break
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), deepcopy(self.ledger)
             outcome.wrong = self._round()
             outcome.specs += len(self._known)
-            outcome.kept, self._fresh = [*outcome.kept, *self._fresh], []
             if outcome.wrong is None:
+                outcome.kept += self._fresh
                 self._count(len(self._known), time.perf_counter() - begun)
+            else:  # this seed is to be run again
+                self.ledger = outcome.ledger = before
             self.told(outcome.specs)
             self._known.clear()
+            self._fresh.clear()
         return outcome
 
     def lost(self, examples: int, last: Wrong, message: str) -> Outcome:
