@@ -8,15 +8,23 @@ sum of; for few numbers, the yardstick is the worst of several orders of the cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from attngen.fuzz.call import Call, asked, with_leaves
+from attngen.fuzz.gradient_yardstick import (
+    Forward,
+    forward_of,
+    handed_down,
+    of_values,
+    rough_gradients,
+    share_of_sink,
+    together,
+)
 from attngen.fuzz.oracle import FACTOR, Disagreement, binade, held
-from attngen.fuzz.rough import InFloat32, decided_otherwise, in_another_order, orders, parts, shaken, softmax, weighted
+from attngen.fuzz.rough import decided_otherwise, orders, parts
 from attngen.ir import nodes
 from attngen.reference import attention
 from attngen.reference.gradients import gradients_of
@@ -49,38 +57,21 @@ class Wanted:
         return Wanted(tuple(names), exact, errors, scales, self.dtype)
 
 
-@dataclass(frozen=True)
-class _Forward:
-    """Scores and a sink with the graph that leads to them, weights, y, log-sum-exp, values and the mask.
-
-    `leaves` are q, k and the inputs of floats.
-    """
-
-    leaves: tuple[Tensor, ...]
-    score: Tensor
-    sink: Tensor | None
-    weights: Tensor
-    y: Tensor
-    lse: Tensor | None
-    values: Tensor
-    live: Tensor
-
-
 def wanted(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> Wanted:
     """The gradients of the sum of y * dy, and of lse * dlse where a row sees a key."""
     exact, forward = _exact(variant, call, dy, dlse)
     generator = torch.Generator().manual_seed(0)
     found, otherwise = [], decided_otherwise(variant, call)
     for number in range(orders(forward.y)):
-        rough = _rough(variant, call, forward, otherwise, dy, dlse, generator, shakes=number > 0)
+        rough = rough_gradients(variant, call, forward, otherwise, dy, dlse, generator, shakes=number > 0)
         found.append([(held(a.to(call.q.dtype), b) - b).abs() for a, b in zip(rough, exact, strict=True)])
     errors = tuple(torch.stack(each).amax(0) for each in zip(*found, strict=True))
     terms, of_sink = _terms(variant.pairwise, forward, dy, dlse)
     draws = []
     for _ in range(SIGNS):
         signs, more = (torch.randint(0, 2, x.shape, generator=generator) * 2.0 - 1 for x in (terms, of_sink))
-        values = _of_values(call, signs * forward.weights, dy)
-        draws.append(_together(_handed_down(forward, signs * terms, more * of_sink), values))
+        values = of_values(call, signs * forward.weights, dy)
+        draws.append(together(handed_down(forward, signs * terms, more * of_sink), values))
     # Where terms are alike, their errors are, too, and a sum is as large as they are together.
     sums = (torch.stack(each).square().mean(0).sqrt() for each in zip(*draws, strict=True))
     scales = tuple(size.maximum(gradient.abs()) for size, gradient in zip(sums, exact, strict=True))
@@ -114,22 +105,7 @@ def assert_gradients(wanted: Wanted, found: tuple[Tensor, ...]) -> None:
             raise Disagreement(f"{name} is off by {off:.3g} in the mean, where {factor * rough + last:.3g} is allowed")
 
 
-def _together(down: tuple[Tensor, ...], of_values: Tensor) -> tuple[Tensor, ...]:
-    """Gradients by q, k, v and inputs."""
-    return (down[0], down[1], of_values, *down[2:])
-
-
-def _handed_down(forward: _Forward, by_score: Tensor, by_sink: Tensor) -> tuple[Tensor, ...]:
-    """From gradients by scores and sinks to those by the leaves."""
-    down = gradients_of(forward.score, forward.leaves, by_score.to(forward.score.dtype))
-    if forward.sink is None:
-        return down
-    by_head = by_sink.to(forward.sink.dtype).sum_to_size(forward.sink.shape)
-    more = gradients_of(forward.sink, forward.leaves, by_head)
-    return tuple(a + b for a, b in zip(down, more, strict=True))
-
-
-def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], _Forward]:
+def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], Forward]:
     """The gradients by q, k, v and the inputs of floats."""
     own, (q, k, v, *trained) = with_leaves(call, torch.float64)
     score, extra, values = parts(variant, own)
@@ -141,12 +117,12 @@ def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) 
         total = total + torch.where(result.lse == -torch.inf, 0.0, result.lse * dlse.double()).sum()
     exact = gradients_of(total, (q, k, v, *trained))
     fixed = None if extra is None else extra.detach()
-    weights, y, lse = _forward(variant.pairwise, score.detach(), fixed, values.detach(), result.live)
+    weights, y, lse = forward_of(variant.pairwise, score.detach(), fixed, values.detach(), result.live)
     sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
-    return exact, _Forward((q, k, *trained), score, sink, weights, y, lse, values.detach(), result.live)
+    return exact, Forward((q, k, *trained), score, sink, weights, y, lse, values.detach(), result.live)
 
 
-def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, Tensor]:
+def _terms(body: nodes.Pairwise, forward: Forward, dy: Tensor, dlse: Tensor | None) -> tuple[Tensor, Tensor]:
     """How large the terms are that a gradient by a score is the sum of, weight * (dy . v - dy . y), and by a sink."""
     size = dy.double().abs()
     terms = size @ forward.values.abs().mT
@@ -155,104 +131,12 @@ def _terms(body: nodes.Pairwise, forward: _Forward, dy: Tensor, dlse: Tensor | N
         of_row = of_row + dlse.double().abs()[..., None]
     if isinstance(body.normalization, (nodes.Softmax, nodes.Sum)):
         terms = terms + of_row
-    of_sink = of_row * _share_of_sink(forward) if forward.sink is not None else of_row
+    of_sink = of_row * share_of_sink(forward) if forward.sink is not None else of_row
     if body.logit or terms.shape[-1] == 0:
         return forward.weights * terms, of_sink
     score = forward.score.detach()
     shares = torch.where(score == 0, 0.0, forward.weights / score)
     return torch.where(forward.weights == 0, 0.0, shares.abs().amax(-1, keepdim=True)) * terms, of_sink
-
-
-def _share_of_sink(forward: _Forward) -> Tensor:
-    """What of each row the sink takes, [B, H, N, 1]."""
-    assert forward.sink is not None
-    assert forward.lse is not None
-    return torch.exp(forward.sink.detach() - forward.lse.detach()[..., None])
-
-
-def _forward(
-    body: nodes.Pairwise, score: Tensor, extra: Tensor | None, values: Tensor, live: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What y is the weighted sum by, y and log-sum-exp, by a score."""
-    if isinstance(body.normalization, nodes.Softmax):
-        y, lse = softmax(score, extra, values, live)
-        return _shares(score, lse, live), y, lse
-    weights = score.exp() if body.logit else score
-    unit = torch.eye(values.shape[-2], dtype=values.dtype).expand(*values.shape[:2], -1, -1)
-    shares = weighted(body.normalization, weights, extra, unit, live)
-    return shares, shares @ values, None
-
-
-def _shares(score: Tensor, lse: Tensor, live: Tensor) -> Tensor:
-    """The weights of a softmax."""
-    return torch.where(live, torch.exp(score - torch.where(lse == -torch.inf, 0.0, lse)[..., None]), 0.0)
-
-
-def _rough(
-    variant: nodes.Variant,
-    call: Call,
-    forward: _Forward,
-    otherwise: Tensor,
-    dy: Tensor,
-    dlse: Tensor | None,
-    generator: torch.Generator,
-    shakes: bool,
-) -> tuple[Tensor, ...]:
-    """The gradients in float32."""
-    own, (q, k, _, *trained) = with_leaves(call)
-    shaking = generator if shakes else None
-    with InFloat32(shaking):
-        score, extra, values = parts(variant, in_another_order(variant, replace(own, v=call.v), generator), shaking)
-    free = torch.where(otherwise, forward.score.detach().float(), score.detach())
-    sink = extra if isinstance(variant.pairwise.normalization, nodes.Softmax) else None
-    fixed = None if extra is None else extra.detach()
-    if shakes:
-        free, fixed = shaken(free, generator), None if fixed is None else shaken(fixed, generator)
-    free.requires_grad_()
-    weights, y, lse = _forward(variant.pairwise, free, fixed, values, forward.live)
-    if shakes and lse is not None:  # shares: others may be too large for the dtype
-        y = weights.to(call.q.dtype).float() @ values
-        # For gradients, scores are computed anew: where a row sees one key, its weight is not 1 by luck.
-        weights = _shares(shaken(free.detach(), generator), lse.detach(), forward.live).to(call.q.dtype).float()
-    rough = _Forward((q, k, *trained), score, sink, weights.detach(), y.detach(), lse, values, forward.live)
-    rounded = (lambda x: shaken(x, generator)) if shakes else (lambda x: x)
-    by_score, by_sink = _by_scores(variant.pairwise, rough, free, y, dy, dlse, call.q.dtype, rounded)
-    down = _handed_down(rough, torch.where(otherwise, 0.0, by_score), by_sink)
-    rest = gradients_of(forward.score, forward.leaves, torch.where(otherwise, by_score, 0.0).double())
-    down = tuple(a.double() + b for a, b in zip(down, rest, strict=True))
-    return _together(down, _of_values(call, rough.weights, dy))
-
-
-def _by_scores(
-    body: nodes.Pairwise,
-    rough: _Forward,
-    free: Tensor,
-    y: Tensor,
-    dy: Tensor,
-    dlse: Tensor | None,
-    dtype: torch.dtype,
-    rounded: Callable[[Tensor], Tensor],
-) -> tuple[Tensor, Tensor]:
-    """The gradients by scores and by the sink of each row; `rounded` shakes numbers, or not."""
-    if not isinstance(body.normalization, nodes.Softmax):
-        (by_score,) = gradients_of((y * rounded(dy.float())).sum(), (free,))
-        return by_score, by_score.new_zeros(*by_score.shape[:-1], 1)
-    dp = rounded(dy.float() @ rough.values.mT)
-    delta = rounded((dy.float() * rough.y.to(dtype).float()).sum(-1, keepdim=True))
-    delta = delta - (0 if dlse is None else dlse[..., None])
-    share = 0.0 if rough.sink is None else _share_of_sink(rough)
-    return rough.weights * (dp - delta), -share * delta
-
-
-def _of_values(call: Call, weights: Tensor, dy: Tensor) -> Tensor:
-    """The gradient by v, in the precision of the weights."""
-    return of_heads(weights.mT @ dy.to(weights.dtype), call.v.shape[1])
-
-
-def of_heads(gradient: Tensor, heads: int) -> Tensor:
-    """The sums over the heads that read the same row."""
-    B, groups, tokens, width = gradient.shape
-    return gradient.view(B, heads, groups // heads, tokens, width).sum(2)
 
 
 def by_result(variant: nodes.Variant, call: Call, seed: int) -> tuple[Tensor, Tensor | None]:

@@ -362,6 +362,12 @@ constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
 constexpr int64_t BLOCK = TILED ? SIDE : HELD;  // query rows that are handled side by side
 constexpr int64_t BLOCK_LANES = rounded_up(BLOCK, LANES);
 
+inline float as_piece(float x) {
+  Piece y;
+  assign(y, x);
+  return to_float(y);
+}
+
 inline const Factor* as_factors(const Piece* pieces) { return reinterpret_cast<const Factor*>(pieces); }
 
 // Rows as products take them: as they are, or rounded to pairs.
@@ -1036,7 +1042,8 @@ struct GradientTile : QueryTile {
       float* dy = &space.dy[r * E];
       read_row(call.dy.of(b, h) + row_at(r) * call.dy.token, call.dy.channel, E, dy);
       const float share = call.stats[2 * place + 1];
-      for (int64_t e = 0; e < E; ++e) dy[e] *= share;
+      // Rounded as products take it, so that what cancels of them and of delta does.
+      for (int64_t e = 0; e < E; ++e) dy[e] = as_piece(dy[e] * share);
       space.base[r] = call.stats[2 * place];
       read_row(call.y.of(b, h) + row_at(r) * call.y.token, call.y.channel, E, &space.row[0]);
       space.delta[r] = sum_of_products(dy, &space.row[0], E);

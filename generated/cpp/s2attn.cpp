@@ -360,6 +360,12 @@ constexpr int64_t DEPTH = PAIRED ? 2 : 1;  // pieces in a factor
 constexpr int64_t BLOCK = TILED ? SIDE : HELD;  // query rows that are handled side by side
 constexpr int64_t BLOCK_LANES = rounded_up(BLOCK, LANES);
 
+inline float as_piece(float x) {
+  Piece y;
+  assign(y, x);
+  return to_float(y);
+}
+
 inline const Factor* as_factors(const Piece* pieces) { return reinterpret_cast<const Factor*>(pieces); }
 
 // Rows as products take them: as they are, or rounded to pairs.

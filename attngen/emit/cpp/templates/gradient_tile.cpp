@@ -21,7 +21,8 @@ struct GradientTile : QueryTile {
       float* dy = &space.dy[r * E];
       read_row(call.dy.of(b, h) + row_at(r) * call.dy.token, call.dy.channel, E, dy);
       const float share = call.stats[2 * place + 1];
-      for (int64_t e = 0; e < E; ++e) dy[e] *= share;
+      // Rounded as products take it, so that what cancels of them and of delta does.
+      for (int64_t e = 0; e < E; ++e) dy[e] = as_piece(dy[e] * share);
       // % if softmax
       space.base[r] = call.stats[2 * place];
       // % endif
