@@ -163,7 +163,7 @@ FAULTS = [
     Fault("gradients: what is used twice counts once", "attngen/analysis/derivatives.py", "plus(found[argument], share) if argument in found else share", "share", "tests/analysis/test_derivatives.py"),
     Fault("gradients: delta is added", "attngen/emit/cpp/gradients.py", "(dp_row[x] - delta)", "(dp_row[x] + delta)", GRADIENTS),
     Fault("gradients: log-sum-exp has the wrong sign", CPP_GRADIENTS, "space.delta[r] -= share * call.dlse[place];", "space.delta[r] += share * call.dlse[place];", SPEC_GRADIENTS),
-    Fault("gradients: weights are not divided by their sum", CPP_GRADIENTS, "dy[e] *= share;", "dy[e] *= 1;", GRADIENTS),
+    Fault("gradients: weights are not divided by their sum", CPP_GRADIENTS, "as_piece(dy[e] * share)", "as_piece(dy[e])", GRADIENTS),
     Fault("gradients: a sink pulls the other way", "attngen/emit/cpp/gradients.py", "by_sink = -exp2_of", "by_sink = exp2_of", SPEC_GRADIENTS),
     Fault("gradients: partial tiles taken for full", CPP_GRADIENTS, "visit<false>(space.walk[step])", "visit<true>(space.walk[step])", GRADIENTS),
     Fault("gradients: full tiles left out", CPP_GRADIENTS, "for (int64_t step = partial; step < visits; ++step) visit<true>", "for (int64_t step = partial; step < partial; ++step) visit<true>", GRADIENTS),
