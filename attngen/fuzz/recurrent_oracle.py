@@ -173,6 +173,8 @@ def kernel_agrees(
     if expected.y.numel():
         close(y, expected.y, [each.y for each in moved], expected.y, most, "y")
     for name, state in states.items():
+        if not state.numel():
+            continue
         by_name = [each.states[name] for each in moved]
         limits = allowed(backend, torch.float32, q.dtype)
         close(state, expected.states[name], by_name, expected.largest[name], limits, f"the state {name}")

@@ -43,7 +43,7 @@ KERNEL_NAMES = frozenset(
     "value weight D_factors E_padded block_rows few_rows first_visit last_visit key_span mark marked again pack "
     "prepare weigh walk give live_panels score_block_of add_block_of faulty part_index place r0 seen_keys visits "
     "walked BLOCK_LANES FEW_ROWS PANEL_BYTES add_spans attend_all dot load_span keep_live panel_slot panel_owner "
-    "NoDenormals mode REQUEST TILE_DATA TOGETHER pack_rows pack_keys pack_values paired neighbours "
+    "NoDenormals mode REQUEST TILE_DATA TOGETHER pack_rows pack_keys pack_values as_piece paired neighbours "
     "TILED SIDE HELD Tiles Shapes has_tiles multiply_tiles transpose as_rows_of_keys value_tiles "
     "panel_head largest place_in_span SPAN LINE AHEAD multiply_add score sum_of value_panel Attending begin "
     "list_visits turn_to stats relative_to Given Packed packed take take_rows make_key_rows field list_number _ "
