@@ -30,7 +30,7 @@ def attack(
     output: Path,
     as_json: bool,
 ) -> None:
-    """So many more specs; what is wrong is written as wrong_*.attn, and exit code 1 says so."""
+    """So many more specs; what is wrong is written, as a spec or as a call of its kernel, and exit code 1 says so."""
     from attngen.fuzz.language.findings import Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
 

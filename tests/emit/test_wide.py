@@ -146,6 +146,16 @@ def assert_large_sums_are_exact(body: str, backend: str) -> None:
     assert torch.allclose(kernel(q, q, q, **inputs).double(), right, atol=1e-5)
 
 
+def test_long_sums_take_no_longer_than_they_are_long() -> None:
+    """What is found of a part is found once: else this would not end."""
+    total = "j"
+    for divisor in range(2, 22):
+        total = f"(max({total}, j div {divisor}) + a)"
+    text = f"attention long(a: int = 1) {{ score scale * dot(q, k * cos(0.1 * {total}))  mask causal }}"
+    files = attngen.compile(attngen.load(text), "triton")
+    assert "tl.int64" in files["long.py"]
+
+
 @pytest.mark.parametrize("backend", ["cpp", "triton"])
 def test_rows_of_keys_know_sums_of_parameters(backend: str) -> None:
     """Their kernels have no flag for far positions: what grows is computed in 64 bits."""

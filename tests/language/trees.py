@@ -77,7 +77,7 @@ parameters = st.builds(ast.Parameter, words, words, values, st.one_of(st.none(),
 # `\r` and the like may stand in a comment or a doc, but a comment keeps no blanks at its end.
 comment_texts = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=12)
 comments = comment_texts.map(lambda text: f"#{text}".rstrip())
-doc_texts = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]), max_size=20)
+doc_texts = st.text(st.characters(exclude_characters='"\0', exclude_categories=["Cs"]), max_size=20)
 paragraphs = st.one_of(comments.map(lambda text: (text,)), comments.map(lambda text: (text, "")))
 leadings = tuples_of(paragraphs, most=2).map(lambda parts: sum(parts, ()))
 closings = leadings.map(lambda texts: texts[:-1] if texts and not texts[-1] else texts)

@@ -43,8 +43,8 @@ class Heads:
         """What pairs need, and the ends of the walk of a key tile."""
         ends = self.pairs.plan.by_keys_ends
         walked = (*ends, *self.pairs.plan.by_keys_period)
-        found = needed(self._of_pairs, *self._values, *(statement.value for statement in walked))
-        return self._lines([*found, *ends])
+        values = [statement.value for statement in walked]
+        return self._lines([*needed(self._of_pairs, *self._values, *values), *ends], values)
 
     def pair_lines(self) -> list[str]:
         """What pairs need, without a walk."""

@@ -58,6 +58,7 @@ class TritonPrinter(Widths, Printer):
     """What holds all ints."""
 
     def __init__(self, exact: bool) -> None:
+        super().__init__()
         self.exact = exact
         self.table = EXACT if exact else TRITON
 
@@ -76,8 +77,7 @@ class TritonPrinter(Widths, Printer):
         if expr.function == "^" and expr.arguments[1].kind is Kind.INT:  # Python's own ints have no dtype
             exponent = Apply(Kind.FLOAT, function="float", arguments=expr.arguments[1:])
             expr = Apply(expr.kind, function="^", arguments=(expr.arguments[0], exponent))
-        if expr.function not in (FAR, FILLED):
-            expr = self.widened(expr)
+        expr = self.widened(expr)
         form = self.form(expr)
         if self.exact and isinstance(form, Form):
             return form.template.format(*(self._argument(part, form.inner) for part in expr.arguments)), form.tightness

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Size, Variable
 
@@ -24,6 +24,14 @@ class Bits(IntEnum):
     WIDE = 64
 
 
+class Facts(NamedTuple):
+    """Of an int: how many bits it has, whether it is made of parameters, and of how many positions, up to two."""
+
+    bits: Bits
+    parameters: bool = False
+    positions: int = 0
+
+
 class Widths:
     """Of the ints in a kernel of pairs: positions and sizes, and what is read, have 64 bits if any int needs them.
 
@@ -32,6 +40,9 @@ class Widths:
 
     growing: tuple[str, ...] = ()
     """Variables and sizes whose products grow beyond 32 bits, where they have only these."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Expr, Facts] = {}
 
     def defined(self, name: str) -> Expr | None:
         """What stands behind the name of a value that is computed earlier."""
@@ -42,55 +53,59 @@ class Widths:
         """Of a variable, or of a size by its axis."""
         return Bits.PYTHON if name in ("D", "E") else Bits.WIDE
 
-    def bits(self, expr: Expr) -> Bits:
-        """Of an int as it is printed."""
-        match expr:
-            case Constant() | Parameter():
-                return Bits.PYTHON
-            case Size():
-                return self.bits_of(expr.axis)
-            case Variable():
-                made = self.defined(expr.name)
-                return self.bits_of(expr.name) if made is None else self.bits(made)
-            case Apply() if expr.kind is Kind.INT and expr.function not in ("floor", "ceil"):
-                found = max((self.bits(part) for part in _values(self.widened(expr))), default=Bits.PYTHON)
-                return max(found, Bits.NARROW) if expr.function in MADE_TENSORS else found
-        return Bits.WIDE
-
     def widened(self, expr: Apply) -> Apply:
         """The same, with arguments that have as many bits as it needs."""
-        if FAR in _functions(expr) or not expr.arguments or any(part.kind is not Kind.INT for part in _values(expr)):
+        values = _values(expr)
+        if expr.function in (FAR, FILLED) or not values or any(part.kind is not Kind.INT for part in values):
             return expr
-        bits = [self.bits(part) for part in _values(expr)]
-        if expr.function in SUMS and max(bits) == Bits.NARROW and self._grows(expr):
-            first = bits.index(Bits.NARROW)
-            return _with(expr, first, FAR)
+        found = [self.facts(part) for part in values]
+        bits = [each.bits for each in found]
+        if expr.function in SUMS and max(bits) == Bits.NARROW and _grows(expr, found):
+            return _with(expr, bits.index(Bits.NARROW), FAR)
         if expr.function in (*MADE_TENSORS, *COMPARED) and max(bits) < Bits.WIDE:
-            for place, part in enumerate(_values(expr)):
+            for place, (part, each) in enumerate(zip(values, found, strict=True)):
                 sums = isinstance(part, Apply) or expr.function == "abs"
-                if bits[place] is Bits.PYTHON and sums and self._grows(part):
+                if each.bits is Bits.PYTHON and sums and each.parameters:
                     expr = _with(expr, place, FILLED)
         return expr
 
-    def _grows(self, expr: Expr) -> bool:
-        """Whether it may be larger than 32 bits hold, where nothing in it is."""
-        leaves = [*self._leaves(expr)]
-        several = (
-            isinstance(expr, Apply)
-            and expr.function == "*"
-            and sum(_named(leaf) in self.growing for leaf in leaves) > 1
-        )
-        return several or any(isinstance(leaf, Parameter) for leaf in leaves)
+    def facts(self, expr: Expr) -> Facts:
+        """Of an int; found once for each, for names stand for what may be large."""
+        if expr not in self._facts:
+            self._facts[expr] = self._found(expr)
+        return self._facts[expr]
 
-    def _leaves(self, expr: Expr) -> Iterator[Expr]:
-        made = self.defined(expr.name) if isinstance(expr, Variable) else None
-        if made is not None:
-            yield from self._leaves(made)
-        elif isinstance(expr, Apply) and expr.kind is Kind.INT:
-            for part in _values(expr):
-                yield from self._leaves(part)
-        else:
-            yield expr
+    def _found(self, expr: Expr) -> Facts:
+        match expr:
+            case Constant():
+                return Facts(Bits.PYTHON)
+            case Parameter():
+                return Facts(Bits.PYTHON, parameters=True)
+            case Size():
+                return Facts(self.bits_of(expr.axis), positions=int(expr.axis in self.growing))
+            case Variable():
+                made = self.defined(expr.name)
+                own = Facts(self.bits_of(expr.name), positions=int(expr.name in self.growing))
+                return own if made is None else self.facts(made)
+            case Apply() if expr.kind is Kind.INT and expr.function not in ("floor", "ceil"):
+                return self._of(expr)
+        return Facts(Bits.WIDE)
+
+    def _of(self, expr: Apply) -> Facts:
+        """What its arguments make of it, as it is printed."""
+        found = [self.facts(part) for part in _values(expr)]
+        bits = max((each.bits for each in found), default=Bits.PYTHON)
+        if self.widened(expr) is not expr:
+            bits = Bits.WIDE
+        elif expr.function in MADE_TENSORS:
+            bits = max(bits, Bits.NARROW)
+        return Facts(bits, any(each.parameters for each in found), min(2, sum(each.positions for each in found)))
+
+
+def _grows(expr: Apply, values: list[Facts]) -> bool:
+    """Whether it may be larger than 32 bits hold, where no value in it is."""
+    multiplied = expr.function == "*" and sum(each.positions for each in values) > 1
+    return multiplied or any(each.parameters for each in values)
 
 
 def _values(expr: Apply) -> tuple[Expr, ...]:
@@ -104,13 +119,3 @@ def _with(expr: Apply, place: int, function: str) -> Apply:
     place += expr.function == "if"
     arguments[place] = Apply(Kind.INT, function=function, arguments=(arguments[place],))
     return replace(expr, arguments=tuple(arguments))
-
-
-def _functions(expr: Apply) -> set[str]:
-    """Of the arguments."""
-    return {part.function for part in expr.arguments if isinstance(part, Apply)}
-
-
-def _named(expr: Expr) -> str:
-    """A variable, or a size by its axis."""
-    return expr.name if isinstance(expr, Variable) else expr.axis if isinstance(expr, Size) else ""
