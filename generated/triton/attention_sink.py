@@ -214,9 +214,8 @@ def _forward_kernel(
         tl.load(sink_ptr + tl.cast(h // sink_share, tl.int64 if WIDE else tl.int32) * sink_stride_0), tl.float32
     )
 
-    # The sink is a key without a value.
+    # The sink is a key without a value, counted by the first part.
     top = tl.zeros([QUERY_TILE], tl.float32) + 1.4426950408889634 * head_sink
-    top = tl.where(part == 0, top, float("-inf"))
     total = tl.zeros([QUERY_TILE], tl.float32) + tl.where(part == 0, 1.0, 0.0)
     acc = tl.zeros([QUERY_TILE, E_PADDED], tl.float32)
     for step in range(part, stop - start - (full_stop - full_start), PARTS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import string
 
 from hypothesis import strategies as st
@@ -66,7 +67,13 @@ def operations(operands: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
-expressions = st.recursive(leaves, operations, max_leaves=10)
+@st.composite
+def printed_at_once(draw: st.DrawFn, strategy: st.SearchStrategy) -> object:
+    """A copy, for Hypothesis prints what it built itself level by level anew, and takes minutes to show a deep tree."""
+    return copy.deepcopy(draw(strategy))
+
+
+expressions = printed_at_once(st.recursive(leaves, operations, max_leaves=10))
 values = st.one_of(st.none(), expressions)
 
 ranges = st.builds(ast.Range, expressions, expressions, st.booleans(), st.booleans())
@@ -108,4 +115,4 @@ clauses = st.one_of(
 attentions = st.builds(
     ast.Attention, words, tuples_of(parameters), tuples_of(clauses, most=4), closing=closings, **commented
 )
-files = st.builds(ast.File, tuples_of(st.one_of(lets, defs, attentions)), closing=closings)
+files = printed_at_once(st.builds(ast.File, tuples_of(st.one_of(lets, defs, attentions)), closing=closings))

@@ -167,9 +167,8 @@ def _initial(name: str, sink: str | None) -> list[str]:
         return [f"{name} = {start}"]
     if name == "top":
         return [
-            "# The sink is a key without a value.",
+            "# The sink is a key without a value, counted by the first part.",
             *laid_out([f"top = tl.zeros([QUERY_TILE], tl.float32) + {sink}"], 4),
-            'top = tl.where(part == 0, top, float("-inf"))',
         ]
     return ["total = tl.zeros([QUERY_TILE], tl.float32) + tl.where(part == 0, 1.0, 0.0)"]
 
