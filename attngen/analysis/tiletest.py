@@ -90,7 +90,18 @@ def tile_test(variant: Variant, mask: Expr, fault: Expr, ordered: bool = False) 
         split = truth(split_remainders(mask, box.facts), box)
         possible, always = al.both(possible, split.possible), al.either(always, split.always)
     spans, areas = tuple(box.spans.values()), tuple(box.areas.values())
-    return TileTest(spans, areas, al.either(possible, bad.possible), always)
+    possible = al.either(possible, bad.possible)
+    return TileTest(spans, areas, rewrite(possible, _without_difference), rewrite(always, _without_difference))
+
+
+def _without_difference(expr: Expr) -> Expr:
+    """x - y < 0 as x < y: elements of inputs may be numbers as large as hashes, whose differences have no 64 bits."""
+    match expr:
+        case Apply(function="<" | "<=" | ">" | ">=", arguments=(Apply(function="-") as difference, al.ZERO)):
+            return al.compare(expr.function, *difference.arguments)
+        case Apply(function="<" | "<=" | ">" | ">=", arguments=(al.ZERO, Apply(function="-") as difference)):
+            return al.compare(expr.function, *reversed(difference.arguments))
+    return expr
 
 
 @dataclass(slots=True)

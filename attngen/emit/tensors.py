@@ -111,7 +111,7 @@ class TensorPrinter(Printer):
         return f"torch.where({chosen}, {first}, {self.text(otherwise)})", ATOM
 
     def _is_positive(self, divisor: Expr) -> bool:
-        known = isinstance(divisor, Size) and divisor.axis in "BHNM"
+        known = isinstance(divisor, Size) and divisor.axis in "HDE"  # there may be no batch rows, and no tokens
         return known or self.facts.at_least(divisor, 1) or getattr(divisor, "name", "") in self.positive
 
     def constant(self, expr: Constant) -> tuple[str, int]:
@@ -127,7 +127,7 @@ class TensorPrinter(Printer):
 
     def read(self, expr: Read) -> str:
         given = self.variant.input(expr.input)
-        exact = ".double()" if given.kind is Kind.FLOAT else ""
+        exact = {Kind.FLOAT: ".double()", Kind.INT: ".long()"}.get(given.kind, "")
         return f"{self.called(given.name)}[{', '.join(self.place(expr))}]{exact}"
 
     def place(self, expr: Read) -> list[str]:

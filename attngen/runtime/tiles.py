@@ -49,7 +49,8 @@ def tile_classes_of(
     if min(N, M) < 0 or min(tile) < 1:
         raise CallError(f"{variant.name}: {N} queries and {M} keys in tiles of {tile[0]} by {tile[1]} make no map")
     _check_given(variant, used, inputs, parameters.keys())
-    if not min(N, M):  # and an order may divide by M
+    batch = [given.shape[0] for name, given in inputs.items() if variant.input(name).axes[0] == "b"]
+    if not min(N, M, *batch):  # nothing is read, and an order may divide by M
         return torch.zeros(-(-N // tile[0]), -(-M // tile[1]), dtype=torch.int8)
     if isinstance(plan.walk, List):
         fixed = {"B": 1, "H": heads, "N": N, "M": M, "offset": M - N if offset is None else offset}

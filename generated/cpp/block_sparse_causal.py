@@ -413,11 +413,11 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
                 (_nearest(q0 // rows_, layout.shape[1]), _nearest(q1 // rows_, layout.shape[1])),
                 (_nearest(k0 // cols, layout.shape[2]), _nearest(k1 // cols, layout.shape[2])),
             )
-            tile_not_above = k0 - q1 <= 0
-            query_either = (q0 // rows_ < 0) | (q1 // rows_ - size_qb >= 0)
-            key_either = (k0 // cols < 0) | (k1 // cols - size_kb >= 0)
+            tile_not_above = k0 <= q1
+            query_either = (q0 // rows_ < 0) | (q1 // rows_ >= size_qb)
+            key_either = (k0 // cols < 0) | (k1 // cols >= size_kb)
             possible = (tile_not_above & layout_of_tile_any) | (tile_not_above & (query_either | key_either))
-            always = (k1 - q0 <= 0) & layout_of_tile_all
+            always = (k1 <= q0) & layout_of_tile_all
             return possible, always
 
         return test
@@ -693,6 +693,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

@@ -399,10 +399,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
             glob_at_i_least, glob_at_i_most = _at(glob_at_i_spans, b, h, tile)
             glob_at_j_least, glob_at_j_most = _at(glob_at_j_spans, b, h, column)
-            possible = (
-                (torch.clamp(torch.maximum(q0 - k1, k0 - q1), min=0) - window <= 0) | glob_at_i_most | glob_at_j_most
-            )
-            always = (torch.maximum(q1 - k0, k1 - q0) - window <= 0) | glob_at_i_least | glob_at_j_least
+            possible = (torch.clamp(torch.maximum(q0 - k1, k0 - q1), min=0) <= window) | glob_at_i_most | glob_at_j_most
+            always = (torch.maximum(q1 - k0, k1 - q0) <= window) | glob_at_i_least | glob_at_j_least
             return possible, always
 
         return test
@@ -692,6 +690,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

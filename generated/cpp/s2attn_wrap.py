@@ -236,7 +236,12 @@ def _packed(
         prepared = _made_before(_LATEST, (B, H, N, M, offset, group))
     if prepared is None:
         h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-        _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
+        _bijection(
+            "s2attn_wrap",
+            "p",
+            torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j) + 0 * j,
+            "s2attn_wrap.attn:4",
+        )
         prepared = _list_tiles(q.device, (64, 128), B, H, N, M, offset, group)
         _LATEST.append(prepared)
     tile_starts = prepared.starts.expand(B, H, -1, -1)
@@ -347,7 +352,9 @@ def prepare_s2attn_wrap(
     B, H, N, M, D, E = _sizes("s2attn_wrap", q, k, k)
     offset = _offset("s2attn_wrap", *_first("s2attn_wrap", offset), B, M - N, q.device)
     h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
-    _bijection("s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % M, j) + 0 * j, "s2attn_wrap.attn:4")
+    _bijection(
+        "s2attn_wrap", "p", torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j) + 0 * j, "s2attn_wrap.attn:4"
+    )
     return _list_tiles(
         q.device,
         (64, 128),
@@ -372,8 +379,8 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     orders = [
         (i, j),
         (
-            torch.where(h >= H // 2, (i - group // 2) % M, i),
-            torch.where(h >= H // 2, (j - group // 2) % M, j),
+            torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i),
+            torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j),
         ),
     ]
     found = []
@@ -395,10 +402,10 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     B, H, N, M, offset, group = given
     h = torch.arange(H, device=device)[None, :, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    value_at_j = torch.where(h >= H // 2, (j - group // 2) % M, j)
-    value_at_i = torch.where(h >= H // 2, (i - group // 2) % M, i)
-    block_at_i = torch.where(h >= H // 2, (i - group // 2) % M, i) // group
-    block_at_j = torch.where(h >= H // 2, (j - group // 2) % M, j) // group
+    value_at_j = torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j)
+    value_at_i = torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i)
+    block_at_i = torch.where(h >= H // 2, (i - group // 2) % _not_zero(M), i) // group
+    block_at_j = torch.where(h >= H // 2, (j - group // 2) % _not_zero(M), j) // group
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         value_at_j_spans = _spans(value_at_j, key_tile)
@@ -411,15 +418,26 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             value_at_i_least, value_at_i_most = _at(value_at_i_spans, b, h, tile)
             block_at_i_least, block_at_i_most = _at(block_at_i_spans, b, h, tile)
             block_at_j_least, block_at_j_most = _at(block_at_j_spans, b, h, column)
-            tile_difference = block_at_i_most - block_at_j_least
-            tile_difference_2 = block_at_i_least - block_at_j_most
-            possible = (value_at_j_least - value_at_i_most <= 0) & (tile_difference >= 0) & (tile_difference_2 <= 0)
-            always = (value_at_j_most - value_at_i_least <= 0) & (tile_difference <= 0) & (tile_difference_2 >= 0)
+            possible = (
+                (value_at_j_least <= value_at_i_most)
+                & (block_at_i_most >= block_at_j_least)
+                & (block_at_i_least <= block_at_j_most)
+            )
+            always = (
+                (value_at_j_most <= value_at_i_least)
+                & (block_at_i_most <= block_at_j_least)
+                & (block_at_i_least >= block_at_j_most)
+            )
             return possible, always
 
         return test
 
     return tests
+
+
+def _not_zero(divisor: Tensor | int) -> Tensor | int:
+    """1 in place of 0: of a quotient that nobody may ask for."""
+    return divisor + (divisor == 0)
 
 
 def _spans(values: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -404,25 +404,23 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             position_at_i_least, position_at_i_most = _at(position_at_i_spans, b, h, tile)
             rest_at_i_least, rest_at_i_most = _at(rest_at_i_spans, b, h, tile)
             rest_at_j_least, rest_at_j_most = _at(rest_at_j_spans, b, h, column)
-            tile_not_above = position_at_j_least - position_at_i_most <= 0
+            tile_not_above = position_at_j_least <= position_at_i_most
             tile_difference = position_at_i_least - position_at_j_most
-            tile_both = tile_not_above & (tile_difference - stride < 0)
+            tile_both = tile_not_above & (tile_difference < stride)
             tile_difference_2 = position_at_i_most - position_at_j_least
             tile_same = tile_difference // stride == tile_difference_2 // stride
             tile_choice = torch.where(tile_same, tile_difference_2 % stride, stride - 1)
             tile_choice_2 = torch.where(tile_same, tile_difference % stride, 0)
-            tile_difference_3 = rest_at_i_most - rest_at_j_least
-            tile_difference_4 = rest_at_i_least - rest_at_j_most
-            tile_not_above_2 = position_at_j_most - position_at_i_least <= 0
-            tile_both_2 = tile_not_above_2 & (tile_difference_2 - stride < 0)
+            tile_not_above_2 = position_at_j_most <= position_at_i_least
+            tile_both_2 = tile_not_above_2 & (tile_difference_2 < stride)
             possible = (tile_both | (tile_not_above & (tile_choice >= 0) & (tile_choice_2 <= 0))) & (
-                tile_both | (tile_not_above & (tile_difference_3 >= 0) & (tile_difference_4 <= 0))
+                tile_both | (tile_not_above & (rest_at_i_most >= rest_at_j_least) & (rest_at_i_least <= rest_at_j_most))
             )
             always = (
                 tile_both_2
                 | (tile_not_above_2 & (tile_choice <= 0) & (tile_choice_2 >= 0))
                 | tile_both_2
-                | (tile_not_above_2 & (tile_difference_3 <= 0) & (tile_difference_4 >= 0))
+                | (tile_not_above_2 & (rest_at_i_most <= rest_at_j_least) & (rest_at_i_least >= rest_at_j_most))
             )
             return possible, always
 

@@ -1794,35 +1794,31 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             query_div_2 = q1 // block
             query_both = (query_div_2 >= 0) & (query_div <= 0)
             head_div = (M - 1) // block
-            query_difference = query_div_2 - head_div
-            query_difference_2 = query_div - head_div
-            query_both_2 = (query_difference >= 0) & (query_difference_2 <= 0)
+            query_both_2 = (query_div_2 >= head_div) & (query_div <= head_div)
             key_both = (key_div >= 0) & (key_div_2 <= 0)
-            key_difference = key_div - head_div
-            key_difference_2 = key_div_2 - head_div
-            key_both_2 = (key_difference >= 0) & (key_difference_2 <= 0)
-            tile_difference = torch.maximum(query_div_2 - key_div_2, key_div - query_div) - 1
+            key_both_2 = (key_div >= head_div) & (key_div_2 <= head_div)
+            tile_max = torch.maximum(query_div_2 - key_div_2, key_div - query_div)
             query_below = query_div < 0
             query_either = (query_div_2 > 0) | query_below
-            query_either_2 = (query_difference > 0) | (query_difference_2 < 0)
+            query_either_2 = (query_div_2 > head_div) | (query_div < head_div)
             key_below = key_div_2 < 0
             key_either = (key_div > 0) | key_below
-            key_either_2 = (key_difference > 0) | (key_difference_2 < 0)
-            query_either_3 = query_below | (query_div_2 - size_qb >= 0)
-            key_either_3 = key_below | (key_div - size_kb >= 0)
+            key_either_2 = (key_div > head_div) | (key_div_2 < head_div)
+            query_either_3 = query_below | (query_div_2 >= size_qb)
+            key_either_3 = key_below | (key_div >= size_kb)
             query_both_3 = (query_div_2 <= 0) & (query_div >= 0)
-            query_both_4 = (query_difference <= 0) & (query_difference_2 >= 0)
+            query_both_4 = (query_div_2 <= head_div) & (query_div >= head_div)
             key_both_3 = (key_div <= 0) & (key_div_2 >= 0)
-            key_both_4 = (key_difference <= 0) & (key_difference_2 >= 0)
+            key_both_4 = (key_div <= head_div) & (key_div_2 >= head_div)
             possible = (
-                (torch.clamp(torch.maximum(query_div - key_div, key_div_2 - query_div_2), min=0) - 1 <= 0)
+                (torch.clamp(torch.maximum(query_div - key_div, key_div_2 - query_div_2), min=0) <= 1)
                 | query_both
                 | query_both_2
                 | key_both
                 | key_both_2
                 | random_of_tile_any
                 | (
-                    (tile_difference > 0)
+                    (tile_max > 1)
                     & query_either
                     & query_either_2
                     & key_either
@@ -1830,7 +1826,7 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
                     & (query_either_3 | key_either_3)
                 )
             )
-            always = (tile_difference <= 0) | query_both_3 | query_both_4 | key_both_3 | key_both_4 | random_of_tile_all
+            always = (tile_max <= 1) | query_both_3 | query_both_4 | key_both_3 | key_both_4 | random_of_tile_all
             return possible, always
 
         return test
@@ -2146,6 +2142,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

@@ -1726,8 +1726,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
                 (_nearest(q0 // rows_, layout.shape[1]), _nearest(q1 // rows_, layout.shape[1])),
                 (_nearest(k0 // cols, layout.shape[2]), _nearest(k1 // cols, layout.shape[2])),
             )
-            query_either = (q0 // rows_ < 0) | (q1 // rows_ - size_qb >= 0)
-            key_either = (k0 // cols < 0) | (k1 // cols - size_kb >= 0)
+            query_either = (q0 // rows_ < 0) | (q1 // rows_ >= size_qb)
+            key_either = (k0 // cols < 0) | (k1 // cols >= size_kb)
             possible = layout_of_tile_any | query_either | key_either
             always = layout_of_tile_all
             return possible, always
@@ -2045,6 +2045,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

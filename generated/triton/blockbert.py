@@ -1598,7 +1598,7 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     B, H, N, M, offset, perm, block, size_qb = given
     h = torch.arange(H, device=device)[None, :, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    perm_at_i = perm[h // (H // perm.shape[0]), _nearest(i // block, perm.shape[1])]
+    perm_at_i = perm[h // (H // perm.shape[0]), _nearest(i // block, perm.shape[1])].long()
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         perm_at_i_spans = _spans(perm_at_i, query_tile)
@@ -1611,12 +1611,10 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
             perm_at_i_least, perm_at_i_most = _at(perm_at_i_spans, b, h, tile)
             key_div = k0 // block
-            tile_difference = perm_at_i_most - key_div
             key_div_2 = k1 // block
-            tile_difference_2 = perm_at_i_least - key_div_2
-            query_either = (q0 // block < 0) | (q1 // block - size_qb >= 0)
-            possible = ((tile_difference >= 0) & (tile_difference_2 <= 0)) | query_either
-            always = (tile_difference <= 0) & (tile_difference_2 >= 0)
+            query_either = (q0 // block < 0) | (q1 // block >= size_qb)
+            possible = ((perm_at_i_most >= key_div) & (perm_at_i_least <= key_div_2)) | query_either
+            always = (perm_at_i_most <= key_div) & (perm_at_i_least >= key_div_2)
             return possible, always
 
         return test
@@ -1932,6 +1930,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 
@@ -1958,6 +1958,7 @@ def _data(
         ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         finite = all(math.isfinite(end) for end in ends.tolist())
         _require(finite, f"{name}: {label} holds a value that is not finite ({place})")
+        ends = ends if tensor.is_floating_point() else ends.long()  # what few bits are compared with may have more
         within = inside is None or bool(inside(ends).all())
         _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:

@@ -1612,8 +1612,8 @@ def _list_tiles(device: torch.device, sizes: tuple[int, int], *given: Any) -> Li
     orders = [
         (i, j),
         (
-            i % dilation[h // (H // dilation.shape[0])] * M + i,
-            j % dilation[h // (H // dilation.shape[0])] * M + j,
+            i % dilation[h // (H // dilation.shape[0])].long() * M + i,
+            j % dilation[h // (H // dilation.shape[0])].long() * M + j,
         ),
     ]
     found = []
@@ -1637,8 +1637,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
     position_at_i = i
     position_at_j = j
-    dilation_at_i = i % dilation[h // (H // dilation.shape[0])]
-    dilation_at_j = j % dilation[h // (H // dilation.shape[0])]
+    dilation_at_i = i % dilation[h // (H // dilation.shape[0])].long()
+    dilation_at_j = j % dilation[h // (H // dilation.shape[0])].long()
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         position_at_i_spans = _spans(position_at_i, query_tile)
@@ -1652,33 +1652,32 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             dilation_at_i_least, dilation_at_i_most = _at(dilation_at_i_spans, b, h, tile)
             dilation_at_j_least, dilation_at_j_most = _at(dilation_at_j_spans, b, h, column)
             tile_difference = position_at_i_least - position_at_j_most
-            head_dilation = dilation[h // (H // dilation.shape[0])]
+            head_dilation = dilation[h // (H // dilation.shape[0])].long()
             head_product = window * head_dilation
             tile_not_above = (
                 torch.clamp(torch.maximum(tile_difference, position_at_j_least - position_at_i_most), min=0)
-                - head_product
-                <= 0
+                <= head_product
             )
             tile_difference_2 = position_at_i_most - position_at_j_least
             tile_same = tile_difference // head_dilation == tile_difference_2 // head_dilation
             head_difference = head_dilation - 1
             tile_choice = torch.where(tile_same, tile_difference_2 % head_dilation, head_difference)
             tile_choice_2 = torch.where(tile_same, tile_difference % head_dilation, 0)
-            tile_difference_3 = dilation_at_i_most - dilation_at_j_least
-            tile_difference_4 = dilation_at_i_least - dilation_at_j_most
             tile_not_above_2 = (
-                torch.maximum(tile_difference_2, position_at_j_most - position_at_i_least) - head_product <= 0
+                torch.maximum(tile_difference_2, position_at_j_most - position_at_i_least) <= head_product
             )
             possible = (
                 tile_not_above
                 & (tile_choice >= 0)
                 & (tile_choice_2 <= 0)
                 & tile_not_above
-                & (tile_difference_3 >= 0)
-                & (tile_difference_4 <= 0)
+                & (dilation_at_i_most >= dilation_at_j_least)
+                & (dilation_at_i_least <= dilation_at_j_most)
             )
             always = (tile_not_above_2 & (tile_choice <= 0) & (tile_choice_2 >= 0)) | (
-                tile_not_above_2 & (tile_difference_3 <= 0) & (tile_difference_4 >= 0)
+                tile_not_above_2
+                & (dilation_at_i_most <= dilation_at_j_least)
+                & (dilation_at_i_least >= dilation_at_j_most)
             )
             return possible, always
 
@@ -1990,6 +1989,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 
@@ -2011,6 +2012,7 @@ def _data(
         ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         finite = all(math.isfinite(end) for end in ends.tolist())
         _require(finite, f"{name}: {label} holds a value that is not finite ({place})")
+        ends = ends if tensor.is_floating_point() else ends.long()  # what few bits are compared with may have more
         within = inside is None or bool(inside(ends).all())
         _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:

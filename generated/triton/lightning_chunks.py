@@ -1665,6 +1665,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 
@@ -1686,6 +1688,7 @@ def _data(
         ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         finite = all(math.isfinite(end) for end in ends.tolist())
         _require(finite, f"{name}: {label} holds a value that is not finite ({place})")
+        ends = ends if tensor.is_floating_point() else ends.long()  # what few bits are compared with may have more
         within = inside is None or bool(inside(ends).all())
         _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:

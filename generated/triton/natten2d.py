@@ -1660,16 +1660,16 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             y_at_i_least, y_at_i_most = _at(y_at_i_spans, b, h, tile)
             block_at_j_least, block_at_j_most = _at(block_at_j_spans, b, h, column)
             possible = (
-                (x_at_i_least - rest_at_j_most <= 0)
-                & (rest_at_j_least - x_at_i_most - window < 0)
-                & (y_at_i_least - block_at_j_most <= 0)
-                & (block_at_j_least - y_at_i_most - window < 0)
+                (x_at_i_least <= rest_at_j_most)
+                & (rest_at_j_least - x_at_i_most < window)
+                & (y_at_i_least <= block_at_j_most)
+                & (block_at_j_least - y_at_i_most < window)
             )
             always = (
-                (x_at_i_most - rest_at_j_least <= 0)
-                & (rest_at_j_most - x_at_i_least - window < 0)
-                & (y_at_i_most - block_at_j_least <= 0)
-                & (block_at_j_most - y_at_i_least - window < 0)
+                (x_at_i_most <= rest_at_j_least)
+                & (rest_at_j_most - x_at_i_least < window)
+                & (y_at_i_most <= block_at_j_least)
+                & (block_at_j_most - y_at_i_least < window)
             )
             return possible, always
 

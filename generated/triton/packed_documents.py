@@ -1583,8 +1583,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     B, H, N, M, offset, doc = given
     b = torch.arange(B, device=device)[:, None, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    doc_at_i = doc[b, _nearest(i, doc.shape[1])]
-    doc_at_j = doc[b, j]
+    doc_at_i = doc[b, _nearest(i, doc.shape[1])].long()
+    doc_at_j = doc[b, j].long()
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         doc_at_i_spans = _spans(doc_at_i, query_tile)
@@ -1598,10 +1598,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             k1 = column * key_tile + (M - column * key_tile).clamp(max=key_tile) - 1
             doc_at_i_least, doc_at_i_most = _at(doc_at_i_spans, b, h, tile)
             doc_at_j_least, doc_at_j_most = _at(doc_at_j_spans, b, h, column)
-            tile_difference = doc_at_i_most - doc_at_j_least
-            tile_difference_2 = doc_at_i_least - doc_at_j_most
-            possible = (k0 - q1 <= 0) & (tile_difference >= 0) & (tile_difference_2 <= 0)
-            always = (k1 - q0 <= 0) & (tile_difference <= 0) & (tile_difference_2 >= 0)
+            possible = (k0 <= q1) & (doc_at_i_most >= doc_at_j_least) & (doc_at_i_least <= doc_at_j_most)
+            always = (k1 <= q0) & (doc_at_i_most <= doc_at_j_least) & (doc_at_i_least >= doc_at_j_most)
             return possible, always
 
         return test
@@ -1913,6 +1911,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 
@@ -1939,6 +1939,7 @@ def _data(
         ends = torch.stack(torch.aminmax(tensor))  # NaN is both; a tensor of flags would cost five times as much
         finite = all(math.isfinite(end) for end in ends.tolist())
         _require(finite, f"{name}: {label} holds a value that is not finite ({place})")
+        ends = ends if tensor.is_floating_point() else ends.long()  # what few bits are compared with may have more
         within = inside is None or bool(inside(ends).all())
         _require(within, f"{name}: {label} holds a value outside of {wanted} ({place})")
     if sorted_along is not None and tensor.shape[sorted_along] > 1:

@@ -1871,10 +1871,10 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     b = torch.arange(B, device=device)[:, None, None]
     h = torch.arange(H, device=device)[None, :, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    hq_at_i = hq[b, h // (H // hq.shape[1]), rows]
-    hk_at_j = hk[b, h // (H // hk.shape[1]), j]
-    orig_k_at_j = orig_k[b, h // (H // orig_k.shape[1]), j]
-    orig_q_at_i = orig_q[b, h // (H // orig_q.shape[1]), rows]
+    hq_at_i = hq[b, h // (H // hq.shape[1]), rows].long()
+    hk_at_j = hk[b, h // (H // hk.shape[1]), j].long()
+    orig_k_at_j = orig_k[b, h // (H // orig_k.shape[1]), j].long()
+    orig_q_at_i = orig_q[b, h // (H // orig_q.shape[1]), rows].long()
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         hq_at_i_spans = _spans(hq_at_i, query_tile)
@@ -1887,10 +1887,16 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             hk_at_j_least, hk_at_j_most = _at(hk_at_j_spans, b, h, column)
             orig_k_at_j_least, orig_k_at_j_most = _at(orig_k_at_j_spans, b, h, column)
             orig_q_at_i_least, orig_q_at_i_most = _at(orig_q_at_i_spans, b, h, tile)
-            tile_difference = hq_at_i_most - hk_at_j_least
-            tile_difference_2 = hq_at_i_least - hk_at_j_most
-            possible = (tile_difference >= 0) & (tile_difference_2 <= 0) & (orig_k_at_j_least - orig_q_at_i_most < 0)
-            always = (tile_difference <= 0) & (tile_difference_2 >= 0) & (orig_k_at_j_most - orig_q_at_i_least < 0)
+            possible = (
+                (hq_at_i_most >= hk_at_j_least)
+                & (hq_at_i_least <= hk_at_j_most)
+                & (orig_k_at_j_least < orig_q_at_i_most)
+            )
+            always = (
+                (hq_at_i_most <= hk_at_j_least)
+                & (hq_at_i_least >= hk_at_j_most)
+                & (orig_k_at_j_most < orig_q_at_i_least)
+            )
             return possible, always
 
         return test
@@ -2183,6 +2189,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

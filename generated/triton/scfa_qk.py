@@ -1656,8 +1656,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
     b = torch.arange(B, device=device)[:, None, None]
     h = torch.arange(H, device=device)[None, :, None]
     i = rows + (offset[:, None, None] if isinstance(offset, Tensor) else offset)
-    orig_k_at_j = orig_k[b, h // (H // orig_k.shape[1]), j]
-    orig_q_at_i = orig_q[b, h // (H // orig_q.shape[1]), rows]
+    orig_k_at_j = orig_k[b, h // (H // orig_k.shape[1]), j].long()
+    orig_q_at_i = orig_q[b, h // (H // orig_q.shape[1]), rows].long()
 
     def tests(query_tile: int, key_tile: int) -> TileTest:
         orig_k_at_j_spans = _spans(orig_k_at_j, key_tile)
@@ -1666,8 +1666,8 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
         def test(b: Tensor, h: Tensor, tile: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
             orig_k_at_j_least, orig_k_at_j_most = _at(orig_k_at_j_spans, b, h, column)
             orig_q_at_i_least, orig_q_at_i_most = _at(orig_q_at_i_spans, b, h, tile)
-            possible = orig_k_at_j_least - orig_q_at_i_most <= 0
-            always = orig_k_at_j_most - orig_q_at_i_least <= 0
+            possible = orig_k_at_j_least <= orig_q_at_i_most
+            always = orig_k_at_j_most <= orig_q_at_i_least
             return possible, always
 
         return test
@@ -1960,6 +1960,8 @@ def _input(
     given = "bool" if tensor.dtype == torch.bool else "float" if tensor.is_floating_point() else "int"
     if given != kind or tensor.is_complex():
         raise ValueError(f"{name}: {label} is {tensor.dtype}; it must be {kind} ({place})")
+    if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch itself compares them nowhere
+        raise ValueError(f"{name}: {label} is {tensor.dtype}; give {label}.long() ({place})")
     if tensor.device != device:
         raise ValueError(f"{name}: {label} is on {tensor.device} and q on {device} ({place})")
 

@@ -1602,13 +1602,11 @@ def _tile_tests(device: torch.device, rows: Tensor, j: Tensor, *given: Any) -> C
             block_at_i_least, block_at_i_most = _at(block_at_i_spans, b, h, tile)
             block_at_j_least, block_at_j_most = _at(block_at_j_spans, b, h, column)
             value_at_j_least, value_at_j_most = _at(value_at_j_spans, b, h, column)
-            tile_difference = block_at_i_most - block_at_j_least
-            tile_difference_2 = block_at_i_least - block_at_j_most
-            possible = (position_at_j_least - position_at_i_most <= 0) & (
-                ((tile_difference >= 0) & (tile_difference_2 <= 0)) | value_at_j_most
+            possible = (position_at_j_least <= position_at_i_most) & (
+                ((block_at_i_most >= block_at_j_least) & (block_at_i_least <= block_at_j_most)) | value_at_j_most
             )
-            always = (position_at_j_most - position_at_i_least <= 0) & (
-                ((tile_difference <= 0) & (tile_difference_2 >= 0)) | value_at_j_least
+            always = (position_at_j_most <= position_at_i_least) & (
+                ((block_at_i_most <= block_at_j_least) & (block_at_i_least >= block_at_j_most)) | value_at_j_least
             )
             return possible, always
 

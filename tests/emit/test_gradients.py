@@ -324,3 +324,15 @@ def test_slopes_of_large_arguments(function: str, backend: str) -> None:
     (found,) = torch.autograd.grad(kernel(q, k, k, offset=0).sum(), q)
     (exact,) = torch.autograd.grad(kernel.reference(q.double(), k, k, offset=0).sum(), q)
     assert torch.allclose(found, exact, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_what_cancels_of_rows_of_dy_does(backend: str) -> None:
+    """All values are the same and so no weight matters, though shares of rows in bfloat16 are rounded."""
+    made = attngen.build("attention a { weight 1 + dot(q, k) ^ 2 mask causal normalize sum(0.0) }", backend=backend)
+    generator = torch.Generator().manual_seed(0)
+    q, k = (torch.randint(0, 3, (1, 1, 40, 4), generator=generator).bfloat16().requires_grad_() for _ in range(2))
+    row = 2 * torch.randint(0, 2, (1, 1, 1, 24), generator=generator).bfloat16() - 1
+    dy = torch.randn(1, 1, 40, 24, generator=generator).bfloat16()
+    dq, dk = torch.autograd.grad(made(q, k, row.expand(-1, -1, 40, -1)), (q, k), dy)
+    assert max(dq.abs().max(), dk.abs().max()) < 1e-5

@@ -215,6 +215,18 @@ def test_maps_without_keys_or_queries() -> None:
     assert ordered.tiles(3, 0, offset=0).shape == (1, 0)
 
 
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_calls_without_keys_whose_order_divides_by_their_number(backend: str) -> None:
+    kernel = attngen.build("attention a { order p(x) = (x + 5) mod M  mask j <= i }", backend=backend)
+    q, none = torch.ones(1, 2, 3, 4), torch.ones(1, 1, 0, 4)
+    assert torch.equal(kernel(q, none, none, offset=0), torch.zeros(1, 2, 3, 4))
+
+
+def test_maps_without_batch_rows() -> None:
+    kernel = attngen.build("attention a { input x[b, n]: int  mask x[b, j] == x[b, i] }")
+    assert kernel.tiles(3, 3, x=torch.ones(0, 3, dtype=torch.int64)).tolist() == [[0]]
+
+
 def test_a_value_that_is_none_hides_no_other() -> None:
     """The logarithm of a negative number is NaN and its key is dead; its neighbours in the tile are not."""
     x = torch.full((64,), -1.0)
