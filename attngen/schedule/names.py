@@ -90,12 +90,17 @@ CPP_KEYWORDS = frozenset(
     "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
     "volatile while and or not xor larger smaller floor_div floor_mod magnitude".split()
 )
+CPP_MACROS = re.compile(
+    r"[A-Z][A-Z0-9]*_\w+|[A-Z][A-Z0-9]+|(be|le)\d+toh|hto[bl]e\d+|linux|unix|i386|errno|assert|alloca|offsetof|std(in|out|err)"
+    r"|issubnormal|strn?dupa|math_errhandling"
+)
+"""What headers and compilers may define, which no scope hides."""
 
 
 def kernel_name(name: str) -> str:
     """What a parameter or input of the author's is called inside kernels."""
     bare = name.rstrip("_")  # `top_` makes room for `top`
-    taken = bare in KERNEL_NAMES or bare in CPP_KEYWORDS or MADE_NAMES.fullmatch(bare)
+    taken = bare in KERNEL_NAMES or bare in CPP_KEYWORDS or MADE_NAMES.fullmatch(bare) or CPP_MACROS.fullmatch(bare)
     return f"{name}_" if taken else name
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
 
 import attngen
+from attngen.emit.support.native import FLAGS
 from attngen.ir.check.scope import CALL_NAMES, MODULE_NAMES, RESERVED
 from attngen.schedule.names import kernel_name
 
+ROOT = Path(__file__).parent.parent.parent
 BACKENDS = ("cpp", "triton")
 PARAMETERS = [
     "top",
@@ -54,7 +58,8 @@ INPUTS = [
     "fits",
     "each",
 ]
-ATTENTIONS = ["full", "double", "print", "visit", "attend", "forward", "std", "y", "kernel"]
+MACROS = ["linux", "unix", "NULL", "NAN", "INFINITY", "M_PI", "M_PIf", "INT64_MAX", "RAND_MAX", "errno"]
+ATTENTIONS = ["linux", "NAN", "full", "double", "print", "visit", "attend", "forward", "std", "y", "kernel"]
 
 
 def agrees(text: str, backend: str, **inputs: torch.Tensor) -> None:
@@ -93,12 +98,42 @@ def test_inputs(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attentions(name: str, backend: str) -> None:
-    if backend == "cpp" and name not in ATTENTIONS[:4]:
+    if backend == "cpp" and name not in ATTENTIONS[:6]:
         compile(
             attngen.compile(attngen.load(f"attention {name} {{ mask causal }}"), backend)[f"{name}.py"], name, "exec"
         )
     else:
         agrees(f"attention {name} {{ mask causal }}", backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_macros(backend: str) -> None:
+    """No scope hides them: as parameters, inputs, lets, what the host computes, and states."""
+    for kind, declared in (("int", "i + {} != j"), ("float", "0.5 * {} < j + 2.0")):
+        given = ", ".join(f"{name}: {kind} = 1" for name in MACROS)
+        agrees(f"attention a({given}) {{ mask {' and '.join(map(declared.format, MACROS))} }}", backend)
+    declared = " ".join(f"input {name}[h, j]: float" for name in MACROS)
+    given = {name: torch.randn(2, 11, generator=torch.Generator().manual_seed(k)) for k, name in enumerate(MACROS)}
+    sums = " + ".join(f"{name}[h, j]" for name in MACROS)
+    agrees(f"attention a {{ {declared} score scale * dot(q, k) + {sums} }}", backend, **given)
+    lets = " ".join(f"let {name} = h / {k + 3} + 0.1 * j" for k, name in enumerate(MACROS))
+    sums = " + ".join(f"{name} * {name}" for name in MACROS)
+    agrees(f"attention a {{ {lets} score scale * dot(q, k) + {sums} mask causal }}", backend)
+    states = " ".join(f"state {name} = 0.5 * {name} + outer(k, v)" for name in MACROS)
+    kernel = attngen.build(
+        f"attention a {{ {states} out {' + '.join(f'dot(q, {m})' for m in MACROS)} }}", backend=backend
+    )
+    rows = torch.randn(1, 2, 9, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(kernel(rows, rows, rows).double(), kernel.reference(rows, rows, rows), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", ["causal.cpp", "causal_backward.cpp", "mamba2.cpp", "bigbird.cpp"])
+def test_every_macro_of_the_headers_is_known(kernel: str) -> None:
+    command = ["g++", *FLAGS, "-dM", "-E", f"generated/cpp/{kernel}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    names = {line.split()[1].split("(")[0] for line in found.splitlines()}
+    assert len(names) > 300
+    assert {name for name in names if kernel_name(name) == name} == set()
 
 
 @pytest.mark.parametrize("name", ["int", "max", "torch", "offset", "debug", "return_lse", "_x"])

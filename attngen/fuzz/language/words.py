@@ -12,6 +12,7 @@ TRICKY = (
     "first", "last", "live", "weights", "total", "start", "stop", "offset_", "N_", "stride", "block", "data",
     "auto_", "full", "cap", "heads", "dy", "dq", "lengths", "step", "value", "exp2",
     "q0", "k1", "KEY_TILE", "live_start", "period", "span", "start_0", "full_stop",
+    "linux", "unix", "NULL", "NAN", "M_PI", "INT64_MAX",
 )  # fmt: skip
 """Names that generated code might have itself."""
 PLAIN = ("a", "g", "w", "u", "r", "s", "p", "m", "n_", "z", "left", "right")
