@@ -75,7 +75,18 @@ def _placed(files: Files, folder: Path) -> Path:
         if not (path.exists() and path.read_bytes() == content):
             put(path, content)
         require_own(path)
+    _own_bytecode(folder / "__pycache__")
     return folder
+
+
+def _own_bytecode(folder: Path) -> None:
+    """Python runs what it finds there instead of the sources; what others could have written, it makes anew."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    try:
+        for path in (folder, *folder.iterdir()):
+            require_own(path)
+    except (RuntimeError, FileNotFoundError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def import_path(path: Path, module_name: str) -> ModuleType:

@@ -165,6 +165,21 @@ def test_generated_modules_that_others_can_write_are_not_imported(tmp_path: Path
         import_files(files, "somewhat")
 
 
+@pytest.mark.parametrize("bad", ["file", "folder"])
+def test_bytecode_that_others_can_write_is_not_run(bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    files = {"somewhat.py": f"answer = 45  # {bad}\n"}
+    sys.modules.pop(import_files(files, "somewhat").__name__)
+    (made,) = (tmp_path / "cache" / "kernels").glob("*/__pycache__/*.pyc")
+    assert b"answer" in made.read_bytes()
+    made.write_bytes(made.read_bytes().replace(b"answer", b"forged"))
+    sys.modules.pop(import_files(files, "somewhat").__name__)
+    assert import_files(files, "somewhat").forged == 45  # Python believes it
+    sys.modules.pop(import_files(files, "somewhat").__name__)
+    (made if bad == "file" else made.parent).chmod(0o777)
+    assert import_files(files, "somewhat").answer == 45
+
+
 def test_the_cache_is_bounded(tmp_path: Path) -> None:
     for age in range(4):
         made = tmp_path / f"{age}.so"
