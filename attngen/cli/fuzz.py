@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from attngen.fuzz.campaign import Report
     from attngen.ir.nodes import Variant
 
+USUAL = 200
+"""Calls, where nobody says how many, nor how long."""
 WANTED = ("partial tiles", "full tiles", "tiles left out", "N != M", "rows that see nothing", "gradients", "in pieces")
 """What a campaign had better have seen; some specs have no full tiles, or no rows that see nothing."""
 
@@ -29,7 +31,10 @@ def fuzz(
         Path | None, typer.Option(help="Of --language: a file that says what was run; it is continued.")
     ] = None,
     corpus: Annotated[Path | None, typer.Option(help="Of --language: where specs of interest are kept.")] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Calls that are judged; with --language, specs.")] = 200,
+    examples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Calls that are judged; with --language, specs. 200, or as many as --seconds allow."),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many.")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed makes the same calls, or specs; 0 unless given.")
@@ -46,14 +51,16 @@ def fuzz(
     order, further on in a sequence.
 
     A call that is wrong is shrunk, and written as repro_NAME.py, which is a program and a test. Exit code 1 if there is
-    one. Triton without a GPU is interpreted, and calls are small.
+    one, and if no call fits what the spec asks for. Triton without a GPU is interpreted, and calls are small.
 
     With --language, random specs go through the compiler: text, checks, passes, tiles (compared with all pairs) and
     generated code; or kernels too, forward and backward. Of each, some are made that are wrong at one place, and have
     to be refused there, and some are damaged anyhow: these get diagnostics with places, or mean something else.
     """
+    from attngen.cli.campaign_bar import AS_LONG_AS_IT_TAKES
     from attngen.ir.load import load
 
+    examples = examples or (USUAL if seconds is None else AS_LONG_AS_IT_TAKES)
     if language:
         attack(stage, examples, seconds, seed, ledger, corpus, output, as_json)
         return
@@ -68,14 +75,14 @@ def fuzz(
         print(json.dumps({**report.as_json(), "reproducer": None if path is None else str(path)}, indent=1))
     else:
         _show(report, path)
-    if report.failure is not None:
+    if report.failure is not None or not report.examples:  # what compares nothing proves nothing
         raise typer.Exit(1)
 
 
 def _run(variant: Variant, backend: str, examples: int, seconds: float | None, seed: int, *, quiet: bool) -> Report:
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from attngen.cli.campaign_bar import campaign_bar
 
     has_gpu = torch.cuda.is_available()
     backend = ("triton" if has_gpu else "cpp") if backend == "auto" else backend
@@ -87,10 +94,8 @@ def _run(variant: Variant, backend: str, examples: int, seconds: float | None, s
     campaign = Campaign(
         variant, backend, LIMITS["interpreted" if backend == "triton" and not has_gpu else backend], seed
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        bar = progress.add_task(f"{variant.name}, {backend}", total=examples)
-        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=count))
+    with campaign_bar(f"{variant.name}, {backend}", examples, quiet=quiet) as told:
+        return run_guarded(campaign, examples, seconds, told)
 
 
 def _written(folder: Path, variant: Variant, report: Report) -> Path:
@@ -119,7 +124,7 @@ def _show(report: Report, path: Path | None) -> None:
         print(f"left out, for the spec refuses them: {count} ({reason})")
     _warn(report)
     if report.failure is None:
-        print("all agree with the interpreter")
+        print("all agree with the interpreter" if report.examples else "so nothing is known of it")
         return
     print(f"\nWRONG: {report.failure.message}\n  {report.failure.call}\n  {report.failure.way}")
     print(f"  {path}: run it, or keep it as a test")

@@ -66,17 +66,12 @@ def attack(
 
 
 def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, before: int, *, quiet: bool) -> Outcome:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from attngen.cli.campaign_bar import campaign_bar
     from attngen.fuzz.guarded import run_guarded
     from attngen.fuzz.language.campaign import Language
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        bar = progress.add_task(f"random specs, {stage}", total=before + examples, completed=before)
-        campaign = Language(stage=stage, ledger=ledger)
-        return run_guarded(campaign, examples, seconds, lambda count: progress.update(bar, completed=before + count))
+    with campaign_bar(f"random specs, {stage}", examples, before, quiet=quiet) as told:
+        return run_guarded(Language(stage=stage, ledger=ledger), examples, seconds, told)
 
 
 def _kept(folder: Path, text: str, why: str) -> bool:

@@ -20,6 +20,7 @@ from attngen.emit.checks import (
 from attngen.emit.layout import laid_out
 from attngen.emit.python import PythonPrinter, may_be_int
 from attngen.emit.render import functions
+from attngen.emit.tensors import called_by
 from attngen.ir import nodes
 from attngen.ir.expr import Apply, Kind, Read
 from attngen.ir.show import equation
@@ -59,7 +60,7 @@ WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Lines of the public function, ready for a template."""
+    """Lines of the public function, ready for a template; `tensor_calls` are functions of lists that they call."""
 
     variant: str
     header: str
@@ -75,6 +76,7 @@ class Face:
     rules: list[str]
     order_checks: list[str]
     support: str
+    tensor_calls: list[str]
     debugged: bool
     results: dict[str, str]
 
@@ -115,7 +117,9 @@ def face(plan: Plan, debug: bool = False) -> Face:
 
 def recurrent_face(variant: nodes.Variant, debug: bool = False) -> Face:
     """The face of a recurrent variant; with `debug` for a GPU, where data are looked at on demand."""
-    return _made(variant, rule_lines(variant, debug), [], [*CALLED, "_require"], debug)
+    made = _made(variant, rule_lines(variant, debug), [], [*CALLED, "_require"], debug)
+    helpers = functions("attngen.emit.support", "live.py", made.tensor_calls)
+    return replace(made, support="\n\n\n".join(filter(None, [made.support, helpers])))
 
 
 def _made(variant: nodes.Variant, rules: list[str], order: list[str], called: list[str], debug: bool) -> Face:
@@ -140,6 +144,7 @@ def _made(variant: nodes.Variant, rules: list[str], order: list[str], called: li
         rules=rules,
         order_checks=[],
         support=functions("attngen.emit.support", "checks.py", used | {*called}),
+        tensor_calls=called_by(lines),
         debugged=debug and any(", debug)" in line for line in lines),
         results={},
     )

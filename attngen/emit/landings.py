@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attngen.emit.layout import laid_out
 from attngen.emit.operators import ordered_inputs, trained_inputs
-from attngen.emit.tensors import TensorPrinter
+from attngen.emit.tensors import TensorPrinter, called_by
 from attngen.ir.expr import Read, variables
 from attngen.schedule.homes import Home, Landing
 from attngen.schedule.names import kernel_name
@@ -52,8 +52,7 @@ def values(plan: Plan, options: tuple[str, ...] = ()) -> dict[str, object]:
 def calls(plan: Plan) -> list[str]:
     """The functions of `support/live.py` that the lines call."""
     trained = trained_inputs(plan.variant)
-    text = " ".join(line for landing in plan.landings for line in _lines(plan, landing, trained))
-    return [name for name in ("_nearest", "_not_zero") if f"{name}(" in text]
+    return called_by([line for landing in plan.landings for line in _lines(plan, landing, trained)])
 
 
 def shape(landing: Landing) -> str:

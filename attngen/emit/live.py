@@ -64,6 +64,7 @@ def values(
     `tile_sizes` is Python for the queries and keys of a tile, `imports` what a launcher imports anyway, `calls` are
     support functions that it calls itself; `by_keys` tells whether kernels walk along query tiles as well.
     """
+    calls = {*calls, *face.tensor_calls}
     if plan.listed is None:
         support = functions("attngen.emit.support", "live.py", calls)
         return {"listed": False, "ordered": False, "imports": sorted_imports(imports), "tensor_support": support}

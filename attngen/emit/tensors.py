@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attngen.analysis.facts import Facts
 from attngen.emit.python import PythonPrinter, size_name
@@ -39,6 +39,12 @@ TENSORS: Table = {
 }
 WITH_NUMBER = {"min": "max", "max": "min"}
 """The least of a tensor and a number is the tensor clamped from above."""
+
+
+def called_by(lines: Iterable[str]) -> list[str]:
+    """The functions of `support/live.py` that printed lines call."""
+    text = " ".join(lines)
+    return [name for name in ("_nearest", "_not_zero") if f"{name}(" in text]
 
 
 class TensorPrinter(Printer):

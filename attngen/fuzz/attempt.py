@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import attngen
 from attngen.errors import CallError
 from attngen.fuzz.call import ALL, Call, asked
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
@@ -71,7 +72,7 @@ def _no_other_errors() -> Iterator[None]:
 def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, seen: Counter[str]) -> None:
     variant = kernel.variant
     meaning = expected(variant, call)
-    by = by_result(variant, call, int(call.q.shape[2])) if backward else None
+    by = by_result(variant, call, sum(call.shape) + int(call.k.shape[2])) if backward else None
     if way.name == "in pieces" and _knows_queries(variant):
         way = replace(way, name="at once")
     try:
@@ -86,14 +87,22 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     if found.gradients is not None and by is not None:
         assert_pair_gradients(wanted(variant, call, *by).by(asked(call, way.by)), found.gradients)
         seen[_asked_for(call, way)] += 1
-    seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, meaning.live)])
+    seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, way, meaning.live)])
     if way.name in ("at once", "in other tiles"):
 
         def y_of(other: Call) -> Tensor:
             return attended(kernel, other, Way("at once"), None).y
 
         near = partial(assert_y_close, meaning)
-        _keep_laws(Case(variant, call, found.y, meaning.y, meaning.live, y_of, near), seen)
+        unordered = None if variant.order is None else partial(_unordered, kernel, call)
+        _keep_laws(Case(variant, call, found.y, meaning.y, meaning.live, y_of, near, unordered), seen)
+
+
+def _unordered(kernel: PairwiseKernel, call: Call) -> Tensor:
+    """What a kernel gives that takes keys as they lie."""
+    variant, given = replace(kernel.variant, order=None), dict[str, Any](call.parameters)
+    plain = attngen.build(variant, backend=kernel.backend, **given)
+    return attended(plain, call, Way("at once"), None).y
 
 
 def _keep_laws(case: Case, seen: Counter[str]) -> None:
@@ -217,7 +226,7 @@ def _rows_of(live: Tensor) -> Iterator[str]:
         yield from (["rows that see something"] if some.any() else [])
 
 
-def _tiles_of(kernel: PairwiseKernel, call: Call, live: Tensor) -> Iterator[str]:
+def _tiles_of(kernel: PairwiseKernel, call: Call, way: Way, live: Tensor) -> Iterator[str]:
     """The classes of tiles of the first batch row and head, which are right."""
-    classes = tiles_of(kernel.plan, call, live, CPU_TILES)
+    classes = tiles_of(kernel.plan, call, live, way.tile if way.name == "in other tiles" else CPU_TILES)
     yield from (("tiles left out", "partial tiles", "full tiles")[int(each)] for each in torch.unique(classes))

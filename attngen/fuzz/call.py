@@ -12,7 +12,7 @@ from torch import Tensor
 from attngen.ir import nodes
 from attngen.reference import Result, Trace, attention, recurrence
 
-ROWS, ALL = ("q", "k", "v"), "all"
+ROWS, ALL, INPUTS, ONE_INPUT = ("q", "k", "v"), "all", "inputs", "an input"
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,10 +63,12 @@ def trained_inputs(call: Call) -> list[str]:
 
 
 def asked(call: Call, by: str = ALL) -> list[str]:
-    """What gradients go to: q, k, v and inputs of floats, one of the rows, or the inputs if there are any."""
+    """What gradients go to: q, k, v and inputs of floats, some of the rows, or the inputs or one if there are any."""
     inputs = trained_inputs(call)
     everything = ["q", "k", "v", *inputs]
-    return everything if by == ALL else [by] if by in ROWS else inputs or everything
+    if by in (INPUTS, ONE_INPUT):
+        return inputs[-1:] if inputs and by == ONE_INPUT else inputs or everything
+    return everything if by == ALL else by.split()
 
 
 def with_leaves(call: Call, dtype: torch.dtype | None = None, by: str = ALL) -> tuple[Call, tuple[Tensor, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -15,7 +16,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 
 import attngen
 from attngen.emit.backends import decide
-from attngen.errors import CallError
+from attngen.errors import CallError, SpecError
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call
 from attngen.fuzz.choices import choices
@@ -25,6 +26,7 @@ from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
 from attngen.fuzz.ways import WAYS, Way, ways
 from attngen.ir import nodes
+from attngen.ir.evaluate import Number
 from attngen.runtime.checks import check_parameters
 
 LIMITS = {
@@ -104,6 +106,21 @@ class Report:
         }  # fmt: skip
 
 
+def built(variant: nodes.Variant, backend: str, parameters: Mapping[str, Number]) -> attngen.Kernel:
+    """The kernel of a spec that `check` accepts, with parameters in their ranges.
+
+    Raises:
+        SpecError: the spec can't be compiled for the backend.
+        Disagreement: it can't be built, and there is no diagnostic that says why.
+    """
+    try:
+        return attngen.build(variant, backend=backend, **dict[str, Any](parameters))
+    except SpecError:
+        raise
+    except Exception as error:
+        raise Disagreement(f"it can't be built: {type(error).__name__}: {error}") from error
+
+
 @dataclass
 class Campaign(Guarded[Report]):
     """Examples of a variant on a backend.
@@ -173,9 +190,9 @@ class Campaign(Guarded[Report]):
         except (CallError, NotAcceptedError) as refusal:
             report.refused[str(refusal).split(" (")[0]] += 1
             reject()
-        kernel = attngen.build(self.variant, backend=self.backend, **dict[str, Any](recipe.parameters))
         self.trying(Failure("", call, way, backward))
         try:
+            kernel = built(self.variant, self.backend, recipe.parameters)
             assert_right(kernel, call, way, backward=backward, seen=report.seen)
         except Disagreement as fault:
             self._last = Failure(str(fault), call, way, backward)

@@ -30,6 +30,8 @@ ROOM = 1 << 20
 """Elements of an input, at most."""
 BEYOND = 1e30
 """Numbers that products of float32 may not hold."""
+FAR, SELDOM = 2**33 + 1, 0.2
+"""An int of an input that 32 bits don't hold, and how often there is one, or an end of its range, among large ones."""
 OPEN = 0.25
 """Scores that rounding moves by more than this tell little of weights, and of how large an error may be."""
 LARGE = {torch.float32: 30.0, torch.bfloat16: 30.0, torch.float16: 8.0}
@@ -100,17 +102,23 @@ def _made(variant: nodes.Variant, recipe: Recipe) -> Call:
         for style, heads, shape, strides in zip(recipe.styles, recipe.heads, lengths, recipe.strides, strict=True)
     )
     sizes = _sizes(recipe)
-    inputs = {
-        given.name: values(given, recipe.inputs[given.name], _shape(given, recipe), recipe.parameters, generator)
-        for given in variant.inputs
-    }
-    offset = torch.tensor(recipe.offset) if isinstance(recipe.offset, tuple) else recipe.offset
+    inputs = {}
+    for given in variant.inputs:
+        found = values(given, recipe.inputs[given.name], _shape(given, recipe), recipe.parameters, generator)
+        inputs[given.name] = formed(found, recipe.forms.get(given.name, "plain"))
+    offset = _offset(recipe.offset) if isinstance(recipe.offset, tuple) else recipe.offset
     states = {}
     if isinstance(variant.body, nodes.Recurrent) and recipe.states:
         for state in variant.body.states:
             shape = (recipe.batch, sizes["h"], *(sizes[axis] for axis in state.channels))
             states[state.name] = numbers("normal", shape, generator)
     return Call(q, k, v, recipe.parameters, inputs, recipe.scale, offset, states)
+
+
+def _offset(each: tuple[int, ...]) -> Tensor:
+    """Of each batch row, in as few bits as kernels take."""
+    found = torch.tensor(each, dtype=torch.int64)
+    return found.int() if torch.equal(found.int(), found) and sum(each) % 2 else found
 
 
 def _sizes(recipe: Recipe) -> dict[str, int]:
@@ -126,6 +134,26 @@ def _shape(given: nodes.Input, recipe: Recipe) -> tuple[int, ...]:
     divisors = [heads for heads in range(1, most + 1) if most % heads == 0][::-1]
     sizes = {**_sizes(recipe), "h": divisors[recipe.shared.get(given.name, 0) % len(divisors)]}
     return tuple(sizes[axis] for axis in given.axes)
+
+
+def formed(given: Tensor, form: str) -> Tensor:
+    """An input in memory as `FORMS` says; floats of few bits are rounded."""
+    match form:
+        case "few bits" if given.is_floating_point():
+            return given.bfloat16()
+        case "few bits" if given.dtype == torch.int64:
+            kinds = (torch.uint8, torch.int8, torch.int16, torch.int32)
+            return next((x for x in map(given.to, kinds) if torch.equal(x.long(), given)), given)
+        case "many bits" if given.is_floating_point():
+            return given.double()
+        case "sliced":
+            wide = given.new_full([2 * size + 1 for size in given.shape], 1)
+            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in given.shape)]
+            view.copy_(given)
+            return view
+        case "shared":
+            return given[..., :1].expand(given.shape)
+    return given
 
 
 def laid_out(rows: Tensor, strides: str) -> Tensor:
@@ -178,13 +206,18 @@ def values(
 def _ints(
     bounds: nodes.Range, style: str, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
 ) -> Tensor:
-    """Small ones around 0 or the end that there is."""
+    """Small ones around 0 or the end that there is; if large, some at both ends, or far out."""
     room = {"ones": 0, "steps": 3, "normal": 9, "sparse": 1, "large": 200}[style]
     low = math.floor(low) + (not bounds.closed_low) if isfinite(low) else low
     high = math.ceil(high) - (not bounds.closed_high) if isfinite(high) else high
     first = int(low) if isfinite(low) else (int(high) - room if isfinite(high) else -(room // 3))
     last = min(first + room, int(high)) if isfinite(high) else first + room
-    return torch.randint(first, max(first, last) + 1, shape, generator=generator)
+    found = torch.randint(first, max(first, last) + 1, shape, generator=generator)
+    if style != "large":
+        return found
+    farthest = [int(end) for end, none in ((low, -FAR), (high, FAR)) for end in [end if isfinite(end) else none]]
+    ends = torch.tensor(farthest)[torch.randint(2, shape, generator=generator)]
+    return torch.where(torch.rand(shape, generator=generator) < SELDOM, ends, found)
 
 
 def _floats(

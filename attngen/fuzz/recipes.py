@@ -22,11 +22,15 @@ STRIDES = ("contiguous", "token first", "channel first", "sliced", "shared")
 """How rows lie in memory; `shared` gives every batch row those of the first."""
 STYLES = ("ones", "steps", "normal", "sparse", "large")
 """What numbers rows and inputs hold."""
+FORMS = ("plain", "plain", "few bits", "many bits", "sliced", "shared")
+"""How inputs lie in memory: in float32 or int64, in the fewest bits, in float64, or with strides as rows have them."""
 DTYPES = ("float32", "bfloat16", "float16")
 INSIDE = 1e-3
 """How far from an open end a float is at least, as a part of the range."""
+OFTEN_ONE = (1, 1, 1, 1, 1, 1, 1, 4)
+"""Times as many pairs as usual: two tiles by two are many."""
 PRIMES = (2, 3, 5, 7, 11, 13, 23, 31, 61, 127, 251)
-HEADS = (1, 2, 3, 4, 6)
+HEADS = (1, 2, 3, 4, 5, 6)
 SCALES = st.one_of(
     st.none(), st.none(), st.integers(1, 50).map(lambda hundredth: hundredth / 100), st.sampled_from([-0.2, 0.0])
 )
@@ -64,7 +68,7 @@ class Recipe:
         heads: of q, k and v; each divides the largest.
         strides, styles: of q, k and v.
         parameters: by name.
-        inputs: the style of each input.
+        inputs, forms: the style of each input, and how it lies in memory.
         shared: by which of its divisors the number of heads of each input is divided, counted from the first.
         own: elements along the axes that inputs alone have, at least; more, where they are read.
         offset: of a pairwise call, one number or one for each batch row; the position of a recurrence.
@@ -82,6 +86,7 @@ class Recipe:
     styles: tuple[str, str, str]
     parameters: Mapping[str, Number]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, int] = field(default_factory=dict)
     own: Mapping[str, int] = field(default_factory=dict)
     scale: float | None = None
@@ -98,9 +103,10 @@ def recipes(draw: st.DrawFn, variant: nodes.Variant, limits: Limits, dtypes: tup
     divisors = [heads for heads in range(1, most + 1) if most % heads == 0]
     heads = [draw(st.sampled_from(divisors)) for _ in "qkv"]
     heads[draw(st.integers(0, 2))] = most
-    batch = draw(st.integers(1, limits.batch))
+    batch = draw(st.sampled_from([*range(1, limits.batch + 1)] * 4 + [0]))
     keys = draw(_lengths(limits))
-    queries = keys if recurrent else min(draw(st.one_of(_lengths(limits), st.just(keys))), limits.pairs // max(keys, 1))
+    pairs = limits.pairs * draw(st.sampled_from(OFTEN_ONE))
+    queries = keys if recurrent else min(draw(st.one_of(_lengths(limits), st.just(keys))), pairs // max(keys, 1))
     return Recipe(
         batch=batch,
         heads=(heads[0], heads[1], heads[2]),
@@ -113,6 +119,7 @@ def recipes(draw: st.DrawFn, variant: nodes.Variant, limits: Limits, dtypes: tup
         styles=draw(st.tuples(*[st.sampled_from(STYLES)] * 3)),
         parameters=draw(parameters(variant, keys, limits.far)),
         inputs={given.name: draw(st.sampled_from(STYLES)) for given in variant.inputs},
+        forms={given.name: draw(st.sampled_from(FORMS)) for given in variant.inputs},
         shared={given.name: draw(st.integers(0, 2)) for given in variant.inputs if "h" in given.axes},
         own={axis: draw(st.integers(1, 9)) for axis in own_axes(variant)},
         scale=draw(SCALES),
@@ -181,9 +188,10 @@ def _whole(bounds: nodes.Range, low: float, high: float, far: int) -> tuple[int,
 def offsets(draw: st.DrawFn, batch: int, queries: int, keys: int) -> int | tuple[int, ...] | None:
     """None, inside of the keys, anywhere, or one for each batch row."""
     inside, anywhere = st.integers(0, max(0, keys - queries)), st.integers(-queries - 5, keys + 20)
-    kind = draw(st.sampled_from(["none", "inside", "anywhere", "each", "far"]))
+    far = st.sampled_from([2**31 - 3, 2**33, -(2**33)])
+    kind = draw(st.sampled_from(["none", "inside", "anywhere", "each inside", "each", "far"]))
     if kind == "none":
         return None
-    if kind == "each":
-        return tuple(draw(inside) for _ in range(batch))
-    return draw({"inside": inside, "anywhere": anywhere, "far": st.sampled_from([2**31 - 3, 2**33, -(2**33)])}[kind])
+    if kind.startswith("each"):
+        return tuple(draw(inside if kind == "each inside" else st.one_of(anywhere, far)) for _ in range(batch))
+    return draw({"inside": inside, "anywhere": anywhere, "far": far}[kind])

@@ -24,8 +24,10 @@ def tiles_of(plan: Plan, call: Call, live: Tensor, tile: tuple[int, int], head: 
     width = call.q.shape[3]
     scale = width**-0.5 if call.scale is None else call.scale
     numbers: dict[str, Number] = {**call.parameters, "D": width, "E": call.v.shape[3], "scale": scale}
-    offset = int(call.offset.flatten()[0]) if isinstance(call.offset, Tensor) else call.offset
     N, M = live.shape[2:]
+    offset = call.offset
+    if isinstance(offset, Tensor):
+        offset = int(offset.flatten()[0]) if offset.numel() else M - N
     classes = tile_classes_of(
         plan, numbers, N, M, head=head, H=live.shape[1], offset=offset, tile=tile, inputs=call.inputs
     )

@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attngen.fuzz.call import ALL, ROWS, Call, with_leaves
+from attngen.fuzz.call import ALL, INPUTS, ONE_INPUT, ROWS, Call, with_leaves
 from attngen.fuzz.recurrent_oracle import Given, Run, compiled
 from attngen.fuzz.ring import on_ranks
 from attngen.ir import nodes
@@ -73,7 +73,7 @@ def ways(names: tuple[str, ...]) -> st.SearchStrategy[Way]:
         st.sampled_from(STRIPES),
         st.sampled_from(SENDS),
         st.sampled_from(TILES),
-        st.sampled_from((ALL, ALL, ALL, *ROWS, "inputs")),
+        st.sampled_from((*[ALL] * 4, *ROWS, "q k", "k v", INPUTS, ONE_INPUT)),
     )
 
 

@@ -91,7 +91,7 @@ CPP_KEYWORDS = frozenset(
     "volatile while and or not xor larger smaller floor_div floor_mod magnitude".split()
 )
 CPP_MACROS = re.compile(
-    r"[A-Z][A-Z0-9]*_\w+|[A-Z][A-Z0-9]+|(be|le)\d+toh|hto[bl]e\d+|linux|unix|i386|errno|assert|alloca|offsetof|std(in|out|err)"
+    r"[A-Z][A-Z0-9_]+|(M|SYS)_\w+|(be|le)\d+toh|hto[bl]e\d+|linux|unix|i386|errno|assert|alloca|offsetof|std(in|out|err)"
     r"|issubnormal|strn?dupa|math_errhandling"
 )
 """What headers and compilers may define, which no scope hides."""

@@ -31,6 +31,15 @@ def test_a_spec_is_fuzzed(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+def test_what_compares_nothing_fails(tmp_path: Path) -> None:
+    spec = tmp_path / "nothing.attn"
+    spec.write_text("attention nothing {\n  assert M < 0\n}\n")
+    done = attngen("fuzz", spec, "--examples", "3", "-o", tmp_path)
+    assert done.returncode == 1
+    assert "NOTHING was compared" in done.stdout
+    assert "agree" not in done.stdout
+
+
 def test_programs_read_what_was_reached(tmp_path: Path) -> None:
     given = ["fuzz", SPEC, "--examples", "3", "--json", "-o", tmp_path]
     found = json.loads(attngen(*given).stdout)

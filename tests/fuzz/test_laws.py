@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 import attngen
+from attngen.fuzz import attempt
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.laws import Case, keep
@@ -22,6 +24,8 @@ from attngen.runtime.recurrent import RecurrentKernel
 FULL = "attention full { score scale * dot(q, k) }"
 WINDOW = "attention window { mask 0 <= i - j < 3 }"
 SLOPES = "attention slopes { input bias[h, j]: float  score scale * dot(q, k) + bias[h, j] }"
+BY_HEAD = "attention by_head { score scale * dot(q, k) + 0.1 * h }"
+EVEN = "attention even { assert M mod 2 == 0  mask 0 <= i - j < 3 and j mod 2 == 0 }"
 PLACES = "attention places { score scale * dot(q, k) + 0.1 * j  mask j <= i }"
 DECAY = "attention decay { state S = 0.9 * S + outer(k, v)  out dot(q, S) }"
 CLOCK = "attention clock { state S = 0.9 * S + outer(k, v)  out dot(q, S) * cos(t) }"
@@ -50,7 +54,9 @@ def case(text: str, given: Call, run: Callable[[Call], Tensor] | None = None) ->
     [
         (FULL, 4, "scaled, turned batch, turned heads, turned keys"),
         (WINDOW, 4, "unseen, scaled, turned batch, turned heads, shifted"),
-        (SLOPES, 4, "scaled, turned batch, turned keys"),
+        (SLOPES, 4, "scaled, turned batch, turned heads, turned keys"),
+        (BY_HEAD, 4, "scaled, turned batch, turned keys"),
+        (EVEN, 4, "unseen, scaled, turned batch, turned heads, shifted"),
         (PLACES, 4, "unseen, scaled, turned batch, turned heads"),
         (DECAY, 20, "unseen, scaled, turned batch, turned heads, shifted"),
         (CLOCK, 20, "unseen, scaled, turned batch, turned heads"),
@@ -82,6 +88,25 @@ def test_what_breaks_a_law_is_noticed(
 ) -> None:
     with pytest.raises(Disagreement, match=message):
         list(keep(case(text, call(text, queries), some(wrong, text))))
+
+
+ORDERED = "attention ordered { order back(x) = M - 1 - x  mask (i - j) mod 3 == 0 }"
+
+
+def test_an_order_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Counter[str] = Counter()
+    kernel = attngen.build(ORDERED, backend="cpp")
+    assert_right(kernel, call(ORDERED, 20), Way("at once"), backward=False, seen=seen)
+    assert seen["law: in any order"] == 1
+    attended = attempt.attended
+
+    def forgetful(kernel: Any, *given: Any) -> Any:
+        found = attended(kernel, *given)
+        return found if kernel.variant.order is not None else replace(found, y=found.y + 1)
+
+    monkeypatch.setattr(attempt, "attended", forgetful)
+    with pytest.raises(Disagreement, match="times what is allowed"):
+        assert_right(kernel, call(ORDERED, 20), Way("at once"), backward=False)
 
 
 SORTED = "attention sorted_ { input d[j]: int sorted  mask d[j] < 5 }"
