@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import attngen
-from attngen.fuzz import attempt
+from attngen.fuzz import attempt, recurrent_oracle
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.laws import Case, keep
@@ -128,8 +128,6 @@ def test_calls_are_cut_only_where_states_are_the_same() -> None:
 
 
 def test_states_behind_no_tokens_are_compared() -> None:
-    from attngen.fuzz import recurrent_oracle
-
     given = replace(call(DECAY, 0, 0), states={"S": torch.ones(2, 2, 8, 8)})
     kernel = attngen.build(DECAY, backend="cpp")
     assert isinstance(kernel, RecurrentKernel)
@@ -143,6 +141,28 @@ def test_states_behind_no_tokens_are_compared() -> None:
         recurrent_oracle.kernel_agrees(
             kernel, recurrent_oracle.Given((given.q, given.k, given.v), {}, dict(given.states)), 0, "cpp", forgetful
         )
+
+
+@pytest.mark.parametrize(("backend", "factor"), [("cpp", 1.01), ("triton", 1.06)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_recurrences_in_half_precision_are_judged_as_exactly_as_they_are_computed(
+    dtype: torch.dtype, backend: str, factor: float
+) -> None:
+    """Triton rounds rows and states before it multiplies, C++ results alone."""
+    given = call(DECAY, 20, 20)
+    rows = tuple((x * torch.linspace(0.2, 1, 20)[:, None]).to(dtype) for x in (given.q, given.k, given.v))
+    kernel = attngen.build(DECAY, backend=backend)
+    assert isinstance(kernel, RecurrentKernel)
+    asked = kernel, recurrent_oracle.Given((rows[0], rows[1], rows[2]), {}, {}), 0, backend
+    recurrent_oracle.kernel_agrees(*asked)
+
+    def off(*whole: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        y, states = recurrent_oracle.compiled(*whole)
+        y[:, :, -1] *= factor
+        return y, dict(states)
+
+    with pytest.raises(Disagreement, match="y is off by"):
+        recurrent_oracle.kernel_agrees(*asked, off)
 
 
 def test_shapes_that_a_spec_asserts_are_left_alone() -> None:
