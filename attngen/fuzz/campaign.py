@@ -21,7 +21,7 @@ from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call
 from attngen.fuzz.choices import choices
 from attngen.fuzz.guarded import Guarded
-from attngen.fuzz.making import NotAcceptedError, made
+from attngen.fuzz.making import NotAcceptedError, NotDueError, made
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import DTYPES, Limits, Recipe, recipes
 from attngen.fuzz.ways import WAYS, Way, ways
@@ -187,6 +187,9 @@ class Campaign(Guarded[Report]):
         try:
             check_parameters(self.variant, recipe.parameters)
             call = made(self.variant, recipe)
+        except NotDueError as fault:
+            self._last = Failure(str(fault), fault.call, way, backward)
+            raise
         except (CallError, NotAcceptedError) as refusal:
             report.refused[str(refusal).split(" (")[0]] += 1
             reject()

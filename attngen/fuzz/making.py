@@ -13,7 +13,9 @@ from torch import Tensor
 
 from attngen.emit.checks import POSITIONS
 from attngen.fuzz.call import Call, interpreted
+from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import Recipe, ends
+from attngen.fuzz.refusals import is_due
 from attngen.fuzz.rough import InFloat32, left_open
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
@@ -42,11 +44,20 @@ class NotAcceptedError(Exception):
     """A variant asks more of its calls than a recipe gives; with what it says."""
 
 
+class NotDueError(Disagreement):
+    """Kernels refuse a call that the variant accepts."""
+
+    def __init__(self, call: Call, message: str) -> None:
+        super().__init__(message)
+        self.call = call
+
+
 def made(variant: nodes.Variant, recipe: Recipe) -> Call:
     """The call, with axes of inputs long enough for what is read.
 
     Raises:
         NotAcceptedError: the variant refuses it, or its inputs can't be that large.
+        NotDueError: kernels refuse it, and the variant doesn't.
     """
     refusal = "its inputs would be too large"
     for own in _longer(recipe.own):
@@ -80,9 +91,15 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
 
     Raises:
         ValueError: kernels refuse the call, or a pair reads beside an input.
+        NotDueError: kernels refuse it by mistake.
     """
     given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
-    check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
+    try:
+        check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
+    except ValueError as refusal:
+        if not is_due(variant, call, str(refusal)):
+            raise NotDueError(call, f"it is refused, and the spec does not ask for that: {refusal}") from refusal
+        raise
     found = interpreted(variant, call)
     if isinstance(found, Result):
         if left_open(variant, call, found.live) > OPEN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from campaigns import Crashing, Failing, Hanging
 
 import attngen
 from attngen.errors import SpecError
-from attngen.fuzz import attempt
+from attngen.fuzz import attempt, making
 from attngen.fuzz.campaign import LIMITS, Campaign, Report
 from attngen.fuzz.guarded import run_guarded
 from attngen.fuzz.making import laid_out
@@ -99,6 +100,21 @@ def test_what_a_spec_refuses_is_left_out_and_counted() -> None:
     report = run("attention even { assert M mod 2 == 0  mask j <= i }", 20)
     assert report.examples == 20
     assert any("M mod 2 == 0" in reason for reason in report.refused)
+
+
+def test_a_refusal_that_the_spec_does_not_ask_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = making.check_call
+
+    def strict(variant: attngen.Variant, q: torch.Tensor, *rest: Any, **given: Any) -> None:
+        right(variant, q, *rest, **given)
+        if q.shape[2] > 8:
+            raise ValueError("local: `M mod 2 == 0` does not hold")
+
+    monkeypatch.setattr(making, "check_call", strict)
+    failure = run("attention local { assert M < 1000  mask j <= i }", 40).failure
+    assert failure is not None
+    assert failure.message.startswith("it is refused, and the spec does not ask for that: local: `M mod 2")
+    assert failure.call.q.shape[2] == 9
 
 
 def test_axes_of_inputs_grow_with_what_is_read() -> None:
