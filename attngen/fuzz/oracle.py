@@ -106,8 +106,12 @@ def _rough(
 
 
 def held(found: Tensor, exact: Tensor) -> Tensor:
-    """What was found in float64; where a number is larger than its dtype holds, infinity is as good as the number."""
-    beyond = found.isinf() & (exact.abs() > torch.finfo(found.dtype).max) & (found.sign() == exact.sign())
+    """What was found in float64; where a number is larger than its dtype holds, infinity is as good as the number.
+
+    So is NaN, which infinite parts make that ranks add.
+    """
+    lost = found.isnan() | (found.isinf() & (found.sign() == exact.sign()))
+    beyond = lost & (exact.abs() > torch.finfo(found.dtype).max)
     return torch.where(beyond, exact, found.double())
 
 
