@@ -3,7 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint generated pictures mutants clean
+.PHONY: demo test lint generated pictures mutants bytes clean
 
 demo: $(READY)
 	$(PYTHON) examples/demo.py
@@ -33,6 +33,13 @@ $(READY): pyproject.toml constraints.txt
 # Plants deliberate faults and sees that tests catch each; goes on where it stopped, an hour in all.
 mutants: $(READY)
 	$(PYTHON) tests/mutants/run.py
+
+# Half an hour of bytes as specs, guided by the code that they reach; what was found lies in .hypothesis/bytes.
+bytes: $(READY)
+	$(VENV)/bin/pip install --quiet 'atheris>=3,<4'
+	mkdir -p .hypothesis/bytes
+	$(PYTHON) tests/fuzz/bytes_of_specs.py -max_total_time=1800 -timeout=60 -rss_limit_mb=2000 -max_len=2000 \
+		.hypothesis/bytes specs tests/corpus
 
 clean:
 	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .import_linter_cache

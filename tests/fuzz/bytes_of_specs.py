@@ -1,8 +1,7 @@
 """Bytes as specs, guided by the code that they reach: `check` gives variants or a diagnostic, and soon.
 
-Not a test: atheris needs to instrument the code first. `pip install atheris`, then
-
-    python tests/fuzz/bytes_of_specs.py -max_total_time=1800 -timeout=10 -rss_limit_mb=1500 FOLDER specs tests/corpus
+Not a test: atheris needs to instrument the code first. `make bytes` runs it for half an hour, in which no text may take
+a minute, and memory stays below 2 GB.
 """
 
 from __future__ import annotations
