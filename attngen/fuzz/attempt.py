@@ -26,7 +26,7 @@ from attngen.fuzz.ring import on_ranks
 from attngen.fuzz.tile_oracle import tiles_of
 from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut
 from attngen.ir import nodes
-from attngen.ir.expr import Size
+from attngen.ir.expr import Size, distinct
 from attngen.runtime.kernel import Kernel
 from attngen.runtime.pairwise import PairwiseKernel
 from attngen.runtime.recurrent import RecurrentKernel
@@ -200,7 +200,9 @@ def _may_be_cut(kernel: RecurrentKernel, call: Given, position: int, cut: float)
 
 
 def _knows_queries(variant: nodes.Variant) -> bool:
-    return any(isinstance(part, Size) and part.axis == "N" for part in parts_of(variant)) or bool(variant.assertions)
+    """Whether it speaks of their number, so that a part of them is something else."""
+    asserted = (part for assertion in variant.assertions for part in distinct(assertion.condition))
+    return any(isinstance(part, Size) and part.axis == "N" for part in (*parts_of(variant), *asserted))
 
 
 def _kinds_of(call: Call) -> Iterator[str]:

@@ -165,6 +165,13 @@ def test_recurrences_in_half_precision_are_judged_as_exactly_as_they_are_compute
         recurrent_oracle.kernel_agrees(*asked, off)
 
 
+@pytest.mark.parametrize(("asserted", "way"), [("D mod 2 == 0", "in pieces"), ("N == 20", "at once")])
+def test_calls_are_cut_unless_the_number_of_queries_is_asserted(asserted: str, way: str) -> None:
+    text, seen = WINDOW.replace("mask", f"assert {asserted}  mask"), Counter[str]()
+    assert_right(attngen.build(text, backend="cpp"), call(text, 20), Way("in pieces"), backward=False, seen=seen)
+    assert seen[way] == 1
+
+
 def test_shapes_that_a_spec_asserts_are_left_alone() -> None:
     text = WINDOW.replace("mask", "assert M == 20  mask")
     assert "shifted" not in list(keep(case(text, call(text))))
