@@ -158,7 +158,7 @@ def _agrees_on_ranks(kernel: RecurrentKernel, call: Call, way: Way, backward: bo
     if backward:
         nothing = {name: torch.zeros_like(x) for name, x in traced(kernel, given, 0).states.items()}
         found = dict(zip(asked(call, way.by), first.gradients, strict=True))
-        assert_state_gradients(kernel, given, 0, by_y.double(), nothing, found, kernel.backend)
+        assert_state_gradients(kernel, given, 0, by_y.double(), nothing, found, kernel.backend, way.ranks - 1)
     return True
 
 
