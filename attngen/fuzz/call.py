@@ -38,6 +38,13 @@ class Call:
         """Of y: B, H, N, E."""
         return (self.q.shape[0], self.heads, self.q.shape[2], self.v.shape[3])
 
+    @property
+    def first(self) -> Any:
+        """Where query row 0 stands, of pairs: a number, or int64 of each batch row, so that more may be added."""
+        if self.offset is None:
+            return self.k.shape[2] - self.q.shape[2]
+        return self.offset.long() if isinstance(self.offset, Tensor) else self.offset
+
     def __repr__(self) -> str:
         shown = [f"{list(rows.shape)} {rows.stride()}" for rows in (self.q, self.k, self.v)]
         inputs = {name: list(given.shape) for name, given in self.inputs.items()}

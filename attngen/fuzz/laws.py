@@ -171,8 +171,7 @@ def shifted(case: Case) -> bool:
     other = _with_keys(case, lambda rows, axis: rows.narrow(axis, front, rows.shape[axis] - front)) if front else None
     if other is None:
         return False
-    offset: Any = call.k.shape[2] - call.q.shape[2] if call.offset is None else call.offset
-    other = replace(other, offset=offset - front)
+    other = replace(other, offset=call.first - front)
     if not case.means(other, case.meaning, exactly=False):
         return False
     case.near(case.run(other))

@@ -161,9 +161,8 @@ def _queries(variant: nodes.Variant, call: Call, start: int, stop: int) -> Call:
     """The call of some of its queries, where they stand."""
     if (start, stop) == (0, call.q.shape[2]):
         return call
-    first: Any = call.k.shape[2] - call.q.shape[2] if call.offset is None else call.offset
     inputs = {name: _cut(variant, name, given, "i", start, stop) for name, given in call.inputs.items()}
-    return replace(call, q=call.q[:, :, start:stop], inputs=inputs, offset=first + start)
+    return replace(call, q=call.q[:, :, start:stop], inputs=inputs, offset=call.first + start)
 
 
 def _cut(variant: nodes.Variant, name: str, given: Tensor, axis: str, start: int, stop: int) -> Tensor:
