@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,10 +14,12 @@ from kernel_variants import given as given_inputs
 
 import attngen
 from attngen.analysis.walk import Periodic
+from attngen.fuzz.attempt import assert_right as judge
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import assert_gradients, by_result, gradients, wanted
 from attngen.fuzz.making import laid_out
 from attngen.fuzz.oracle import assert_close, expected
+from attngen.fuzz.ways import Way
 from attngen.schedule.plan import plan
 
 EXAMPLES = settings().max_examples
@@ -336,3 +340,13 @@ def test_what_cancels_of_rows_of_dy_does(backend: str) -> None:
     dy = torch.randn(1, 1, 40, 24, generator=generator).bfloat16()
     dq, dk = torch.autograd.grad(made(q, k, row.expand(-1, -1, 40, -1)), (q, k), dy)
     assert max(dq.abs().max(), dk.abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("tile", [(16, 16), (32, 16)])
+@pytest.mark.parametrize("mask", ["0 <= i - j < 50", "j <= i and (i - j < 20 or j < 40)", "i div 40 == j div 40"])
+def test_small_tiles_have_every_walk(mask: str, tile: tuple[int, int]) -> None:
+    """With full tiles in the middle, which partial ones step over, along keys and along queries."""
+    q, k, v = seeded(100, heads=1, batch=1)
+    kernel, reached = attngen.build(f"attention walked {{ mask {mask} }}", backend="triton"), Counter[str]()
+    judge(kernel, Call(q, k, v), Way("in other tiles", tile=tile), backward=True, seen=reached)
+    assert reached["full tiles"] and reached["partial tiles"] and reached["gradients"]
