@@ -3,7 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint generated pictures mutants bytes clean
+.PHONY: demo test lint generated pictures corpus mutants bytes clean
 
 demo: $(READY)
 	$(PYTHON) examples/demo.py
@@ -24,6 +24,9 @@ generated: $(READY)
 
 pictures: $(READY)
 	$(PYTHON) -m attngen.view.catalogue specs
+
+corpus: $(READY)
+	$(PYTHON) -m attngen.fuzz.language.corpus tests/corpus
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)

@@ -31,6 +31,7 @@ def attack(
     as_json: bool,
 ) -> None:
     """So many more specs; what is wrong is written, as a spec or as a call of its kernel, and exit code 1 says so."""
+    from attngen.fuzz.language.corpus import held
     from attngen.fuzz.language.findings import Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
 
@@ -43,45 +44,50 @@ def attack(
     known = Ledger() if ledger is None else read(ledger)
     if seed is not None:
         known.stage(stage).seed = seed
-    outcome, kept = Outcome(known), 0
+    outcome, kept = Outcome(known), set[str]()
     started = time.monotonic()
     while outcome.wrong is None and outcome.specs < examples:
         left = None if seconds is None else seconds - (time.monotonic() - started)
         if left is not None and left <= 0:
             break
         more = min(PARTS[stage], examples - outcome.specs)
-        part = _run(stage, outcome.ledger, more, left, outcome.specs, quiet=as_json)
+        there = {} if corpus is None else held(corpus)
+        part = _run(stage, outcome.ledger, there, more, left, outcome.specs, quiet=as_json)
         outcome = Outcome(part.ledger, outcome.specs + part.specs, part.kept, part.wrong)
         if ledger is not None:
             write(ledger, outcome.ledger)
-        kept += 0 if corpus is None else sum(_kept(corpus, text, why) for text, why in part.kept)
+        if corpus is not None:
+            kept |= _kept(corpus, part.kept)
     path = None if outcome.wrong is None else _written(output, outcome.wrong, stage, outcome.ledger)
     if as_json:
         found = None if outcome.wrong is None else {"message": outcome.wrong.message, "written": str(path)}
-        print(json.dumps({"specs": outcome.specs, "kept": kept, "wrong": found, "ledger": outcome.ledger.as_json()}))
+        print(
+            json.dumps({"specs": outcome.specs, "kept": len(kept), "wrong": found, "ledger": outcome.ledger.as_json()})
+        )
     else:
-        _show(stage, outcome, kept, path)
+        _show(stage, outcome, len(kept), path)
     if outcome.wrong is not None:
         raise typer.Exit(1)
 
 
-def _run(stage: str, ledger: Ledger, examples: int, seconds: float | None, before: int, *, quiet: bool) -> Outcome:
+def _run(
+    stage: str, ledger: Ledger, held: dict[str, int], examples: int, seconds: float | None, before: int, *, quiet: bool
+) -> Outcome:
     from attngen.cli.campaign_bar import campaign_bar
     from attngen.fuzz.guarded import run_guarded
     from attngen.fuzz.language.campaign import Language
 
     with campaign_bar(f"random specs, {stage}", examples, before, quiet=quiet) as told:
-        return run_guarded(Language(stage=stage, ledger=ledger), examples, seconds, told)
+        return run_guarded(Language(stage=stage, ledger=ledger, held=held), examples, seconds, told)
 
 
-def _kept(folder: Path, text: str, why: str) -> bool:
-    """A spec of interest, under a name that its text has."""
-    path = folder / f"{sha256(text.encode()).hexdigest()[:12]}.attn"
-    if path.exists():
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"# {why}\n{text.rstrip()}\n", encoding="utf-8")
-    return True
+def _kept(folder: Path, texts: dict[str, str]) -> set[str]:
+    """Specs of interest, by what they are kept for; which that is."""
+    from attngen.fuzz.language.corpus import keep
+
+    for why, text in texts.items():
+        keep(folder, text, why)
+    return set(texts)
 
 
 def _written(folder: Path, wrong: Wrong, stage: str, ledger: Ledger) -> Path:
@@ -92,7 +98,7 @@ def _written(folder: Path, wrong: Wrong, stage: str, ledger: Ledger) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     if wrong.failure is not None:
-        (variant,) = check(Source("random.attn", wrong.text))
+        variant, *_ = check(Source("random.attn", wrong.text))
         return write(folder, variant, wrong.failure, ledger.stage(stage).seed, stage)
     path = folder / f"wrong_{sha256(wrong.text.encode()).hexdigest()[:8]}.attn"
     path.write_text("".join(f"# {line}\n" for line in wrong.message.splitlines()) + wrong.text.rstrip() + "\n", "utf-8")

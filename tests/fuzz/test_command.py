@@ -96,7 +96,7 @@ def test_a_misfit_that_is_taken_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     outcome = campaign.Language("front", Ledger()).run(100)
     wrong = outcome.wrong
     assert wrong is not None
-    assert (outcome.ledger, outcome.kept) == (Ledger(), []), "the seed is run again, and counts once"
+    assert (outcome.ledger, outcome.kept) == (Ledger(), {}), "the seed is run again, and counts once"
     assert wrong.message.startswith("Disagreement: it is taken")
     with pytest.raises(SpecError):
         check(Source("wrong.attn", wrong.text))

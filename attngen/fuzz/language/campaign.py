@@ -19,6 +19,7 @@ from attngen.errors import Source, SpecError
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.campaign import Failure, searching
 from attngen.fuzz.guarded import Guarded
+from attngen.fuzz.language.corpus import is_wanted
 from attngen.fuzz.language.damage import damaged, ill_typed
 from attngen.fuzz.language.findings import Attempt, Drawn, Outcome, Wrong
 from attngen.fuzz.language.front import (
@@ -57,13 +58,15 @@ class Language(Guarded[Outcome]):
     Attributes:
         stage: `front` (checks, passes, analysis, tiles, generated code), `cpp` or `triton` (that and kernels).
         ledger: what was run before; it goes on.
+        held: what there are specs of already, and how long those are: others are kept.
     """
 
     stage: str
     ledger: Ledger
+    held: dict[str, int] = field(default_factory=dict)
     _last: Wrong | None = None
     _known: dict[str, attngen.Variant | None] = field(default_factory=dict)
-    _fresh: list[tuple[str, str]] = field(default_factory=list)
+    _fresh: dict[str, str] = field(default_factory=dict)
 
     def run(self, examples: int, seconds: float | None = None) -> Outcome:
         """So many different specs, or fewer if time is over or one is wrong; then it is shrunk."""
@@ -75,7 +78,7 @@ class Language(Guarded[Outcome]):
             outcome.wrong = self._round()
             outcome.specs += len(self._known)
             if outcome.wrong is None:
-                outcome.kept += self._fresh
+                outcome.kept |= self._fresh
                 self._count(len(self._known), time.perf_counter() - begun)
             else:  # this seed is to be run again
                 self.ledger = outcome.ledger = before
@@ -182,24 +185,36 @@ class Language(Guarded[Outcome]):
             raise
 
     def _damage(self, text: str) -> None:
-        """It gets diagnostics with places, or means something else."""
+        """It gets diagnostics with places, or means something else, of which code can be made."""
         try:
             check(Source("random.attn", text))
-            self.ledger.stage(self.stage).accepted += 1
         except SpecError as error:
             explained(error, text)
             for code in {each.code for each in error.diagnostics}:
-                if self.ledger.count(self.ledger.codes, code):
-                    self._fresh.append((text, code))
+                self._count_code(text, code)
+            return
+        self.ledger.stage(self.stage).accepted += 1
+        front = planned(text)
+        assert_generated(front, text)
+        self._keep(text, front)
 
     def _keep(self, text: str, front: Front) -> None:
-        """Specs with decisions, or a diagnostic, that were never seen."""
+        """What was decided of a spec, or why it is refused."""
         for code in front.codes:
-            if self.ledger.count(self.ledger.codes, code):
-                self._fresh.append((text, code))
-        name = ", ".join(sorted(front.features))
-        if name and self.ledger.count(self.ledger.features, name):
-            self._fresh.append((text, name))
+            self._count_code(text, code)
+        if front.features:
+            self.ledger.count(self.ledger.features, front.decisions)
+            self._offer(text, front.decisions)
+
+    def _count_code(self, text: str, code: str) -> None:
+        self.ledger.count(self.ledger.codes, code)
+        self._offer(text, code)
+
+    def _offer(self, text: str, why: str) -> None:
+        """Specs are kept of which there is none, or a longer one."""
+        if is_wanted(self.held, why, text):
+            self.held[why] = len(text.strip())
+            self._fresh[why] = text
 
 
 @st.composite

@@ -55,9 +55,9 @@ class Drawn:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a campaign: how far it is now, specs of interest, and what is wrong."""
+    """What came of a campaign: how far it is now, specs of interest by what they are kept for, and what is wrong."""
 
     ledger: Ledger
     specs: int = 0
-    kept: list[tuple[str, str]] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
     wrong: Wrong | None = None

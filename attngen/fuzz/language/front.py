@@ -40,6 +40,7 @@ class Front:
         codes: of the diagnostics, if it was refused.
         features: what was decided, in words: a spec with others than were seen before is of interest.
         variant, simple, plan: what the text means, what passes make of it, and how that is computed.
+        others: plans of the attentions that stand behind the first in the file.
     """
 
     codes: tuple[str, ...] = ()
@@ -47,10 +48,16 @@ class Front:
     variant: nodes.Variant | None = None
     simple: nodes.Variant | None = None
     plan: Plan | ChunkPlan | None = None
+    others: tuple[Plan | ChunkPlan, ...] = ()
+
+    @property
+    def decisions(self) -> str:
+        """The features as one name; of those of one set, one spec is enough."""
+        return ", ".join(sorted(self.features))
 
 
 def planned(text: str) -> Front:
-    """A spec as far as its plan.
+    """A file as far as its plans; what is said of one spec is that of the first.
 
     Raises:
         Disagreement: a printer or a diagnostic is wrong.
@@ -58,12 +65,16 @@ def planned(text: str) -> Front:
     """
     _is_printed_as_it_is(text)
     try:
-        (variant,) = check(Source("random.attn", text))
-        plan = decide(variant)
+        variants = check(Source("random.attn", text))
+        plans = [decide(variant) for variant in variants]
     except SpecError as error:
         explained(error, text)
         return Front(codes=tuple(sorted({each.code for each in error.diagnostics})))
-    return Front(variant=variant, simple=simplify(variant), plan=plan, features=choices(plan))
+    if not plans:
+        return Front()
+    variant, (plan, *others) = variants[0], plans
+    features = choices(plan)
+    return Front((), features, variant, simplify(variant), plan, tuple(others))
 
 
 def accepted(front: Front, recipe: Recipe) -> Call | None:
@@ -150,6 +161,7 @@ def assert_generated(front: Front, text: str, *, always: bool = False) -> None:
     if front.plan is None or (crc32(text.encode()) % GENERATED and not always):
         return
     for name in BACKENDS:
-        for file, made_of in BACKENDS[name](front.plan).items():
-            if file.endswith(".py"):
-                ast.parse(made_of)
+        for plan in (front.plan, *front.others):
+            for file, made_of in BACKENDS[name](plan).items():
+                if file.endswith(".py"):
+                    ast.parse(made_of)

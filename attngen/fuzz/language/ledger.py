@@ -44,10 +44,9 @@ class Ledger:
     def stage(self, name: str) -> Stage:
         return self.stages.setdefault(name, Stage())
 
-    def count(self, kind: dict[str, int], name: str) -> bool:
-        """One more of a kind; whether it is the first."""
+    def count(self, kind: dict[str, int], name: str) -> None:
+        """One more of a kind."""
         kind[name] = kind.get(name, 0) + 1
-        return kind[name] == 1
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
