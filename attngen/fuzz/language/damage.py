@@ -53,7 +53,8 @@ def ill_typed(draw: st.DrawFn, text: str) -> Misfit | None:
         words = line.split(maxsplit=1)
         if words and words[0] in CLAUSES:
             after = line.index(words[0]) + len(words[0])
-            places += [(first + found.start(), first + found.end()) for found in LEAF.finditer(line, after)]
+            stop = line.find("#") if "#" in line else len(line)
+            places += [(first + found.start(), first + found.end()) for found in LEAF.finditer(line, after, stop)]
         first += len(line)
     if not places:
         return None
@@ -65,7 +66,7 @@ def ill_typed(draw: st.DrawFn, text: str) -> Misfit | None:
 @st.composite
 def damaged(draw: st.DrawFn, text: str) -> str:
     """One to three words less, more, changed or swapped."""
-    words = TOKENS.findall(text)
+    words = [word for line in text.splitlines() for word in TOKENS.findall(line.partition("#")[0])]  # all on one line
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(words) - 1))
         match draw(st.sampled_from(["value"] * 6 + ["change", "drop", "add", "swap", "twice"])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from attngen.fuzz.language.clauses import as_file, asserted, named
+from attngen.fuzz.language.clauses import as_attention, asserted, named
 from attngen.fuzz.language.expressions import SMALL, bools, factors
 from attngen.fuzz.language.words import INPUTS_OF_TOKENS, Names, declared, fresh, of_tokens
 
@@ -18,22 +18,32 @@ ORDERS = ("M - 1 - x", "(x + 3) mod M")
 
 
 @st.composite
-def recurrent(draw: st.DrawFn) -> str:
+def recurrent(draw: st.DrawFn, name: str = "random", shared: tuple[str, ...] = ()) -> str:
     """One or two states of matrices, seldom one of rows, and what is read from them."""
     names = of_tokens()
+    names.share(shared)
     draw(declared(names, INPUTS_OF_TOKENS))
     clauses = [*names.inputs, *(named(draw, names) for _ in range(draw(st.integers(0, 2))))]
     if draw(st.integers(0, 9)) == 0:
         clauses.append(f"order {draw(fresh(names))}(x) = {draw(st.sampled_from(ORDERS))}")
-    clauses.append(f"state S = {_update(draw, names, 'S')}")
-    out = _read(draw, names, "S")
+    if names.matrices:
+        clauses.append(f"state S = {_decay(draw, names, by_rows=False)} * S + outer({_features(names, 'k')}, v)")
+        out = f"dot({_features(names, 'q')}, S)"
+    else:
+        clauses.append(f"state S = {_update(draw, names, 'S')}")
+        out = _read(draw, names, "S")
     if draw(st.integers(0, 4)) == 0:
         clauses.append(f"state T = {_update(draw, names, 'T')}")
         out = f"{out} {draw(st.sampled_from('+-'))} {_read(draw, names, 'T')}"
     if draw(st.integers(0, 3)) == 0:
         clauses.append(f"state Z = {_decay(draw, names, by_rows=False)} * Z + {_row(draw, names, 'k')}")
         out = f"({out}) / (1 + abs(dot({_row(draw, names, 'q')}, Z)))"
-    return as_file(names, [*clauses, f"out {out}", *asserted(draw)])
+    return as_attention(draw, names, [*clauses, f"out {out}", *asserted(draw)], name)
+
+
+def _features(names: Names, row: str) -> str:
+    """A row over an axis of an input's own."""
+    return f"sigmoid(dot({names.matrices[0]}, {row}))"
 
 
 def _update(draw: st.DrawFn, names: Names, state: str) -> str:
@@ -54,9 +64,13 @@ def _update(draw: st.DrawFn, names: Names, state: str) -> str:
 def _decay(draw: st.DrawFn, names: Names, *, by_rows: bool) -> str:
     """Between -1 and 1."""
     kinds = ["none", "number", "scalar", "scalar", "if", *(["rows", "rows"] if by_rows else [])]
+    if documents := [each for each in names.ints if each.endswith("[b, t]")]:
+        kinds.append("documents")
     match draw(st.sampled_from(kinds)):
         case "none":
             return "1"
+        case "documents":
+            return f"(if {documents[0]} == prev({documents[0]}) then 1 else 0)"
         case "number":
             return draw(st.sampled_from(["0.9", "-0.5", "0"]))
         case "if":
@@ -85,13 +99,15 @@ def _read(draw: st.DrawFn, names: Names, state: str) -> str:
     """What a token reads from a state: after its own write, or before."""
     row, other = _row(draw, names, "q"), draw(st.sampled_from(names.rows_of_keys or ["0.5"]))
     now = f"dot({row}, {state})"
-    match draw(st.sampled_from(["plain", "plain", "scaled", "before", "bonus", "gated", "beside", "inside"])):
+    match draw(st.sampled_from(["plain", "plain", "scaled", "before", "bonus", "gated", "beside", "inside", "twice"])):
         case "scaled":
             return f"scale * {now}"
         case "before":
             return f"dot({row}, prev({state}))"
         case "bonus":
             return f"dot({row}, prev({state})) + dot(q, {other} * k) * v"
+        case "twice":
+            return f"{now} + 0.5 * dot(k, {draw(st.sampled_from([state, f'prev({state})']))})"
         case "gated":
             return f"{now} * {_small(draw, names)}"
         case "beside":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from attngen.fuzz.language.clauses import as_file, asserted, named
-from attngen.fuzz.language.expressions import bools, products, scores
+from attngen.fuzz.language.clauses import FUNCTIONS, as_attention, asserted, named
+from attngen.fuzz.language.expressions import bools, factors, products, scores
 from attngen.fuzz.language.recurrences import recurrent
-from attngen.fuzz.language.words import INPUTS_OF_PAIRS, Names, declared, fresh, of_pairs
+from attngen.fuzz.language.words import INPUTS_OF_PAIRS, PLAIN, Names, declared, fresh, numbers_of, of_heads, of_pairs
 
-DIVIDED = ("normalize sum(1e-3)", "normalize count", "normalize none")
+EPS = ("1e-3", "1e-3", "0.5 / (1 + M)", "2 ^ (-H)", "D / 100")
 SINKS = ("0.5", "-1", "h", "0.25 * h - 1")
 PARTITIONS = ("partition ring(layout=zigzag)", "partition ring(layout=striped, block=64)")
 ORDERS = ("M - 1 - {}", "({} + 5) mod M", "(if h mod 2 == 0 then {} else M - 1 - {})")
@@ -17,19 +17,32 @@ ORDERS = ("M - 1 - {}", "({} + 5) mod M", "(if h mod 2 == 0 then {} else M - 1 -
 
 @st.composite
 def specs(draw: st.DrawFn, depth: int = 3) -> str:
-    """The text of a file with one attention; over pairs most of the time."""
-    return draw(recurrent()) if draw(st.integers(0, 4)) == 0 else draw(pairwise(depth))
+    """The text of a file: an attention, seldom with another behind it, and functions that both may use."""
+    if draw(st.integers(0, 14)):
+        return draw(attentions(depth))
+    shared = draw(st.lists(st.sampled_from(PLAIN), max_size=2, unique=True))
+    functions = [f"def {name}(x) = {draw(st.sampled_from(FUNCTIONS))}\n" for name in shared]
+    first, second = (draw(attentions(depth, name, tuple(shared))) for name in ("random", "another"))
+    return "\n".join(["".join(functions), first, second]).lstrip()
 
 
 @st.composite
-def pairwise(draw: st.DrawFn, depth: int = 3) -> str:
+def attentions(draw: st.DrawFn, depth: int, name: str = "random", shared: tuple[str, ...] = ()) -> str:
+    """Over pairs most of the time."""
+    return draw(recurrent(name, shared)) if draw(st.integers(0, 4)) == 0 else draw(pairwise(depth, name, shared))
+
+
+@st.composite
+def pairwise(draw: st.DrawFn, depth: int = 3, name: str = "random", shared: tuple[str, ...] = ()) -> str:
     """A mask, a score or a weight, and how weights are divided."""
     names = of_pairs()
+    names.share(shared)
     draw(declared(names, INPUTS_OF_PAIRS))
+    heads = of_heads(names)
     clauses = [*names.inputs, *(named(draw, names) for _ in range(draw(st.integers(0, 2))))]
     if draw(st.integers(0, 9)) == 0:
         clauses.append(_order(draw, names))
-    body, normalized = _weights(draw, names, depth)
+    body, normalized = _weights(draw, names, heads, depth)
     clauses.append(body)
     if draw(st.integers(0, 9)):
         clauses.append(f"mask {draw(bools(names, depth))}")
@@ -37,10 +50,10 @@ def pairwise(draw: st.DrawFn, depth: int = 3) -> str:
     clauses += asserted(draw)
     if draw(st.integers(0, 19)) == 0:
         clauses.append(draw(st.sampled_from(PARTITIONS)))
-    return as_file(names, clauses)
+    return as_attention(draw, names, clauses, name)
 
 
-def _weights(draw: st.DrawFn, names: Names, depth: int) -> tuple[str, list[str]]:
+def _weights(draw: st.DrawFn, names: Names, heads: Names, depth: int) -> tuple[str, list[str]]:
     """What a pair weighs, and how weights are divided."""
     match draw(st.sampled_from(["score", "score", "none", "weight", "sink"])):
         case "none":
@@ -48,12 +61,20 @@ def _weights(draw: st.DrawFn, names: Names, depth: int) -> tuple[str, list[str]]
         case "weight":
             weight = draw(st.one_of(scores(names, depth - 1), products().map("exp(scale * {} / 4)".format)))
             # A sum of weights that may be negative can come near 0.
-            return f"weight {weight}", [draw(st.sampled_from(DIVIDED if "exp(" in weight else DIVIDED[1:]))]
+            divided = ["sum"] * ("exp(" in weight) + ["count", "none"]
+            method = draw(st.sampled_from(divided))
+            return f"weight {weight}", [f"normalize {method}" + (f"({_eps(draw, names)})" if method == "sum" else "")]
         case "sink":
-            return f"score {draw(scores(names, depth - 1))}", [f"sink {draw(st.sampled_from(SINKS))}"]
+            sink = draw(st.one_of(st.sampled_from(SINKS), factors(heads, 2)))
+            return f"score {draw(scores(names, depth - 1))}", [f"sink {sink}"]
         case _:
             softmax = draw(st.sampled_from(["", "", "normalize softmax"]))
             return f"score {draw(scores(names, depth - 1))}", [softmax]
+
+
+def _eps(draw: st.DrawFn, names: Names) -> str:
+    """What is added to a sum of weights: above 0."""
+    return draw(st.sampled_from([*EPS, *map("0.1 * {}".format, numbers_of(names))]))
 
 
 def _order(draw: st.DrawFn, names: Names) -> str:

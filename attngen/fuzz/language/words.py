@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ class Names:
     Attributes:
         ints, bools, floats: leaves.
         rows_of_keys, rows_of_values: leaves with channels of k, and of v.
+        matrices: leaves that make features of rows over channels of k.
         positive: ints that are at least 1.
         powers: floats that fall with a distance.
         parameters, inputs: what declares them.
@@ -41,10 +43,17 @@ class Names:
     floats: list[str] = field(default_factory=lambda: ["scale"])
     rows_of_keys: list[str] = field(default_factory=list)
     rows_of_values: list[str] = field(default_factory=list)
+    matrices: list[str] = field(default_factory=list)
     positive: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+
+    def share(self, functions: Iterable[str]) -> None:
+        """Functions of one argument that stand before the attention."""
+        for name in functions:
+            self.taken.add(name)
+            self.ints.append(f"{name}({self.ints[0]})")
 
 
 def of_pairs() -> Names:
@@ -59,6 +68,24 @@ def of_tokens() -> Names:
     tests = ["t mod 3 == 0", "t < 4", "t >= N div 2"]
     powers = ("(0.9 ^ h)", "(2 ^ (-(h + 1)))", "(1 / (t + 1))", "cos(0.1 * t)")
     return Names(["t", "h", "M", "N", "H"], tests, powers)
+
+
+PER_PAIR = re.compile(r"causal|\b[ij]\b")
+"""What varies with the pair."""
+
+
+def of_heads(names: Names) -> Names:
+    """What of that has a value before there is a pair: as a sink has."""
+    ints, bools, floats = (
+        [leaf for leaf in leaves if not PER_PAIR.search(leaf)] for leaves in (names.ints, names.bools, names.floats)
+    )
+    powers = tuple(power for power in names.powers if not PER_PAIR.search(power))
+    return Names([*ints, "b"], [*bools, "h < 1", "M > 3"], powers, floats, positive=names.positive)
+
+
+def numbers_of(names: Names) -> list[str]:
+    """The parameters that are above 0."""
+    return [each.partition(":")[0] for each in names.parameters if "in [1" in each or "in (0" in each]
 
 
 @st.composite
@@ -124,7 +151,10 @@ INPUTS_OF_TOKENS: Kinds = {
     "weights of channels": ("[h, c]: float", "rows_of_keys", ("[h, c]",)),
     "gates of values": ("[b, h, t, e]: float", "rows_of_values", ("[b, h, t, e]",)),
     "weights of values": ("[h, e]: float", "rows_of_values", ("[h, e]",)),
+    "features": ("[f_, c]: float", "matrices", ("[f_, c]",)),
 }
+OWN = re.compile(r"far_|qb|kb|f_")
+"""Axes that inputs alone have."""
 
 
 def _input(draw: st.DrawFn, names: Names, kinds: Kinds) -> None:
@@ -132,3 +162,4 @@ def _input(draw: st.DrawFn, names: Names, kinds: Kinds) -> None:
     how, kind, reads = kinds[draw(st.sampled_from(sorted(kinds)))]
     names.inputs.append(f"input {name}{how}")
     getattr(names, kind).extend(f"{name}{read}" for read in reads)
+    names.ints += [f"size({axis})" for axis in OWN.findall(how)]
