@@ -41,18 +41,18 @@ def named(draw: st.DrawFn, names: Names) -> str:
 
 def asserted(draw: st.DrawFn) -> list[str]:
     """Seldom, what calls must have."""
-    return [f"assert {draw(st.sampled_from(ASSERTIONS))}"] if _seldom(draw) else []
+    return [f"assert {draw(st.sampled_from(ASSERTIONS))}"] if seldom(draw) else []
 
 
 def as_attention(draw: st.DrawFn, names: Names, clauses: list[str], name: str) -> str:
-    """The text of an attention, seldom with words about it that change nothing."""
+    """The text of an attention, its parameters and inputs first; seldom with words about it that change nothing."""
     parameters = f"({', '.join(names.parameters)})" if names.parameters else ""
-    lines = [clause for clause in clauses if clause]
-    if _seldom(draw):
+    lines = [clause for clause in (*names.inputs, *clauses) if clause]
+    if seldom(draw):
         lines.insert(0, f'doc "{draw(st.sampled_from(DOCS))}"')
-    if _seldom(draw):
+    if seldom(draw):
         lines.append(draw(st.sampled_from(HINTS)))
-    if _seldom(draw):
+    if seldom(draw):
         at, comment = draw(st.integers(0, len(lines))), draw(st.sampled_from(COMMENTS))
         lines[at:at] = [comment]
         lines[-1] += f"  {comment}"
@@ -60,5 +60,6 @@ def as_attention(draw: st.DrawFn, names: Names, clauses: list[str], name: str) -
     return f"attention {name}{parameters} {{\n{body}}}\n"
 
 
-def _seldom(draw: st.DrawFn) -> bool:
-    return draw(st.integers(0, 9)) == 0
+def seldom(draw: st.DrawFn) -> bool:
+    """About one in ten; what is made small loses it."""
+    return draw(st.integers(0, 9)) == 9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from attngen.fuzz.language.clauses import as_attention, asserted, named
+from attngen.fuzz.language.clauses import as_attention, asserted, named, seldom
 from attngen.fuzz.language.expressions import SMALL, bools, factors
 from attngen.fuzz.language.words import INPUTS_OF_TOKENS, Names, declared, fresh, of_tokens
 
@@ -23,8 +23,8 @@ def recurrent(draw: st.DrawFn, name: str = "random", shared: tuple[str, ...] = (
     names = of_tokens()
     names.share(shared)
     draw(declared(names, INPUTS_OF_TOKENS))
-    clauses = [*names.inputs, *(named(draw, names) for _ in range(draw(st.integers(0, 2))))]
-    if draw(st.integers(0, 9)) == 0:
+    clauses = [named(draw, names) for _ in range(draw(st.integers(0, 2)))]
+    if seldom(draw):
         clauses.append(f"order {draw(fresh(names))}(x) = {draw(st.sampled_from(ORDERS))}")
     if names.matrices:
         clauses.append(f"state S = {_decay(draw, names, by_rows=False)} * S + outer({_features(names, 'k')}, v)")
@@ -32,10 +32,10 @@ def recurrent(draw: st.DrawFn, name: str = "random", shared: tuple[str, ...] = (
     else:
         clauses.append(f"state S = {_update(draw, names, 'S')}")
         out = _read(draw, names, "S")
-    if draw(st.integers(0, 4)) == 0:
+    if draw(st.integers(0, 4)) == 4:
         clauses.append(f"state T = {_update(draw, names, 'T')}")
         out = f"{out} {draw(st.sampled_from('+-'))} {_read(draw, names, 'T')}"
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 3)) == 3:
         clauses.append(f"state Z = {_decay(draw, names, by_rows=False)} * Z + {_row(draw, names, 'k')}")
         out = f"({out}) / (1 + abs(dot({_row(draw, names, 'q')}, Z)))"
     return as_attention(draw, names, [*clauses, f"out {out}", *asserted(draw)], name)
@@ -48,7 +48,7 @@ def _features(names: Names, row: str) -> str:
 
 def _update(draw: st.DrawFn, names: Names, state: str) -> str:
     """What a token makes of a state."""
-    erases = draw(st.integers(0, 2)) == 0
+    erases = draw(st.integers(0, 2)) == 2
     decay = _decay(draw, names, by_rows=True)
     before = state if decay == "1" else f"{decay} * {state}"
     written = f"outer({_row(draw, names, 'k')}, {_row(draw, names, 'v')})"
@@ -63,14 +63,14 @@ def _update(draw: st.DrawFn, names: Names, state: str) -> str:
 
 def _decay(draw: st.DrawFn, names: Names, *, by_rows: bool) -> str:
     """Between -1 and 1."""
-    kinds = ["none", "number", "scalar", "scalar", "if", *(["rows", "rows"] if by_rows else [])]
-    if documents := [each for each in names.ints if each.endswith("[b, t]")]:
-        kinds.append("documents")
+    kinds = ["none", "number", "scalar", "scalar", "if", "documents", *(["rows", "rows"] if by_rows else [])]
     match draw(st.sampled_from(kinds)):
         case "none":
             return "1"
         case "documents":
-            return f"(if {documents[0]} == prev({documents[0]}) then 1 else 0)"
+            name = draw(fresh(names))
+            names.inputs.append(f"input {name}[b, n]: int sorted")
+            return f"(if {name}[b, t] == prev({name}[b, t]) then 1 else 0)"
         case "number":
             return draw(st.sampled_from(["0.9", "-0.5", "0"]))
         case "if":

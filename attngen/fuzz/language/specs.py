@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from attngen.fuzz.language.clauses import FUNCTIONS, as_attention, asserted, named
+from attngen.fuzz.language.clauses import FUNCTIONS, as_attention, asserted, named, seldom
 from attngen.fuzz.language.expressions import bools, factors, products, scores
 from attngen.fuzz.language.recurrences import recurrent
 from attngen.fuzz.language.words import INPUTS_OF_PAIRS, PLAIN, Names, declared, fresh, numbers_of, of_heads, of_pairs
@@ -18,9 +18,9 @@ ORDERS = ("M - 1 - {}", "({} + 5) mod M", "(if h mod 2 == 0 then {} else M - 1 -
 @st.composite
 def specs(draw: st.DrawFn, depth: int = 3) -> str:
     """The text of a file: an attention, seldom with another behind it, and functions that both may use."""
-    if draw(st.integers(0, 14)):
+    if draw(st.integers(0, 14)) < 14:
         return draw(attentions(depth))
-    shared = draw(st.lists(st.sampled_from(PLAIN), max_size=2, unique=True))
+    shared = draw(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=2, unique=True))
     functions = [f"def {name}(x) = {draw(st.sampled_from(FUNCTIONS))}\n" for name in shared]
     first, second = (draw(attentions(depth, name, tuple(shared))) for name in ("random", "another"))
     return "\n".join(["".join(functions), first, second]).lstrip()
@@ -29,7 +29,7 @@ def specs(draw: st.DrawFn, depth: int = 3) -> str:
 @st.composite
 def attentions(draw: st.DrawFn, depth: int, name: str = "random", shared: tuple[str, ...] = ()) -> str:
     """Over pairs most of the time."""
-    return draw(recurrent(name, shared)) if draw(st.integers(0, 4)) == 0 else draw(pairwise(depth, name, shared))
+    return draw(recurrent(name, shared)) if draw(st.integers(0, 4)) == 4 else draw(pairwise(depth, name, shared))
 
 
 @st.composite
@@ -39,8 +39,8 @@ def pairwise(draw: st.DrawFn, depth: int = 3, name: str = "random", shared: tupl
     names.share(shared)
     draw(declared(names, INPUTS_OF_PAIRS))
     heads = of_heads(names)
-    clauses = [*names.inputs, *(named(draw, names) for _ in range(draw(st.integers(0, 2))))]
-    if draw(st.integers(0, 9)) == 0:
+    clauses = [named(draw, names) for _ in range(draw(st.integers(0, 2)))]
+    if seldom(draw):
         clauses.append(_order(draw, names))
     body, normalized = _weights(draw, names, heads, depth)
     clauses.append(body)
@@ -48,7 +48,7 @@ def pairwise(draw: st.DrawFn, depth: int = 3, name: str = "random", shared: tupl
         clauses.append(f"mask {draw(bools(names, depth))}")
     clauses += normalized
     clauses += asserted(draw)
-    if draw(st.integers(0, 19)) == 0:
+    if seldom(draw):
         clauses.append(draw(st.sampled_from(PARTITIONS)))
     return as_attention(draw, names, clauses, name)
 
@@ -65,11 +65,26 @@ def _weights(draw: st.DrawFn, names: Names, heads: Names, depth: int) -> tuple[s
             method = draw(st.sampled_from(divided))
             return f"weight {weight}", [f"normalize {method}" + (f"({_eps(draw, names)})" if method == "sum" else "")]
         case "sink":
-            sink = draw(st.one_of(st.sampled_from(SINKS), factors(heads, 2)))
-            return f"score {draw(scores(names, depth - 1))}", [f"sink {sink}"]
+            return f"score {draw(scores(names, depth - 1))}", [_sink(draw, names, heads)]
         case _:
             softmax = draw(st.sampled_from(["", "", "normalize softmax"]))
             return f"score {draw(scores(names, depth - 1))}", [softmax]
+
+
+def _sink(draw: st.DrawFn, names: Names, heads: Names) -> str:
+    """A number, or what an input of its own says, alone or with others."""
+    match draw(st.sampled_from(["number", "computed", "input"])):
+        case "number":
+            return f"sink {draw(st.sampled_from(SINKS))}"
+        case "computed":
+            return f"sink {draw(factors(heads, 2))}"
+        case _:
+            name, axes = draw(fresh(names)), draw(st.sampled_from(["[h]", "[b]", "[b, h]"]))
+            own = f"{name}{axes}"
+            sink = draw(st.sampled_from(["{}", "{} + {other}", "(if h mod 2 == 0 then {} else {other})"]))
+            written = sink.replace("{}", own).replace("{other}", draw(factors(heads, 1)))
+            names.inputs.append(f"input {own}: float")
+            return f"sink {written}"
 
 
 def _eps(draw: st.DrawFn, names: Names) -> str:
