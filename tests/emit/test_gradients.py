@@ -58,6 +58,11 @@ OF_INPUTS = {
         " weight exp(scale * dot(q, k) * a[h, i] + z[j]) normalize sum(0.5) }",
         inputs=given_inputs(a=normal("h", "i"), z=normal("j")),
     ),
+    "by a sink that is chosen": Case(
+        "attention chosen_sink { input own[h]: float"
+        " score scale * dot(q, k) sink (if h mod 2 == 0 then own[h] else 0.25 * own[h]) }",
+        inputs=given_inputs(own=normal("h")),
+    ),
     "by distances of moved tokens": Case(
         "attention moved { input table[m]: float"
         " score scale * dot(q, k) + table[clamp(i - j, -3, 9) + 3] mask (i - j) mod 3 == 0 and j <= i }",

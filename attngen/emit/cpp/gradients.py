@@ -9,6 +9,7 @@ from attngen.emit.cpp import adjoints
 from attngen.emit.cpp.arguments import DTYPES, heads_per_element
 from attngen.emit.cpp.landings import Landings, element_type
 from attngen.emit.cpp.pairs import Pairs
+from attngen.emit.cpp.printer import FACTOR, TERM
 from attngen.emit.cpp.rows import key_names, multiplied, multiplied_names, times
 from attngen.emit.layout import laid_out
 from attngen.emit.render import functions
@@ -93,7 +94,7 @@ class _Gradients:
         keys = key_names(plan)
         weight = "scores[x] * " if plan.logit else ""
         by_score = f"{weight}(dp_row[x] - delta)" if plan.centred else f"{weight}dp_row[x]"
-        sink = "" if plan.once_per_row is None else self.pairs.text(plan.once_per_row, exact=False)
+        sink = "" if plan.once_per_row is None else self.pairs.text(plan.once_per_row, exact=False, outer=TERM)
         return {
             **Landings(plan, self.pairs, by_score).values(),
             "sink_lines": [f"const float by_sink = -exp2_of(all({sink} - space.base[r]))[0] * space.delta[r];"],
@@ -122,5 +123,5 @@ class _Gradients:
         """The gradient by a product: that by the score times the slope."""
         if slope.level is Level.PAIR and not self.pairs.is_kept(slope.value):
             return f"by_score * d_{slope.name}_row[x]"  # where the loop before has left it
-        text = self.pairs.text(slope.value, exact=False)
+        text = self.pairs.text(slope.value, exact=False, outer=FACTOR)
         return "by_score" if text == "1.0f" else f"by_score * {text}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attngen.emit.cpp.pairs import Pairs
+from attngen.emit.cpp.printer import FACTOR
 from attngen.emit.cpp.reads import KernelPrinter
 from attngen.emit.landings import shape
 from attngen.emit.layout import deeper, laid_out_cpp
@@ -35,7 +36,7 @@ class Landings:
             "landing_packed": [line for landing in self.plan.landings for line in self._packed(landing)],
             "landing_loops": [self._loop(landing) for landing in self._of_scores()],
             "sink_landings": [
-                (landing.name, self.pairs.text(landing.value, exact=False))
+                (landing.name, self.pairs.text(landing.value, exact=False, outer=FACTOR))
                 for landing in self.plan.landings
                 if landing.of_sink
             ],

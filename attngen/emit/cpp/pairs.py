@@ -57,8 +57,9 @@ class Pairs:
         """Whether the value of a name is in an array of keys or diagonals."""
         return isinstance(expr, Variable) and expr.name in self.kept
 
-    def text(self, expr: Expr, exact: bool) -> str:
-        return KernelPrinter(self.plan, exact, self.kept).text(expr)
+    def text(self, expr: Expr, exact: bool, outer: int = 0) -> str:
+        """In parentheses if it binds looser than `outer`: what it stands beside may bind tighter."""
+        return KernelPrinter(self.plan, exact, self.kept).tight(expr, outer)
 
     def _type(self, statement: Statement) -> str:
         return scalar_type(statement, statement.name in self.long)

@@ -52,6 +52,10 @@ EXACT: Table = {
 }
 
 
+TERM, FACTOR = 10, 12
+"""How tight what stands left of a minus binds, and right of a product."""
+
+
 class CppPrinter(Printer):
     """`exact` expressions compute in double; `kept` says where the values of some names are."""
 
