@@ -59,13 +59,7 @@ def attack(
         if corpus is not None:
             kept |= _kept(corpus, part.kept)
     path = None if outcome.wrong is None else _written(output, outcome.wrong, stage, outcome.ledger)
-    if as_json:
-        found = None if outcome.wrong is None else {"message": outcome.wrong.message, "written": str(path)}
-        print(
-            json.dumps({"specs": outcome.specs, "kept": len(kept), "wrong": found, "ledger": outcome.ledger.as_json()})
-        )
-    else:
-        _show(stage, outcome, len(kept), path)
+    _show(stage, outcome, len(kept), path, as_json)
     if outcome.wrong is not None:
         raise typer.Exit(1)
 
@@ -105,10 +99,15 @@ def _written(folder: Path, wrong: Wrong, stage: str, ledger: Ledger) -> Path:
     return path
 
 
-def _show(stage: str, outcome: Outcome, kept: int, path: Path | None) -> None:
+def _show(stage: str, outcome: Outcome, kept: int, path: Path | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if as_json:
+        found = None if outcome.wrong is None else {"message": outcome.wrong.message, "written": str(path)}
+        done = {"specs": outcome.specs, "kept": kept, "wrong": found, "ledger": outcome.ledger.as_json()}
+        print(json.dumps(done))
+        return
     shown = Table("stage", "specs", "refused", "damaged", "calls", "seconds", "next seed", title="run so far")
     for name, each in outcome.ledger.stages.items():
         numbers = (each.specs, each.refused, each.mutants, each.calls, f"{each.seconds:.0f}", each.seed)

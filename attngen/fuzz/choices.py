@@ -34,12 +34,11 @@ def _of_chunks(plan: ChunkPlan) -> Iterator[str]:
     """Of all states together, for sets of what each does would be thousands."""
     yield f"states {_some(plan.states)}"
     yield DECAYS[max(map(_decay, plan.states))]
+    yield _readings(plan)
     named = {
         "erases": any(state.erases is not None for state in plan.states),
         "states beside each other": len(plan.beside) < len(plan.states),
         "vectors": any(len(state.axes) < 2 for state in plan.states),
-        "reads before": any(reading.before for state in plan.states for reading in state.readings),
-        "reads twice": any(len(state.readings) > 1 for state in plan.states),
         "ordered": plan.variant.order is not None,
         "projections": any(row.matrix is not None for row in plan.rows),
         "quotients": _divides(plan),
@@ -56,6 +55,14 @@ def _some(parts: Sized) -> str:
 def _decay(state: StatePlan) -> int:
     """Which of `DECAYS`."""
     return 0 if state.decay is None else 1 + state.by_channel
+
+
+def _readings(plan: ChunkPlan) -> str:
+    """When states are read, beside what tokens write."""
+    if any(len(state.readings) > 1 for state in plan.states):
+        return "reads twice"
+    before = any(reading.before for state in plan.states for reading in state.readings)
+    return "reads before" if before else "reads after"
 
 
 def _divides(plan: ChunkPlan) -> bool:

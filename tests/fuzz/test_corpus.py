@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,9 +21,11 @@ from attngen.fuzz.ways import WAYS, ways
 
 FOLDER = Path(__file__).parents[1] / "corpus"
 CORPUS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.attn"))}
-CODE = re.compile(r"E\d{4}")
+CODE = re.compile(r"[EW]\d{4}")
 FAULTS = [name for name in CORPUS if name.startswith(FAULT)]
 DEEP = settings.default.max_examples >= 1000
+CALLED = 1 if DEEP else 2
+"""Of so many specs, one is called: what all are planned as is looked at always."""
 CALLS = settings(
     max_examples=100 if DEEP else 3,
     phases=[Phase.generate],
@@ -42,6 +45,8 @@ def test_what_is_found_of_a_spec_is_right(name: str) -> None:
     front = planned(text)
     assert front.variant is not None, front.codes
     assert name in FAULTS or front.decisions == why, "`make corpus` writes first lines anew"
+    if crc32(name.encode()) % CALLED and name not in FAULTS:
+        return
     variant = front.variant
 
     @CALLS

@@ -66,15 +66,15 @@ def test_first_lines_are_written_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("attention a { state S = S + outer(k, v)  out dot(q, S) }", {"states one", "keeps all"}),
+        ("attention a { state S = S + outer(k, v)  out dot(q, S) }", {"states one", "keeps all", "reads after"}),
         (DELTA, {"states one", "decays by channel", "erases", "reads before"}),
         (
             "attention a { state S = 0.9 * S + outer(k, v)  state Z = Z + k  out dot(q, S) / (1 + abs(dot(q, Z))) }",
-            {"states several", "decays by token", "vectors", "quotients"},
+            {"states several", "decays by token", "vectors", "quotients", "reads after"},
         ),
         (
             "attention a { input w[m, c]: float  state S = S + outer(dot(w[m, c], k), v)  out dot(dot(w[m, c], q), S)}",
-            {"states one", "keeps all", "projections"},
+            {"states one", "keeps all", "projections", "reads after"},
         ),
     ],
 )
