@@ -28,6 +28,9 @@ from attngen.analysis.segments import (
 from attngen.analysis.sums import from_linear, linear
 from attngen.ir.expr import FALSE, TRUE, Apply, Constant, Expr, Kind, Read, Variable, integer, mentions, size, variable
 
+MOST_SOLVED = 200
+"""Comparisons of a mask that are solved, with all their cases: remainders of remainders double them. Masks take thirty
+at most."""
 Join = Callable[[Segments, Segments], Segments]
 
 
@@ -65,6 +68,7 @@ class Solver:
     side: Side = KEYS
     fallbacks: list[Fallback] = field(default_factory=list)
     intervals: dict[Expr, Interval] = field(default_factory=dict)
+    _solved: int = 0
 
     def leaf(self, expr: Expr) -> Interval | None:
         match expr:
@@ -145,6 +149,9 @@ class Solver:
 
     def _solve(self, expr: Expr, start: Expr | None, stop: Expr | None) -> Segments:
         """The keys for which an int expression lies in [start, stop)."""
+        self._solved += 1
+        if self._solved > MOST_SOLVED:
+            return self._fallback(expr, "it has more cases than are solved")
         mine, rest = self.parted(expr)
         if not mine:
             return self._same_for_all_keys(_within(expr, start, stop), negated=False)
