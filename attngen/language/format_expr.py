@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate
+
 from attngen.language import ast
 
 WIDTH = 100
@@ -27,12 +30,28 @@ def format_expr(expr: ast.Expr) -> str:
 
 def flat(expr: ast.Expr, outer: int) -> str:
     """One line; parenthesised if it binds looser than its surroundings `outer` ask."""
-    pieces, level = _pieces(expr)
-    text = "".join(piece if isinstance(piece, str) else flat(*piece) for piece in pieces)
-    return f"({text})" if level < outer else text
+    return "".join(_words(expr, outer))
 
 
 Piece = str | tuple[ast.Expr, int]
+
+
+def _words(expr: ast.Expr, outer: int) -> Iterator[str]:
+    """The text of one line, bit by bit."""
+    waiting: list[Piece] = [(expr, outer)]
+    while waiting:
+        piece = waiting.pop()
+        if isinstance(piece, str):
+            yield piece
+            continue
+        pieces, level = _pieces(piece[0])
+        waiting += reversed(["(", *pieces, ")"] if level < piece[1] else pieces)
+
+
+def _fits(expr: ast.Expr, outer: int, room: int) -> bool:
+    """Whether one line holds an expression; a long one is not written out to find that, for its parts are asked too."""
+    ends = accumulate(map(len, _words(expr, outer)))
+    return all(end <= room for end in ends)
 
 
 def _pieces(expr: ast.Expr) -> tuple[list[Piece], int]:
@@ -95,10 +114,9 @@ def laid_out(head: str, value: ast.Expr | None, indent: str) -> list[str]:
 
 def _broken(start: str, expr: ast.Expr, outer: int, tail: str) -> list[str]:
     """Lines that hold `start`, the expression and `tail`; every line after the first is aligned behind `start`."""
-    line = start + flat(expr, outer) + tail
     _, level = _pieces(expr)
-    if len(line) <= WIDTH or level == ATOM or level >= NEGATE:
-        return [line]
+    if level >= NEGATE or _fits(expr, outer, WIDTH - len(start) - len(tail)):
+        return [start + flat(expr, outer) + tail]
     if level < outer:
         start, tail = start + "(", ")" + tail
     lines: list[str] = []
