@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from attngen.errors import Diagnostic
+from attngen.errors import Diagnostic, shown
 
 if TYPE_CHECKING:
     from attngen.ir.nodes import Variant
@@ -73,10 +73,9 @@ def parameters(variant: Variant, settings: list[str]) -> dict[str, Any]:
 
 def print_diagnostics(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
     """To stderr, in colour on a terminal."""
-    for diagnostic in diagnostics:
-        text = str(diagnostic)
-        if sys.stderr.isatty():
-            colour = "31" if diagnostic.severity == "error" else "33"
-            first, _, rest = text.partition(":")
+    for text in shown(diagnostics):
+        first, _, rest = text.partition(":")
+        if sys.stderr.isatty() and rest:
+            colour = "31" if first.startswith("error") else "33"
             text = f"\x1b[1;{colour}m{first}\x1b[0m:{rest}"
         print(text, end="\n\n", file=sys.stderr)

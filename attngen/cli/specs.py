@@ -13,7 +13,7 @@ from attngen.errors import Diagnostic, SpecError
 
 
 def check(files: Specs, as_json: AsJson = False) -> None:
-    """Check specs: names, kinds, axes, ranges. Prints every diagnostic of every file."""
+    """Check specs: names, kinds, axes, ranges. Prints the first hundred diagnostics, with `--json` all."""
     from attngen.analysis.doubts import doubts
     from attngen.ir.load import load_all
 

@@ -212,10 +212,10 @@ def walk(expr: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
-def distinct(expr: Expr) -> KeysView[Expr]:
-    """The different expressions in an expression, in an order that is always the same: shared parts are met once."""
+def distinct(*exprs: Expr) -> KeysView[Expr]:
+    """The different expressions in some expressions, in an order that is always the same: shared parts are met once."""
     found: dict[Expr, None] = {}
-    waiting = [expr]
+    waiting = list(exprs)
     while waiting:
         node = waiting.pop()
         if node not in found:

@@ -6,6 +6,7 @@ An empty comment stands for a blank line behind a comment: it keeps paragraphs a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -17,6 +18,7 @@ Placed = TypeVar("Placed", bound=ast.Item)
 
 
 STRING_OR_COMMENT = re.compile(r'"[^"]*"|(#[^\n]*)')
+BLANK_LINE = re.compile(r"[ \t]*\n[ \t]*\n")
 
 
 def find(source: Source) -> list[Span]:
@@ -25,63 +27,63 @@ def find(source: Source) -> list[Span]:
     return [Span(source, match.start(1), match.end(1)) for match in matches if match.group(1)]
 
 
-def attach(file: ast.File, comments: Iterable[Span]) -> ast.File:
+def attach(file: ast.File, comments: Sequence[Span]) -> ast.File:
     """The same file with every comment on an item, or in the `closing` of what holds it."""
-    remaining = list(comments)
-    attentions = [item for item in file.items if isinstance(item, ast.Attention)]
-    taken = [_take(remaining, item.span.start, item.span.stop) for item in attentions]
-    placed, closing = _place(file.items, remaining)
-    inside = iter(taken)
-    items = [_attach_inside(item, next(inside)) if isinstance(item, ast.Attention) else item for item in placed]
-    return replace(file, items=tuple(items), closing=closing)
+    starts = [comment.start for comment in comments]
+    outside: list[Span] = []
+    attached: list[ast.Def | ast.Let | ast.Attention] = []
+    done = 0
+    for item in file.items:
+        if isinstance(item, ast.Attention):
+            first, stop = (bisect_left(starts, place) for place in (item.span.start, item.span.stop))
+            outside += comments[done:first]
+            item, done = _attach_inside(item, comments[first:stop]), stop
+        attached.append(item)
+    placed, closing = _place(attached, [*outside, *comments[done:]])
+    return replace(file, items=tuple(placed), closing=closing)
 
 
-def _attach_inside(attention: ast.Attention, comments: list[Span]) -> ast.Attention:
+def _attach_inside(attention: ast.Attention, comments: Sequence[Span]) -> ast.Attention:
     last = attention.parameters[-1] if attention.parameters else attention.name
     brace = _brace(attention.span.source.text, last.span.stop, comments)
-    header = [_text(comment) for comment in _take(comments, attention.span.start, brace)]
-    clauses, closing = _place(list(attention.clauses), comments)
+    header = [_text(comment) for comment in comments if comment.start < brace]
+    clauses, closing = _place(attention.clauses, comments[len(header) :])
     return replace(attention, leading=(*attention.leading, *header), clauses=tuple(clauses), closing=closing)
 
 
 def _brace(text: str, start: int, comments: Iterable[Span]) -> int:
     """Where the first `{` behind `start` is that stands in no comment."""
     for comment in comments:
-        if comment.start >= start and text.find("{", start, comment.start) < 0:
+        if comment.start >= start:
+            if (found := text.find("{", start, comment.start)) >= 0:
+                return found
             start = comment.stop
     return text.index("{", start)
 
 
 def _place(items: Sequence[Placed], comments: Sequence[Span]) -> tuple[list[Placed], tuple[str, ...]]:
     """Give each comment to one of the items in a row; what stands behind all of them is returned."""
-    placed = list(items)
-    closing: list[str] = []
+    stops = [item.span.stop for item in items]
+    trailing: dict[int, str] = {}
+    leading: list[list[str]] = [[] for _ in range(len(items) + 1)]
     for comment in comments:
-        before = [k for k, item in enumerate(items) if item.span.stop <= comment.start]
-        last = before[-1] if before else None
-        if last is not None and _line_end(items[last].span) == comment.line and not placed[last].trailing:
-            placed[last] = replace(placed[last], trailing=_text(comment))
-            continue
-        following = 0 if last is None else last + 1
-        if following == len(items):
-            closing += _paragraph(comment)
+        following = bisect_right(stops, comment.start)
+        last = following - 1
+        if last >= 0 and last not in trailing and _line_end(items[last].span) == comment.line:
+            trailing[last] = _text(comment)
         else:
-            leading = (*placed[following].leading, *_paragraph(comment))
-            placed[following] = replace(placed[following], leading=leading)
+            leading[following] += _paragraph(comment)
+    placed = [
+        replace(item, leading=(*leading[k], *item.leading), trailing=trailing.get(k, ""))
+        for k, item in enumerate(items)
+    ]
+    closing = leading[-1]
     return placed, tuple(closing[:-1] if closing and not closing[-1] else closing)
-
-
-def _take(comments: list[Span], start: int, stop: int) -> list[Span]:
-    """Remove from the list, and return, the comments inside [start, stop)."""
-    inside = [comment for comment in comments if start <= comment.start < stop]
-    comments[:] = [comment for comment in comments if comment not in inside]
-    return inside
 
 
 def _paragraph(comment: Span) -> list[str]:
     """A comment on lines of its own, and the blank line behind it, if there is one."""
-    rest = comment.source.text[comment.stop :]
-    blank = re.match(r"[ \t]*\n[ \t]*\n", rest) is not None
+    blank = BLANK_LINE.match(comment.source.text, comment.stop) is not None
     return [_text(comment), *[""] * blank]
 
 

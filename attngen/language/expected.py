@@ -82,7 +82,7 @@ BEHIND = {
 
 
 def way_out(found: Token, wanted: Set[str], before: str, after: str) -> str:
-    """What the writer most likely meant; `before` is the text up to the mistake, `after` what follows it."""
+    """What the writer most likely meant; `before` is what stands before the mistake, `after` what follows it."""
     last = before.split()[-1] if before.split() else ""
     for applies, advice in (
         ("RBRACE" in wanted and found.type == "$END", "close the attention with `}`"),

@@ -19,6 +19,10 @@ from attngen.language.comments import attach, find
 
 MAX_DEPTH = 100
 """How deep a clause may nest: the passes are recursive, and Python's stack holds about ten calls per level."""
+MAX_LENGTH = 1_000_000
+"""Characters of a text; the longest spec there is has a thousand."""
+MAX_NAME = 100
+"""Characters of a name: files and functions are called by it, and a name of a file has 255 at most."""
 
 
 @cache
@@ -40,8 +44,10 @@ def parse(source: Source) -> ast.File:
     """The unchecked tree of a text.
 
     Raises:
-        SpecError: with one diagnostic for every clause that does not parse.
+        SpecError: with one diagnostic for every clause that does not parse, or what is too long or too deep.
     """
+    if len(source.text) > MAX_LENGTH:
+        raise SpecError([_too_long(source)])
     try:
         tree = grammar().parse(source.text)
     except UnexpectedInput:
@@ -49,6 +55,8 @@ def parse(source: Source) -> ast.File:
     too_deep = [_too_deep(source, clause) for clause in _clauses(tree) if _depth(clause) > MAX_DEPTH]
     if too_deep:
         raise SpecError(too_deep)
+    if long_names := [_long_name(source, name) for name in tree.scan_values(_is_long_name)]:
+        raise SpecError(long_names)
     file: ast.File = TreeBuilder(source).transform(tree)
     return attach(file, find(source))
 
@@ -81,3 +89,19 @@ def _too_deep(source: Source, clause: Tree[Token]) -> Diagnostic:
         Span(source, clause.meta.start_pos, clause.meta.end_pos),
         help="name its parts with `let`",
     )
+
+
+def _too_long(source: Source) -> Diagnostic:
+    message = f"a text has at most {MAX_LENGTH} characters, and this has {len(source.text)}"
+    return Diagnostic(
+        "E0105", message, Span(source, MAX_LENGTH, MAX_LENGTH + 1), help="put attentions into several files"
+    )
+
+
+def _is_long_name(token: object) -> bool:
+    return isinstance(token, Token) and token.type == "NAME" and len(token) > MAX_NAME
+
+
+def _long_name(source: Source, name: Token) -> Diagnostic:
+    span = Span(source, name.start_pos or 0, name.end_pos or 0)
+    return Diagnostic("E0106", f"a name has at most {MAX_NAME} characters, and this has {len(name)}", span)

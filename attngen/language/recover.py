@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from attngen.errors import Diagnostic, Source, Span
+from attngen.errors import Diagnostic, Source, Span, shortened
 from attngen.language import expected
 
 STARTS = frozenset("DOC LET STATE DEF ORDER INPUT PLAIN NORMALIZE PARTITION SCHEDULE ATTENTION".split())
@@ -21,6 +21,8 @@ BEFORE_NAME = frozenset("ATTENTION LET STATE DEF ORDER LPAR COMMA".split())
 BEHIND_NAME = frozenset("EQUAL COLON COMMA LPAR RPAR LBRACE".split())
 END = "$END"
 UNREADABLE = "UNREADABLE"
+AROUND = 200
+"""Characters before and behind a mistake that are looked at to find what was meant."""
 UNREADABLE_TEXT = re.compile(r'"[^\n]*|[0-9][\w.]*|.', re.DOTALL)
 
 
@@ -146,14 +148,15 @@ def _explain(source: Source, token: Token, wanted: set[str]) -> Diagnostic:
     span = Span(source, token.start_pos or 0, token.end_pos or 0)
     if token.type == UNREADABLE:
         return _unreadable(span)
-    found = {END: "the end of the text", "STRING": "a string"}.get(token.type, f"`{span.text}`")
+    found = {END: "the end of the text", "STRING": "a string"}.get(token.type, f"`{shortened(span.text)}`")
+    before, after = source.text[max(0, span.start - AROUND) : span.start], source.text[span.stop : span.stop + AROUND]
     words = expected.describe(wanted)
     return Diagnostic(
         "E0101",
         f"{found} can't stand here",
         span,
         label=f"expected {words}" if words else "",
-        help=expected.way_out(token, wanted, before=source.text[: span.start], after=source.text[span.stop :]),
+        help=expected.way_out(token, wanted, before, after),
     )
 
 
@@ -172,7 +175,7 @@ def _unreadable(span: Span) -> Diagnostic:
             return Diagnostic("E0102", "a string can't hold the character U+0000", nothing, help="leave it out")
         return Diagnostic("E0103", "this string is never closed", first, help='close it with `"`')
     if text[0].isdigit() and text[0].isascii():
-        return Diagnostic("E0102", f"`{text}` is no number", span, help=expected.CHARACTER)
+        return Diagnostic("E0102", f"`{shortened(text)}` is no number", span, help=expected.CHARACTER)
     shown = text if text.isprintable() else f"U+{ord(text):04X}"
     way_out = expected.CHARACTERS.get(text, expected.CHARACTER)
     return Diagnostic("E0102", f"the character `{shown}` has no meaning here", first, help=way_out)

@@ -11,7 +11,7 @@ from trees import files
 from attngen.errors import Source
 from attngen.language import ast
 from attngen.language.format import format_file
-from attngen.language.parse import MAX_DEPTH, parse
+from attngen.language.parse import MAX_DEPTH, MAX_LENGTH, MAX_NAME, parse
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,21 @@ def test_the_depth_that_is_allowed_can_be_formatted() -> None:
         file = parse(Source("<test>", f"let b = {expression}"))
         assert parse(Source("<test>", format_file(file))) == file
         assert only(f"let b = -{expression}").code == "E0104"
+
+
+def test_a_long_text_is_not_looked_at() -> None:
+    text = "attention a {\n}"
+    assert mistakes(text + " " * (MAX_LENGTH - len(text))) == ()
+    assert places(text + " " * (MAX_LENGTH - len(text) + 1)) == [("E0105", 2, MAX_LENGTH - 13)]
+
+
+def test_long_names_are_refused_wherever_they_stand() -> None:
+    """Files are called by names of attentions, and arguments by those of inputs."""
+    name = "x" * MAX_NAME
+    assert mistakes(f"attention {name} {{ let {name} = 1 score {name} }}") == ()
+    found = mistakes(f"attention {name}x {{\n  score {name}y # {name}z\n}}")
+    assert [(one.code, one.span.line, one.span.column) for one in found] == [("E0106", 1, 11), ("E0106", 2, 9)]
+    assert found[0].message == "a name has at most 100 characters, and this has 101"
 
 
 def test_carriage_returns_and_tabs_count_as_one_column() -> None:

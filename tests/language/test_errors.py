@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
-from attngen.errors import NOWHERE, Diagnostic, Source, Span, SpecError, suggest
+from attngen.errors import NOWHERE, Diagnostic, Source, Span, SpecError, shortened, shown, suggest
 
 
 def at(text: str, marked: str) -> Span:
@@ -112,6 +113,39 @@ def test_a_spec_error_says_everything() -> None:
     assert error.diagnostics == (first, second)
     assert str(error) == f"{first}\n\n{second}"
     assert isinstance(error, ValueError)
+
+
+def test_a_spec_error_survives_its_process() -> None:
+    error = SpecError([Diagnostic("E0101", "one", at("x", "x"))])
+    again = pickle.loads(pickle.dumps(error))
+    assert again.diagnostics == error.diagnostics and str(again) == str(error)
+
+
+def test_of_very_many_the_first_are_shown() -> None:
+    few = [Diagnostic("E0101", f"number {n}", at("x", "x")) for n in range(100)]
+    assert list(shown(few)) == [str(one) for one in few]
+    many = [Diagnostic("W0201", "odd", at("x", "x"), severity="warning"), *few]
+    assert list(shown(many)) == [*(str(one) for one in few), "and 1 more"]
+    assert str(SpecError(many)).endswith("\n\nand 1 more") and len(SpecError(many).diagnostics) == 101
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "line", "column"),
+    [
+        (3, 1000, "...x" + "." * 196 + "...", 3),
+        (600, 600, "..." + "." * 100 + "x" + "." * 99 + "...", 103),
+        (1000, 2, "..." + "." * 197 + "x..", 200),
+    ],
+)
+def test_a_long_line_is_quoted_around_the_caret(before: int, behind: int, line: str, column: int) -> None:
+    lines = str(Diagnostic("E0101", "", at("." * before + "x" + "." * behind, "x"))).split("\n")
+    assert lines[1] == f"  --> a.attn:1:{before + 1}"
+    assert lines[3:] == [f"  1 | {line}", f"    | {' ' * column}^"]
+
+
+def test_long_texts_are_shortened() -> None:
+    assert shortened("x" * 200) == "x" * 200
+    assert shortened("x" * 201) == "x" * 200 + "..."
 
 
 @pytest.mark.parametrize(

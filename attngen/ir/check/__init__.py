@@ -9,6 +9,7 @@ from attngen.errors import Diagnostic, Source, Span, SpecError
 from attngen.ir.check.attention import attention
 from attngen.ir.check.definitions import check_definitions, define
 from attngen.ir.check.elaborate import Elaborator
+from attngen.ir.check.measure import Work
 from attngen.ir.check.report import Report
 from attngen.ir.check.scope import Scope
 from attngen.ir.nodes import Variant
@@ -26,8 +27,9 @@ def check(source: Source) -> tuple[Variant, ...]:
     report = Report()
     names = Scope(prelude())
     define(file.items, names, report)
-    checked = [attention(node, names, report) for node in file.attentions]
-    check_definitions(names, Elaborator(report))
+    work = Work.of(source.text)
+    checked = [attention(node, names, report, work) for node in file.attentions]
+    check_definitions(names, Elaborator(report, work))
     if not file.attentions:
         report.error("E0309", "there is no attention here", Span(source, 0, 0), help="write `attention name { ... }`")
     _distinct(file, report)

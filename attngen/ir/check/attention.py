@@ -13,9 +13,10 @@ from attngen.ir.check import declarations, pairwise, recurrence
 from attngen.ir.check.clauses import Clauses
 from attngen.ir.check.definitions import check_definitions, define
 from attngen.ir.check.elaborate import Elaborator
+from attngen.ir.check.measure import Work
 from attngen.ir.check.report import Report
 from attngen.ir.check.scope import Definition, Scope, Value, no_keyword, no_module_name
-from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, walk
+from attngen.ir.expr import Expr, Kind, Parameter, Read, Variable, distinct
 from attngen.language import ast
 from attngen.language.format import format_clauses
 
@@ -29,15 +30,16 @@ PARTITIONS = {
 """What may be said of each way to partition: one of some words, or a number."""
 
 
-def attention(node: ast.Attention, file_names: Scope, report: Report) -> nodes.Variant | None:
+def attention(node: ast.Attention, file_names: Scope, report: Report, work: Work) -> nodes.Variant | None:
     """The checked variant, or `None` where something is wrong (and reported)."""
     before = len(report.diagnostics)
     no_keyword(node.name, report)
     no_module_name(node.name, report)
     names = Scope(file_names)
-    clauses = Clauses(node, names, report, Elaborator(report), clauses_of.once(node, report))
-    parameters = declarations.parameters(node.parameters, names, report)
-    inputs = declarations.inputs(clauses.all(ast.Input), names, report)
+    clauses = Clauses(node, names, report, Elaborator(report, work), clauses_of.once(node, report))
+    ends = Elaborator(report, work, allow_inf=True)
+    parameters = declarations.parameters(node.parameters, names, ends)
+    inputs = declarations.inputs(clauses.all(ast.Input), names, ends)
     define(node.clauses, names, report)
     recurrence.declare_states(clauses)
     lets = _lets(clauses)
@@ -129,12 +131,11 @@ def _partition(clauses: Clauses) -> nodes.Partition | None:
 def _warn_of_unused(variant: nodes.Variant, report: Report) -> None:
     """A parameter or input on which nothing depends."""
     used = set()
-    for expr in _expressions(variant):
-        for part in walk(expr):
-            if isinstance(part, Parameter):
-                used.add(part.name)
-            elif isinstance(part, Read):
-                used.add(part.input)
+    for part in distinct(*_expressions(variant)):
+        if isinstance(part, Parameter):
+            used.add(part.name)
+        elif isinstance(part, Read):
+            used.add(part.input)
     declared: Iterable[nodes.Parameter | nodes.Input] = (*variant.parameters, *variant.inputs)
     for one in declared:
         if one.name not in used:

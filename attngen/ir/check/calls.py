@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from attngen.errors import Span, suggest
+from attngen.errors import Span
 from attngen.ir import nodes
 from attngen.ir.check.report import Report
-from attngen.ir.check.scope import FUNCTION_NAMES, ROWS, Definition, Scope, Value
+from attngen.ir.check.scope import FUNCTION_NAMES, ROWS, Binding, Definition, Scope, Value
 from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Row, Size, rewrite, variable, variables
 from attngen.ir.functions import CALLABLE, FUNCTIONS
 from attngen.language import ast
@@ -78,14 +79,13 @@ def _prev(argument: Expr | None, span: Span, report: Report) -> Expr | None:
 
 
 def _size(node: ast.Call, names: Scope, report: Report) -> Expr | None:
-    axes = names.own_axes()
     argument = node.arguments[0]
     if len(node.arguments) > 1 or not isinstance(argument, ast.Name):
         report.error("E0205", "`size` takes the name of an axis", node.span)
         return None
-    if argument.text in axes:
+    if names.has_axis(argument.text):
         return Size(Kind.INT, span=node.span, axis=argument.text)
-    help = suggest(argument.text, axes) or "the lengths of `i`, `j` and `n` are N, M and M"
+    help = report.suggestion(argument.text, names.own_axes()) or "the lengths of `i`, `j` and `n` are N, M and M"
     report.error("E0215", f"no input has an axis of its own called `{argument.text}`", argument.span, help=help)
     return None
 
@@ -101,16 +101,20 @@ def _right_number(name: str, wanted: int, given: int, span: Span, report: Report
 
 def _no_function(node: ast.Call, names: Scope, report: Report) -> None:
     name = node.function.text
-    bound = {known: names.find(known) for known in names.names()}
-    if isinstance(bound.get(name), nodes.Input):
+    binding = names.find(name)
+    if isinstance(binding, nodes.Input):
         help = "an input is read with brackets: `" + name + "[...]`"
-    elif name in bound:
+    elif binding is not None:
         help = f"`{name}` is a value"
     else:
-        own = [known for known, binding in bound.items() if isinstance(binding, Definition) and binding.parameters]
+        own = (known for known in names.names() if _is_function(names.find(known)))
         help = (
             ELSEWHERE.get(name)
-            or suggest(name, [*FUNCTION_NAMES, *own])
+            or report.suggestion(name, chain(FUNCTION_NAMES, own))
             or "functions of your own are `def name(x) = ...`"
         )
     report.error("E0206", f"there is no function `{name}`", node.function.span, help=help)
+
+
+def _is_function(binding: Binding | None) -> bool:
+    return isinstance(binding, Definition) and bool(binding.parameters)

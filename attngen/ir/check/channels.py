@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from attngen.errors import Span
 from attngen.ir.check.elaborate import Elaborator
+from attngen.ir.check.measure import Work
 from attngen.ir.check.report import Report
 from attngen.ir.check.scope import Scope, StateName, Value
 from attngen.ir.expr import Expr, Kind, Row
@@ -19,6 +20,9 @@ class Lenient(Elaborator):
 
     __slots__ = ()
 
+    def _too_much(self, span: Span) -> None:
+        """Said where the states are elaborated to stay."""
+
     def apply(self, function: str, arguments: Sequence[Expr | None], span: Span) -> Expr | None:
         result = Elaborator.apply(self, function, arguments, span)
         present = [argument for argument in arguments if argument is not None]
@@ -28,7 +32,7 @@ class Lenient(Elaborator):
         return Row(Kind.FLOAT, tuple(sorted(channels)), span=span)
 
 
-def infer(states: Sequence[ast.State], names: Scope) -> None:
+def infer(states: Sequence[ast.State], names: Scope, work: Work) -> None:
     """Bind the states in `names` with their channels: the least ones that their updates give back.
 
     All states start unknown. Channels only ever grow, so this ends. What is wrong is not reported here.
@@ -39,16 +43,19 @@ def infer(states: Sequence[ast.State], names: Scope) -> None:
     before = None
     while known != before:
         before = dict(known)
-        known |= _round(states, names, declared, known)
+        known |= _round(states, Lenient(Report(), work), names, declared, known)
         names.bindings.update(known)
     names.bindings.update(declared | known)
 
 
 def _round(
-    states: Sequence[ast.State], names: Scope, declared: dict[str, StateName], known: dict[str, StateName]
+    states: Sequence[ast.State],
+    elaborator: Lenient,
+    names: Scope,
+    declared: dict[str, StateName],
+    known: dict[str, StateName],
 ) -> dict[str, StateName]:
     """The states with the channels that their updates give for what is known of all states."""
-    elaborator = Lenient(Report())
     found = {}
     for node in states:
         state = known.get(node.name.text, declared.get(node.name.text))

@@ -10,10 +10,12 @@ from attngen.ir.check.elaborate import Elaborator
 from attngen.ir.check.report import Report, written
 from attngen.ir.check.scope import Scope
 from attngen.ir.check.typing import an, listed_axes, to_float
-from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Row, Variable, walk
+from attngen.ir.expr import EARLIER, Apply, Expr, Kind, Read, Row, Variable, children
 from attngen.language import ast
 
 ItemType = TypeVar("ItemType", bound=ast.Item)
+MOST_STRANGE = 20
+"""Parts without a value that are reported in one clause."""
 REPEATABLE = ("let", "def", "input", "state", "assert")
 
 
@@ -69,6 +71,7 @@ class Clauses:
     report: Report
     elaborator: Elaborator
     single: dict[str, ast.Item] = field(default_factory=dict)
+    _strange: dict[tuple[str, int], tuple[Expr, tuple[Expr, ...]]] = field(default_factory=dict)
 
     def all(self, kind: type[ItemType]) -> list[ItemType]:
         return [clause for clause in self.node.clauses if isinstance(clause, kind)]
@@ -86,11 +89,24 @@ class Clauses:
         if expr is None:
             return None
         bound = frozenset[str]() if names is None else frozenset(names.bindings)
-        strange = [part for part in walk(expr) if not PLACES[word].has(part)]
-        strange = [part for part in strange if not (isinstance(part, Variable) and part.name in bound)]
+        strange = self._strange_in(expr, word, bound)
         for part in strange:
             self._no_value(word, part, value.span)
         return None if strange else expr
+
+    def _strange_in(self, expr: Expr, word: str, bound: frozenset[str]) -> tuple[Expr, ...]:
+        """The parts of an expression that have no value in a clause, parents first; of very many the first ones.
+
+        Clauses share what `let` names, so what was found is kept, with the expression: no other one gets its id.
+        """
+        known = self._strange.get((word, id(expr)))
+        if known is None:
+            has_value = PLACES[word].has(expr) or (isinstance(expr, Variable) and expr.name in bound)
+            found = [] if has_value else [expr]
+            for child in children(expr):
+                found += self._strange_in(child, word, bound)
+            known = self._strange[word, id(expr)] = (expr, tuple(found[:MOST_STRANGE]))
+        return known[1]
 
     def scalar(self, word: str, value: ast.Expr, kind: Kind, names: Scope | None = None) -> Expr | None:
         """An expression without channels, of one kind (ints are promoted)."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from attngen.errors import Span, suggest
+from attngen.errors import Span
 from attngen.ir import nodes
 from attngen.ir.check import calls, reads, scope, typing
-from attngen.ir.check.measure import DEEPEST, STEPS, Measure
+from attngen.ir.check.measure import DEEPEST, STEPS, Measure, Work
 from attngen.ir.check.report import Report
 from attngen.ir.check.scope import Definition, Scope, StateName, Value
 from attngen.ir.expr import Constant, Expr, Kind, Parameter, Row, Size, Variable
@@ -24,6 +25,7 @@ class Elaborator:
     """Turns written expressions into checked ones; what is wrong goes into the report and gives `None`."""
 
     report: Report
+    work: Work = field(default_factory=Work)
     allow_inf: bool = False
     _lets: dict[Definition, Expr | None] = field(default_factory=dict)
     _expanding: list[Definition] = field(default_factory=list)
@@ -35,7 +37,8 @@ class Elaborator:
     def expr(self, node: ast.Expr, names: Scope) -> Expr | None:
         """The checked expression, or `None` where something is wrong (and reported)."""
         self._steps += 1
-        if self._steps > STEPS or self._level > DEEPEST:
+        self.work.steps += 1
+        if self._steps > STEPS or self._level > DEEPEST or self.work.is_too_much:
             self._too_much(node.span)
             return None
         self._level += 1
@@ -137,17 +140,19 @@ class Elaborator:
         return None
 
     def _unknown(self, name: str, span: Span, names: Scope) -> None:
-        message, help = f"nothing is called `{name}`", suggest(name, [*names.names(), *scope.VALUES])
+        message, help = f"nothing is called `{name}`", ""
         if name == "inf":
             message, help = "`inf` is only for ranges", "leave pairs out with `mask`"
         elif name == "n":
             message, help = "`n` is an axis, not a position", "use `i` or `j`, or the size `M`"
         elif name in scope.FUNCTION_NAMES:
             message, help = f"`{name}` is a function", f"write `{name}(...)`"
-        elif name in names.own_axes():
+        elif names.has_axis(name):
             message, help = f"`{name}` is an axis, not a value", f"`size({name})` is its length"
         elif name in ("True", "False"):
             help = f"write `{name.lower()}`"
+        else:
+            help = self.report.suggestion(name, chain(scope.VALUES, names.names()))
         self.report.error("E0201", message, span, help=help)
 
     # definitions
@@ -185,6 +190,10 @@ class Elaborator:
 
     # limits
 
+    def weigh(self, expr: Expr) -> None:
+        """Count the nodes of an expression that is looked at as a whole."""
+        self.work.steps += self._measure.size(expr)
+
     def _bounded(self, expr: Expr | None, span: Span) -> Expr | None:
         excess = "" if expr is None else self._measure.excess(expr)
         if excess:
@@ -194,8 +203,10 @@ class Elaborator:
 
     def _too_much(self, span: Span) -> None:
         """Said once, because everything that is left would say it again."""
-        if not self._overflowed:
-            self._overflowed = True
-            excess = f"more than {STEPS} operations" if self._steps > STEPS else f"more than {DEEPEST} levels"
+        if not self._overflowed and not self.work.is_said:
+            self._overflowed, self.work.is_said = True, self.work.is_too_much
+            excess = f"more than {DEEPEST} levels"
+            if self._steps > STEPS or self.work.is_too_much:
+                excess = f"more than {STEPS if self._steps > STEPS else self.work.most} operations"
             help = "definitions multiply what they are given"
             self.report.error("E0208", f"the definitions used here expand to {excess}", span, help=help)

@@ -4,9 +4,10 @@ integer. Anything else that is indexed is a row, read at another channel."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from attngen.errors import Span, suggest
+from attngen.errors import Span, shortened
 from attngen.ir import nodes
 from attngen.ir.check.report import Report, written
 from attngen.ir.check.scope import CHANNELS, POSITIONS, ROWS, VALUES, Scope
@@ -48,8 +49,10 @@ def _undeclared(node: ast.Index, names: Scope, report: Report) -> None:
     """A name that nothing has, with indices: most likely an input."""
     name = node.name.text
     axes = [one.text if isinstance(one, ast.Name) else "m" for one in node.indices]
-    axes = ["n" if axis in ("i", "j") and axes.count("i") + axes.count("j") == 1 else axis for axis in axes]
-    help = suggest(name, [*names.names(), *ROWS]) or f"declare it: `input {name}[{', '.join(axes)}]: float`"
+    if axes.count("i") + axes.count("j") == 1:
+        axes = ["n" if axis in ("i", "j") else axis for axis in axes]
+    listed = shortened(", ".join(axes))
+    help = report.suggestion(name, chain(ROWS, names.names())) or f"declare it: `input {name}[{listed}]: float`"
     report.error("E0201", f"nothing is called `{name}`", node.name.span, help=help)
 
 
@@ -83,18 +86,18 @@ def _own_channel(written: ast.Expr, axis: str, names: Scope) -> Expr | None:
     """An own axis under its own name, unless that is defined, is a channel."""
     if not isinstance(written, ast.Name) or written.text != axis:
         return None
-    if axis not in names.own_axes() or names.find(axis) is not None:
+    if not names.has_axis(axis) or names.find(axis) is not None:
         return None
     return Variable(Kind.INT, (axis,), span=written.span, name=axis)
 
 
 def _wrong_count(given: nodes.Input, count: int, span: Span, report: Report) -> None:
-    axes = ", ".join(given.axes)
+    axes = shortened(", ".join(given.axes))
     plain = _without_channels(given)
-    indices = ", ".join("i" if axis == "n" else axis for axis in given.axes)
+    indices = shortened(", ".join("i" if axis == "n" else axis for axis in given.axes))
     help = f"write `{given.name}[{indices}]`"
     if plain != given.axes:
-        row = f"[{', '.join(plain)}]" if plain else ""
+        row = f"[{shortened(', '.join(plain))}]" if plain else ""
         help += f", or the row `{given.name}{row}`"
     report.error("E0211", f"`{given.name}` has the axes [{axes}]", span, label=f"{count} given", help=help)
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 from attngen.ir import nodes
 from attngen.ir.check import channels
 from attngen.ir.check.clauses import Clauses
-from attngen.ir.check.scope import StateName, declare
+from attngen.ir.check.scope import StateName, Value, declare
 from attngen.ir.check.typing import listed_axes
 from attngen.ir.expr import Expr, Kind, Row, distinct
 from attngen.language import ast
 
+MOST_STATES = 64
+"""States that pass their channels on to each other, one by one, are looked at as often as there are states."""
 PAIRWISE_ONLY = ("score", "weight", "mask", "sink", "normalize")
 
 
 def declare_states(clauses: Clauses) -> None:
     """Give the states their names and channels; nothing else can be elaborated before."""
     states = clauses.all(ast.State)
-    for node in states:
+    for node in states[:MOST_STATES]:
         declare(clauses.names, node.name, StateName(node.name.text, (), node.name.span), clauses.report)
-    channels.infer(states, clauses.names)
+    for node in states[MOST_STATES:]:
+        declare(clauses.names, node.name, Value(None, node.name.span), clauses.report)
+    if len(states) > MOST_STATES:
+        message = f"a recurrence has at most {MOST_STATES} states"
+        clauses.report.error("E0313", message, states[MOST_STATES].name.span, help="a state may be a row, or a matrix")
+    channels.infer(states[:MOST_STATES], clauses.names, clauses.elaborator.work)
 
 
 def body(clauses: Clauses) -> nodes.Recurrent | None:

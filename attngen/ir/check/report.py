@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from attngen.errors import Diagnostic, Span
+from attngen.errors import MOST_SHOWN, WIDEST, Diagnostic, Span, shortened, suggest
 
 Note = tuple[str, Span]
 MOST_NOTES = 4
+MOST_READ = 4 * WIDEST
+"""Characters of a text that is quoted which are read, line breaks and all."""
 
 
 @dataclass(slots=True)
@@ -17,6 +20,7 @@ class Report:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     _known: set[tuple[str, str, int, str]] = field(default_factory=set)
+    _searches: int = 0
 
     def error(
         self, code: str, message: str, span: Span, label: str = "", help: str = "", notes: tuple[Note, ...] = ()
@@ -25,6 +29,11 @@ class Report:
 
     def warning(self, code: str, message: str, span: Span, label: str = "", help: str = "") -> None:
         self._add(Diagnostic(code, message, span, label, help, self._calls(), severity="warning"))
+
+    def suggestion(self, name: str, known: Iterable[str]) -> str:
+        """`did you mean ...?`, for as many mistakes as are shown: a search takes as long as there are names."""
+        self._searches += 1
+        return suggest(name, known) if self._searches <= MOST_SHOWN else ""
 
     def failed(self, since: int = 0) -> bool:
         """Whether there are errors among the diagnostics from number `since` on."""
@@ -45,4 +54,5 @@ class Report:
 
 def written(span: Span) -> str:
     """The text of a span on one line, for messages."""
-    return " ".join(span.text.split())
+    start = span.source.text[span.start : min(span.stop, span.start + MOST_READ)]
+    return shortened(" ".join(start.split()))

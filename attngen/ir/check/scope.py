@@ -51,6 +51,9 @@ PYTHON_KEYWORDS = frozenset(
     "global if import in is lambda nonlocal not or pass raise return try while with yield".split()
 )
 
+MOST_LISTED = 16
+"""Arguments of a definition that are listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -73,7 +76,8 @@ class Definition:
     @property
     def form(self) -> str:
         """How it is called."""
-        return f"{self.name}({', '.join(self.parameters)})" if self.parameters else self.name
+        listed = self.parameters if len(self.parameters) <= MOST_LISTED else (*self.parameters[:MOST_LISTED], "...")
+        return f"{self.name}({', '.join(listed)})" if listed else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,13 @@ class Scope:
         for scope in self._outward():
             yield from scope.bindings
 
-    def own_axes(self) -> frozenset[str]:
-        return frozenset[str]().union(*(scope.axes for scope in self._outward()))
+    def own_axes(self) -> Iterator[str]:
+        for scope in self._outward():
+            yield from scope.axes
+
+    def has_axis(self, name: str) -> bool:
+        """Whether an input has an axis of its own of that name."""
+        return any(name in scope.axes for scope in self._outward())
 
     def _outward(self) -> Iterator[Scope]:
         scope: Scope | None = self

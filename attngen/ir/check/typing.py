@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attngen.errors import Span
+from attngen.errors import Span, shortened
 from attngen.ir.check.report import Report, written
 from attngen.ir.expr import Apply, Constant, Expr, Kind, Parameter, Read, children
 from attngen.ir.functions import FUNCTIONS, OPERATORS, Takes
@@ -147,7 +147,7 @@ def _aligned(use: Use, arguments: tuple[Expr, ...]) -> tuple[str, ...] | None:
     if use.name not in ("dot", "outer"):
         return tuple(sorted(union))
     shared = sets[0] & sets[1]
-    axes = " and ".join(f"[{', '.join(argument.channels)}]" for argument in arguments)
+    axes = " and ".join(map(listed_axes, arguments))
     if use.name == "dot" and not shared:
         message = "`dot` sums over the channels that both rows have, and these share none"
         use.report.error("E0213", message, use.span, label=axes)
@@ -168,7 +168,7 @@ def an(kind: Kind) -> str:
 
 
 def listed_axes(expr: Expr) -> str:
-    return f"[{', '.join(expr.channels)}]" if expr.channels else "no channels"
+    return f"[{shortened(', '.join(expr.channels))}]" if expr.channels else "no channels"
 
 
 def described(expr: Expr) -> str:
