@@ -347,11 +347,10 @@ def test_what_cancels_of_rows_of_dy_does(backend: str) -> None:
     assert max(dq.abs().max(), dk.abs().max()) < 1e-5
 
 
-@pytest.mark.parametrize("tile", [(16, 16), (32, 16)])
 @pytest.mark.parametrize("mask", ["0 <= i - j < 50", "j <= i and (i - j < 20 or j < 40)", "i div 40 == j div 40"])
-def test_small_tiles_have_every_walk(mask: str, tile: tuple[int, int]) -> None:
+def test_small_tiles_have_every_walk(mask: str) -> None:
     """With full tiles in the middle, which partial ones step over, along keys and along queries."""
     q, k, v = seeded(100, heads=1, batch=1)
     kernel, reached = attngen.build(f"attention walked {{ mask {mask} }}", backend="triton"), Counter[str]()
-    judge(kernel, Call(q, k, v), Way("in other tiles", tile=tile), backward=True, seen=reached)
+    judge(kernel, Call(q, k, v), Way("in other tiles", tile=(32, 16)), backward=True, seen=reached)
     assert reached["full tiles"] and reached["partial tiles"] and reached["gradients"]

@@ -24,7 +24,7 @@ CORPUS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.
 CODE = re.compile(r"[EW]\d{4}")
 FAULTS = [name for name in CORPUS if name.startswith(FAULT)]
 DEEP = settings.default.max_examples >= 1000
-CALLED = 1 if DEEP else 2
+CALLED = 1 if DEEP else 4
 """Of so many specs, one is called: what all are planned as is looked at always."""
 CALLS = settings(
     max_examples=100 if DEEP else 3,
