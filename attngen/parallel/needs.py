@@ -18,7 +18,7 @@ from torch import Tensor
 from attngen.analysis.bounds import Bounds, query_bounds
 from attngen.analysis.lists import List
 from attngen.ir.evaluate import Number, Reader, evaluate, named
-from attngen.ir.expr import Expr, Read, distinct, variables
+from attngen.ir.expr import Expr, Read, Size, distinct, variables
 from attngen.ir.nodes import Variant
 from attngen.parallel.layouts import Run
 from attngen.runtime.tiles import live_tiles, own_sizes, reader
@@ -82,9 +82,11 @@ class _Everything:
 
 
 def mask_inputs(variant: Variant) -> tuple[str, ...]:
-    """The inputs that decide which pairs are live, by name."""
-    read = {part.input for part in distinct(variant.pairwise.mask) if isinstance(part, Read)}
-    return tuple(given.name for given in variant.inputs if given.name in read)
+    """The inputs that decide which pairs are live, by their elements or by the length of an axis, by name."""
+    parts = distinct(variant.pairwise.mask)
+    read = {part.input for part in parts if isinstance(part, Read)}
+    asked = {part.axis for part in parts if isinstance(part, Size)}
+    return tuple(given.name for given in variant.inputs if given.name in read or asked & {*given.axes})
 
 
 @dataclass(slots=True)
