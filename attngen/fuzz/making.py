@@ -164,10 +164,7 @@ def formed(given: Tensor, form: str) -> Tensor:
         case "many bits" if given.is_floating_point():
             return given.double()
         case "sliced":
-            wide = given.new_full([2 * size + 1 for size in given.shape], 1)
-            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in given.shape)]
-            view.copy_(given)
-            return view
+            return _sliced(given, 1)
         case "shared":
             return given[..., :1].expand(given.shape)
     return given
@@ -181,13 +178,18 @@ def laid_out(rows: Tensor, strides: str) -> Tensor:
         case "channel first":
             return rows.transpose(2, 3).contiguous().transpose(2, 3)
         case "sliced":
-            wide = rows.new_full([2 * size + 1 for size in rows.shape], torch.nan)
-            view = wide[tuple(slice(1, 2 * size + 1, 2) for size in rows.shape)]
-            view.copy_(rows)
-            return view
+            return _sliced(rows, torch.nan)
         case "shared":
             return rows[:1].expand(rows.shape)
     return rows.contiguous()
+
+
+def _sliced(given: Tensor, between: float) -> Tensor:
+    """Every other element of a larger tensor, in which something else lies between."""
+    wide = given.new_full([2 * size + 1 for size in given.shape], between)
+    view = wide[tuple(slice(1, 2 * size + 1, 2) for size in given.shape)]
+    view.copy_(given)
+    return view
 
 
 def numbers(style: str, shape: tuple[int, ...], generator: torch.Generator, large: float = 30.0) -> Tensor:
