@@ -46,12 +46,13 @@ def fuzz(
     """Compare random calls of a spec with the interpreter, and show the smallest that is wrong.
 
     Calls have any lengths, heads, strides and dtypes, parameters in their ranges, inputs in theirs; they are computed
-    at once, in pieces as decoding does, on ranks (C++), or in other tiles (Triton); so are gradients. Beside that each
-    call is compared with itself: with other keys that a row can't see, half of v, batch rows, heads and keys in another
-    order, further on in a sequence.
+    at once, in pieces as decoding does, with tiles that were found before, on ranks (C++), or in other tiles (Triton);
+    so are gradients. Beside that each call is compared with itself: with other keys that a row can't see, half of v,
+    batch rows, heads and keys in another order, further on in a sequence.
 
-    A call that is wrong is shrunk, and written as repro_NAME.py, which is a program and a test. Exit code 1 if there is
-    one, and if no call fits what the spec asks for. Triton without a GPU is interpreted, and calls are small.
+    A call that is wrong, ends the process or hangs is shrunk, and written as repro_NAME.py, which is a program and a
+    test. Exit code 1 if there is one, and if no call fits what the spec asks for. Triton without a GPU is interpreted,
+    and calls are small.
 
     With --language, random specs go through the compiler: text, checks, passes, tiles (compared with all pairs) and
     generated code; or kernels too, forward and backward. Of each, some are made that are wrong at one place, and have

@@ -85,10 +85,11 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
         found = attended(kernel, call, way, by)
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
-        assert_pair_gradients(wanted(variant, call, *by).by(asked(call, way.by)), found.gradients)
+        meant = wanted(variant, call, *by).by(asked(call, way.by))
+        assert_pair_gradients(meant, found.gradients, added=way.name == "on ranks")
         seen[_asked_for(call, way)] += 1
     seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, way, meaning.live)])
-    if way.name in ("at once", "in other tiles"):
+    if way.name in ("at once", "prepared", "in other tiles"):
 
         def y_of(other: Call) -> Tensor:
             return attended(kernel, other, Way("at once"), None).y
@@ -114,6 +115,8 @@ def _judge_states(kernel: RecurrentKernel, call: Call, way: Way, backward: bool,
         call = replace(call, offset=None, states={})  # there, sequences are whole
         if not _agrees_on_ranks(kernel, call, way, backward, seen):
             way = replace(way, name="at once")
+    if way.name == "prepared":  # which is for tiles of pairs
+        way = replace(way, name="at once")
     if way.name != "on ranks":
         way = _judge_run(kernel, call, way, backward, seen)
     seen.update([way.name, *_kinds_of(call), *([_asked_for(call, way)] if backward else [])])

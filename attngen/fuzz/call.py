@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attngen.ir import nodes
 from attngen.reference import Result, Trace, attention, recurrence
+from attngen.runtime.checks import check_call
 
 ROWS, ALL, INPUTS, ONE_INPUT = ("q", "k", "v"), "all", "inputs", "an input"
 
@@ -45,6 +46,19 @@ class Call:
             return self.k.shape[2] - self.q.shape[2]
         return self.offset.long() if isinstance(self.offset, Tensor) else self.offset
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What the interpreter, and what looks at calls, take by these names."""
+        return {"parameters": self.parameters, "inputs": self.inputs, "scale": self.scale}
+
+    def check(self, variant: nodes.Variant) -> None:
+        """See that kernels take it.
+
+        Raises:
+            ValueError: they don't.
+        """
+        check_call(variant, self.q, self.k, self.v, offset=self.offset, **self.named)
+
     def __repr__(self) -> str:
         shown = [f"{list(rows.shape)} {rows.stride()}" for rows in (self.q, self.k, self.v)]
         inputs = {name: list(given.shape) for name, given in self.inputs.items()}
@@ -57,11 +71,10 @@ def interpreted(variant: nodes.Variant, call: Call) -> Result | Trace:
     Raises:
         CallError: an input is read outside of its axes, or an int divided by zero, where the value counts.
     """
-    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
     if isinstance(variant.body, nodes.Pairwise):
-        return attention(variant, call.q, call.k, call.v, offset=call.offset, **given)
+        return attention(variant, call.q, call.k, call.v, offset=call.offset, **call.named)
     position = 0 if variant.order is not None or call.offset is None else call.offset
-    return recurrence(variant, call.q, call.k, call.v, offset=position, states=call.states, **given)
+    return recurrence(variant, call.q, call.k, call.v, offset=position, states=call.states, **call.named)
 
 
 def trained_inputs(call: Call) -> list[str]:

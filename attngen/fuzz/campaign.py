@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -161,6 +162,10 @@ class Campaign(Guarded[Report]):
         failure = replace(last, message=message)
         return Report(self.variant.name, self.backend, self.first, examples=examples, failure=failure)
 
+    def found(self, outcome: Report) -> bool:
+        """Whether an example failed."""
+        return outcome.failure is not None
+
     def _round(self, report: Report, examples: int, number: int) -> None:
         self._last = None
 
@@ -196,7 +201,7 @@ class Campaign(Guarded[Report]):
         self.trying(Failure("", call, way, backward))
         try:
             kernel = built(self.variant, self.backend, recipe.parameters)
-            assert_right(kernel, call, way, backward=backward, seen=report.seen)
+            self.judge(partial(assert_right, kernel, call, way, backward=backward, seen=report.seen))
         except Disagreement as fault:
             self._last = Failure(str(fault), call, way, backward)
             raise

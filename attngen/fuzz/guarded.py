@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-import signal
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+import torch
+
 from attngen.errors import SpecError
+from attngen.fuzz.apart import how, judge_apart
 
 PATIENCE = 180.0
 """Seconds of one example, its compilation too, after which it is taken to hang."""
+AGAIN = 20
+"""The same where it is run again to be shrunk, and the kernel is there."""
 Outcome = TypeVar("Outcome")
 
 
@@ -32,10 +37,12 @@ class Guarded(ABC, Generic[Outcome]):
     Attributes:
         told: is told how many examples were judged.
         trying: is told of each example before it is computed, for those that never come back.
+        apart: seconds that an example may take in a process of its own; none has one unless given.
     """
 
     told: Callable[[int], None] = _nobody
     trying: Callable[[Any], None] = _nobody
+    apart: int | None = None
 
     @abstractmethod
     def run(self, examples: int, seconds: float | None = None) -> Outcome:
@@ -45,6 +52,21 @@ class Guarded(ABC, Generic[Outcome]):
     def lost(self, examples: int, last: Any, message: str) -> Outcome:
         """What to say where the process has ended; `last` is the last example that it tried."""
 
+    @abstractmethod
+    def found(self, outcome: Outcome) -> bool:
+        """Whether an example failed."""
+
+    def judge(self, judge: Callable[[], object]) -> None:
+        """An example of this campaign, by what raises `Disagreement`.
+
+        Raises:
+            Disagreement: it is wrong; where it is judged apart, it ends the process or hangs, too.
+        """
+        if self.apart is None:
+            judge()
+        else:
+            judge_apart(judge, self.apart)
+
 
 def run_guarded(
     campaign: Guarded[Outcome],
@@ -53,7 +75,7 @@ def run_guarded(
     told: Callable[[int], None],
     patience: float = PATIENCE,
 ) -> Outcome:
-    """The report of a campaign.
+    """The report of a campaign; where a kernel ends the process or hangs, of the smallest example that does.
 
     Args:
         told: is told how many examples were judged.
@@ -62,6 +84,23 @@ def run_guarded(
         SpecError: the spec can't be compiled for the backend.
         RuntimeError: the process failed in another way than by a kernel.
     """
+    started = time.monotonic()
+    outcome, is_lost = _in_a_process(campaign, examples, seconds, told, patience)
+    if not is_lost:
+        return outcome
+    # The same examples again: kernels are compiled by now, so that it takes no longer.
+    until = 2 * (time.monotonic() - started) + AGAIN
+    try:
+        smaller, is_lost = _in_a_process(replace(campaign, apart=AGAIN), examples, until, told, patience)
+    except RuntimeError:
+        return outcome
+    return smaller if campaign.found(smaller) and not is_lost else outcome
+
+
+def _in_a_process(
+    campaign: Guarded[Outcome], examples: int, seconds: float | None, told: Callable[[int], None], patience: float
+) -> tuple[Outcome, bool]:
+    """What came of it, and whether the process was lost on the way."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(there, campaign, examples, seconds), daemon=True)
@@ -76,7 +115,7 @@ def run_guarded(
 
 def _followed(
     here: Connection, campaign: Guarded[Outcome], told: Callable[[int], None], patience: float, process: BaseProcess
-) -> Outcome:
+) -> tuple[Outcome, bool]:
     """What the process says, until it is done or says no more."""
     said: Any
     last, examples = None, 0
@@ -86,7 +125,7 @@ def _followed(
             kind, said = pickle.loads(here.recv_bytes()) if here.poll(patience) else ("lost", None)
         except (EOFError, ConnectionResetError):
             process.join()
-            kind, said, message = "lost", None, f"it ends the process: {_signal(process.exitcode)}"
+            kind, said, message = "lost", None, f"it ends the process: {how(process.exitcode)}"
         match kind:
             case "judged":
                 examples = said
@@ -94,18 +133,13 @@ def _followed(
             case "trying":
                 last = said
             case "done":
-                outcome: Outcome = said
-                return outcome
+                return said, False
             case "lost" if last is not None:
-                return campaign.lost(examples, last, message)
+                return campaign.lost(examples, last, message), True
             case "lost":
                 raise RuntimeError(f"before any example: {message}")
             case _:
                 raise said
-
-
-def _signal(code: int | None) -> str:
-    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
 def _run(there: Connection, campaign: Guarded[Any], examples: int, seconds: float | None) -> None:
@@ -115,6 +149,8 @@ def _run(there: Connection, campaign: Guarded[Any], examples: int, seconds: floa
         there.send_bytes(pickle.dumps((kind, what)))
 
     warnings.simplefilter("ignore")  # specs that are fuzzed may well be suspect
+    if campaign.apart is not None:
+        torch.set_num_threads(1)  # threads are not there in copies of a process
     campaign.told, campaign.trying = partial(say, "judged"), partial(say, "trying")
     try:
         say("done", campaign.run(examples, seconds))

@@ -19,7 +19,6 @@ from attngen.fuzz.oracle import Disagreement
 from attngen.ir import nodes
 from attngen.ir.bodies import expressions
 from attngen.ir.expr import Expr, Read, Size, distinct, variables
-from attngen.runtime.checks import check_call
 
 TINY = 1e-37
 """Numbers so small that they lose bits when they are halved."""
@@ -51,14 +50,19 @@ class Case:
 
     def means(self, other: Call, y: Tensor, *, exactly: bool) -> bool:
         """Whether that is what the interpreter gives for another call."""
-        given: dict[str, Any] = {"parameters": other.parameters, "inputs": other.inputs, "scale": other.scale}
-        try:
-            if self.variant.assertions:
-                check_call(self.variant, other.q, other.k, other.v, offset=other.offset, **given)
-            found = interpreted(self.variant, other).y
-        except ValueError:  # an input is too short for it, or it is not as the spec asserts
+        found = self.meaning_of(other)
+        if found is None:
             return False
         return torch.equal(found, y) if exactly else alike(found, y)
+
+    def meaning_of(self, other: Call) -> Tensor | None:
+        """What the interpreter gives for another call, if an input is not too short for it, and all is as asserted."""
+        try:
+            if self.variant.assertions:
+                other.check(self.variant)
+            return interpreted(self.variant, other).y
+        except ValueError:
+            return None
 
 
 def alike(found: Tensor, y: Tensor) -> bool:
@@ -73,7 +77,8 @@ def _exactly(what: str, found: Tensor, y: Tensor) -> None:
 
 
 def unseen(case: Case) -> bool:
-    """A row does not change with keys and values that it can't see: of a causal mask, with the future."""
+    """A row does not change with keys and values that it can't see, nor with what inputs say of these: of a causal
+    mask, with the future."""
     call, y, live, rows = case.call, case.y, case.live, case.y.shape[2]
     if _is_shared(call.k) or _is_shared(call.v) or rows == 0 or case.variant.order is not None:
         return False
@@ -84,9 +89,23 @@ def unseen(case: Case) -> bool:
         return False
     there = hidden[:, None, :, None]
     k, v = (torch.where(there, 7.0 - x.float(), x.float()).to(x.dtype) for x in (call.k, call.v))
-    found = case.run(replace(call, k=k, v=v))[:, :, row]
-    _exactly(f"row {row} changes with keys that it can't see", found, y[:, :, row])
+    other = replace(call, k=k, v=v, inputs=_turned(case, hidden.all(0)))
+    meaning = case.meaning_of(other)
+    if meaning is None or not torch.equal(meaning[:, :, row], case.meaning[:, :, row]):
+        other = replace(other, inputs=call.inputs)  # for these say what is seen
+    _exactly(f"row {row} changes with keys that it can't see", case.run(other)[:, :, row], y[:, :, row])
     return True
+
+
+def _turned(case: Case, hidden: Tensor) -> dict[str, Tensor]:
+    """Inputs whose elements of hidden keys, or of later tokens, are in another order, unless they have to be sorted."""
+    inputs, places = dict(case.call.inputs), hidden.nonzero().flatten()
+    for name, x in inputs.items():
+        given = case.variant.input(name)
+        along = [at for at, axis in enumerate(given.axes) if axis in ("j", "t")]
+        if along and not given.sorted:
+            inputs[name] = x.index_copy(along[0], places, x.index_select(along[0], places.flip(0)))
+    return inputs
 
 
 def scaled(case: Case) -> bool:

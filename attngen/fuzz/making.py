@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import isfinite
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +20,6 @@ from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
 from attngen.reference import Result
-from attngen.runtime.checks import check_call
 from attngen.runtime.draws import dtype_of
 
 MOST = 512
@@ -93,9 +91,8 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
         ValueError: kernels refuse the call, or a pair reads beside an input.
         NotDueError: kernels refuse it by mistake.
     """
-    given: dict[str, Any] = {"parameters": call.parameters, "inputs": call.inputs, "scale": call.scale}
     try:
-        check_call(variant, call.q, call.k, call.v, offset=call.offset, **given)
+        call.check(variant)
     except ValueError as refusal:
         if not is_due(variant, call, str(refusal)):
             raise NotDueError(call, f"it is refused, and the spec does not ask for that: {refusal}") from refusal

@@ -42,16 +42,7 @@ class Expected:
 
 def expected(variant: nodes.Variant, call: Call) -> Expected:
     """The meaning of a call, and what float32 makes of it."""
-    y, lse, live = attention(
-        variant,
-        call.q,
-        call.k,
-        call.v,
-        parameters=call.parameters,
-        inputs=call.inputs,
-        scale=call.scale,
-        offset=call.offset,
-    )
+    y, lse, live = attention(variant, call.q, call.k, call.v, offset=call.offset, **call.named)
     score, extra, values = parts(variant, call)
     otherwise = decided_otherwise(variant, call)
     samples = [_rough(variant, call, score, otherwise, live, seed) for seed in range(orders(y))]
@@ -105,12 +96,15 @@ def _rough(
     return weighted(body.normalization, rough.exp() if body.logit else rough, extra, values, live), None
 
 
-def held(found: Tensor, exact: Tensor) -> Tensor:
+def held(found: Tensor, exact: Tensor, *, added: bool = False) -> Tensor:
     """What was found in float64; where a number is larger than its dtype holds, infinity is as good as the number.
 
-    So is NaN, which infinite parts make that ranks add.
+    Args:
+        added: from parts that were rounded: then so is NaN, for parts may be infinite with both signs.
     """
-    lost = found.isnan() | (found.isinf() & (found.sign() == exact.sign()))
+    lost = found.isinf() & (found.sign() == exact.sign())
+    if added:
+        lost = lost | found.isnan()
     beyond = lost & (exact.abs() > torch.finfo(found.dtype).max)
     return torch.where(beyond, exact, found.double())
 

@@ -93,11 +93,20 @@ def allowed(backend: str, of_rows: torch.dtype) -> Allowed:
     return Allowed(16 * UNITS[torch.float32], UNITS[torch.float32], 32)
 
 
-def close(found: Tensor, expected: Tensor, moved: list[Tensor], largest: Tensor, most: Allowed, what: str) -> None:
-    """For each head apart."""
+def close(
+    found: Tensor,
+    expected: Tensor,
+    moved: list[Tensor],
+    largest: Tensor,
+    most: Allowed,
+    what: str,
+    *,
+    added: bool = False,
+) -> None:
+    """For each head apart; `added` as `held` has it."""
     dtype = torch.finfo(found.dtype)
     smallest = dtype.smallest_normal * dtype.eps  # less is nothing
-    found = held(found, expected)
+    found = held(found, expected, added=added)
     offs = torch.stack([each - expected for each in moved]).abs().amax(0)
     error, off, size = (x.abs().reshape(*x.shape[:2], -1) for x in (found - expected, offs, largest))
     limit = most.times * off.amax(-1, keepdim=True) + most.part * size.amax(-1, keepdim=True) + max(smallest, 1e-30)
@@ -141,7 +150,7 @@ def compiled(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tenso
     inputs: dict[str, Any] = {name: x.to(there) for name, x in call.inputs.items()}
     q, k, v = (rows.to(there) for rows in call.qkv)
     state = State({name: x.to(there) for name, x in call.states.items()}, position)
-    y, after = kernel(q, k, v, state=state, return_state=True, scale=call.scale, **inputs)
+    y, after = kernel.step(q, k, v, state, scale=call.scale, **inputs)
     if after.position != position + call.qkv[0].shape[2]:
         raise Disagreement(
             f"the next token stands at {after.position}: {call.qkv[0].shape[2]} tokens behind {position}"
@@ -241,7 +250,7 @@ def assert_gradients(
             judged = allowed(backend, dtype)
             judged = judged._replace(part=judged.part + parts * torch.finfo(by.dtype).eps / 2)
             one, exact, *others = (x[None, None] for x in (by, right, *(each[name] for each in moved)))
-            close(one, exact, others, largest, judged, f"the gradient by {name}")
+            close(one, exact, others, largest, judged, f"the gradient by {name}", added=parts > 0)
 
 
 def _interpreted(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:

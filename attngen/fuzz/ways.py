@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,8 +24,13 @@ from attngen.runtime.recurrent import RecurrentKernel
 
 TILES = ((16, 16), (16, 32), (32, 16), (64, 32))
 """Queries and keys; chunks of recurrences have as many tokens as a tile has queries."""
-WAYS = {"cpp": ("at once", "in pieces", "on ranks"), "triton": ("at once", "in pieces", "in other tiles")}
+WAYS = {
+    "cpp": ("at once", "in pieces", "prepared", "on ranks"),
+    "triton": ("at once", "in pieces", "prepared", "in other tiles"),
+}
 """Of each backend: ranks are threads on a CPU, of which Triton knows nothing; C++ has one tile."""
+STEPS = 2
+"""Tokens that `in pieces` takes one by one, behind the first piece."""
 MOST_RANKS = 4
 STRIPES = (1, 3, 16, 40)
 
@@ -54,7 +60,9 @@ class Way:
 
     def _computed(self) -> str:
         if self.name == "in pieces":
-            return f"in pieces, cut at {self.cut:.0%} of its tokens"
+            return f"in pieces, token by token behind {self.cut:.0%} of them"
+        if self.name == "prepared":
+            return "with tiles that were found before, and data looked at"
         if self.name == "on ranks":
             return f"on {self.ranks} ranks, {self.layout} (stripes of {self.block}), {self.send} travel back"
         if self.name == "in other tiles":
@@ -130,9 +138,10 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
         options: dict[str, Any] = {"by": way.by, "layout": way.layout, "block": way.block, "send": way.send}
         first = on_ranks(kernel, call, dy, dlse, way.ranks, **options)[0]
         return Found(first.y, first.lse, None if by is None else first.gradients)
-    cuts = [round(way.cut * call.q.shape[2])] if way.name == "in pieces" else []
+    tokens = call.q.shape[2]
+    pieces = _pieces(way.cut, tokens) if way.name == "in pieces" else [(0, tokens)]
     own, leaves = with_leaves(call, by=way.by)
-    parts = [_run(kernel, _queries(kernel.variant, own, *ends)) for ends in _between(cuts, call.q.shape[2])]
+    parts = [_run(kernel, _queries(kernel.variant, own, *ends), way.name == "prepared") for ends in pieces]
     y = torch.cat([part[0] for part in parts], 2)
     lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2)
     if by is None:
@@ -141,16 +150,22 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
     return Found(y.detach(), None if lse is None else lse.detach(), torch.autograd.grad(results, leaves, gradients))
 
 
-def _between(cuts: list[int], tokens: int) -> list[tuple[int, int]]:
-    return list(zip([0, *cuts], [*cuts, tokens], strict=True))
+def _pieces(cut: float, tokens: int) -> list[tuple[int, int]]:
+    """A prefill, some steps, and the rest."""
+    first = round(cut * tokens)
+    ends = [0, *(min(first + step, tokens) for step in range(STEPS + 1)), tokens]
+    return [(start, stop) for start, stop in pairwise(ends) if start < stop] or [(0, tokens)]
 
 
-def _run(kernel: Kernel, call: Call) -> tuple[Tensor, Tensor | None]:
+def _run(kernel: Kernel, call: Call, is_prepared: bool) -> tuple[Tensor, Tensor | None]:
     there = device_for(kernel.backend)
     q, k, v = (rows.to(there) for rows in (call.q, call.k, call.v))
     offset = call.offset.to(there) if isinstance(call.offset, Tensor) else call.offset
     given: dict[str, Any] = {"scale": call.scale, "offset": offset}
-    given |= {name: x.to(there) for name, x in call.inputs.items()}
+    inputs = {name: x.to(there) for name, x in call.inputs.items()}
+    if is_prepared:
+        given |= {"prepared": kernel.prepare(q, k, offset=offset, **inputs), "debug": True}
+    given |= inputs
     if kernel.has_lse:
         y, lse = kernel(q, k, v, return_lse=True, **given)
         return y.cpu(), lse.cpu()
@@ -171,13 +186,11 @@ def _cut(variant: nodes.Variant, name: str, given: Tensor, axis: str, start: int
 
 
 def carried_in_pieces(cut: float, each: Run = compiled) -> Run:
-    """A recurrence in two calls, the second of which goes on with the states of the first."""
+    """A recurrence in several calls, each of which goes on with the states of the one before."""
 
     def run(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:
-        tokens = call.qkv[0].shape[2]
-        at = round(cut * tokens)
         states, found = call.states, []
-        for start, stop in _between([at], tokens):
+        for start, stop in _pieces(cut, call.qkv[0].shape[2]):
             q, k, v = (rows[:, :, start:stop] for rows in call.qkv)
             inputs = {name: _cut(kernel.variant, name, x, "t", start, stop) for name, x in call.inputs.items()}
             y, after = each(kernel, Given((q, k, v), inputs, states, call.scale), position + start)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -23,6 +25,19 @@ class Crashing(Campaign):
         self.trying(tried())
         os.kill(os.getpid(), signal.SIGSEGV)
         raise AssertionError
+
+
+class Overrunning(Campaign):
+    """As if kernels wrote behind the third key."""
+
+    def judge(self, judge: Callable[[], object]) -> None:
+        super().judge(partial(_overrun, judge))
+
+
+def _overrun(judge: Callable[[], object]) -> None:
+    assert isinstance(judge, partial)
+    if judge.args[1].k.shape[2] > 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class Hanging(Campaign):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from campaigns import Crashing, Failing, Hanging
+from campaigns import Crashing, Failing, Hanging, Overrunning
 
 import attngen
 from attngen.errors import SpecError
-from attngen.fuzz import attempt, making
+from attngen.fuzz import attempt
+from attngen.fuzz import call as fuzz_call
+from attngen.fuzz.apart import judge_apart
 from attngen.fuzz.campaign import LIMITS, Campaign, Report
 from attngen.fuzz.guarded import run_guarded
 from attngen.fuzz.making import laid_out
@@ -103,14 +107,14 @@ def test_what_a_spec_refuses_is_left_out_and_counted() -> None:
 
 
 def test_a_refusal_that_the_spec_does_not_ask_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = making.check_call
+    right = fuzz_call.check_call
 
     def strict(variant: attngen.Variant, q: torch.Tensor, *rest: Any, **given: Any) -> None:
         right(variant, q, *rest, **given)
         if q.shape[2] > 8:
             raise ValueError("local: `M mod 2 == 0` does not hold")
 
-    monkeypatch.setattr(making, "check_call", strict)
+    monkeypatch.setattr(fuzz_call, "check_call", strict)
     failure = run("attention local { assert M < 1000  mask j <= i }", 40).failure
     assert failure is not None
     assert failure.message.startswith("it is refused, and the spec does not ask for that: local: `M mod 2")
@@ -146,10 +150,32 @@ def test_a_crash_is_a_finding() -> None:
     assert report.failure.call.q.shape == (1, 1, 2, 4)
 
 
-def test_a_call_that_does_not_end_is_a_finding() -> None:
-    report = run_guarded(campaign(WINDOW, Hanging), 5, None, lambda _: None, patience=10)
+def test_a_crash_is_shrunk() -> None:
+    report = run_guarded(campaign(WINDOW, Overrunning), 30, None, lambda _: None)
     assert report.failure is not None
-    assert report.failure.message == "it does not end within 10 seconds"
+    assert report.failure.message == "it ends the process: SIGSEGV"
+    assert (report.failure.call.k.shape[:3], report.failure.call.q.shape[0]) == ((1, 1, 4), 1)
+
+
+def test_an_example_apart_may_end_in_any_way() -> None:
+    def wrong() -> None:
+        raise attempt.Disagreement("y max: 3 times")
+
+    judge_apart(lambda: None, 5)
+    with pytest.raises(attempt.Disagreement, match="y max: 3 times"):
+        judge_apart(wrong, 5)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        judge_apart(lambda: 1 // 0, 5)
+    with pytest.raises(attempt.Disagreement, match="it ends the process: exit code 3"):
+        judge_apart(lambda: os._exit(3), 5)
+    with pytest.raises(attempt.Disagreement, match="it does not end within 1 seconds"):
+        judge_apart(lambda: time.sleep(20), 1)
+
+
+def test_a_call_that_does_not_end_is_a_finding() -> None:
+    report = run_guarded(campaign(WINDOW, Hanging), 5, None, lambda _: None, patience=5)
+    assert report.failure is not None
+    assert report.failure.message == "it does not end within 5 seconds"
 
 
 def test_a_mistake_of_the_fuzzer_is_none_of_the_spec() -> None:

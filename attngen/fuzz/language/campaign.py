@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 from hypothesis import given, seed
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from hypothesis.errors import Flaky
 import attngen
 from attngen.errors import Source, SpecError
 from attngen.fuzz.attempt import assert_right
-from attngen.fuzz.campaign import Failure, searching
+from attngen.fuzz.campaign import Failure, built, searching
 from attngen.fuzz.guarded import Guarded
 from attngen.fuzz.language.corpus import is_wanted
 from attngen.fuzz.language.damage import damaged, ill_typed
@@ -90,6 +90,10 @@ class Language(Guarded[Outcome]):
     def lost(self, examples: int, last: Wrong, message: str) -> Outcome:
         """What to say where the process of a campaign has ended."""
         return Outcome(self.ledger, examples, wrong=last.said(message))
+
+    def found(self, outcome: Outcome) -> bool:
+        """Whether a spec is wrong."""
+        return outcome.wrong is not None
 
     def _count(self, texts: int, seconds: float) -> None:
         stage = self.ledger.stage(self.stage)
@@ -177,9 +181,9 @@ class Language(Guarded[Outcome]):
         """One call of a kernel, which is compiled if it is new."""
         self.trying(Wrong(text, "", tried))
         call = tried.call
-        kernel = attngen.build(variant, backend=self.stage, **dict[str, Any](call.parameters))
         try:
-            assert_right(kernel, call, tried.way, backward=tried.backward)
+            kernel = built(variant, self.stage, call.parameters)
+            self.judge(partial(assert_right, kernel, call, tried.way, backward=tried.backward))
         except Disagreement as fault:
             self._last = Wrong(text, str(fault), replace(tried, message=str(fault)), fault)
             raise
