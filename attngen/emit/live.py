@@ -104,6 +104,7 @@ class _Lister:
         return {
             "ordered": bool(self.walk.orders),
             "list_given": ", ".join(self.given),
+            "list_scaled": self._is_scaled(),
             "list_arguments": self.given,
             "list_names": ", ".join(self.inside),
             "list_host_lines": laid_out([*face.order_checks, *host_lines(self._host)], 4),
@@ -147,6 +148,11 @@ class _Lister:
         """The values of the host that a test uses."""
         names = self._names()
         return tuple(value for value in self.plan.host if value.name in names)
+
+    def _is_scaled(self) -> bool:
+        """Whether a test depends on the scale, itself or through the host."""
+        parts = self._parts().union(*(distinct(value.value) for value in self._host))
+        return any(isinstance(part, Parameter) and part.name == "scale" for part in parts)
 
     def _text(self, expr: Expr) -> str:
         return TensorPrinter(self.plan.variant, self.plan.host).text(expr)

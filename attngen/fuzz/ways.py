@@ -164,7 +164,7 @@ def _run(kernel: Kernel, call: Call, is_prepared: bool) -> tuple[Tensor, Tensor 
     given: dict[str, Any] = {"scale": call.scale, "offset": offset}
     inputs = {name: x.to(there) for name, x in call.inputs.items()}
     if is_prepared:
-        given |= {"prepared": kernel.prepare(q, k, offset=offset, **inputs), "debug": True}
+        given |= {"prepared": kernel.prepare(q, k, v, scale=call.scale, offset=offset, **inputs), "debug": True}
     given |= inputs
     if kernel.has_lse:
         y, lse = kernel(q, k, v, return_lse=True, **given)

@@ -107,14 +107,23 @@ class PairwiseKernel(Kernel):
             return in_chunks(q, k, v, scale=scale, **options)[0]
         return function(q, k, v, scale=scale, offset=offset, **options)
 
-    def prepare(self, q: Tensor, k: Tensor, *, offset: int | Tensor | None = None, **inputs: Tensor) -> Prepared:
+    def prepare(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor | None = None,
+        *,
+        scale: float | None = None,
+        offset: int | Tensor | None = None,
+        **inputs: Tensor,
+    ) -> Prepared:
         """Find the live tiles of calls like this one once, for all layers that share lengths, inputs and parameters.
 
         A walk in closed form needs none: then there is nothing in what is given back, and giving it to calls is free.
 
         Args:
-            q, k: as in the calls; their numbers don't matter.
-            offset, inputs: as in the calls.
+            q, k, v: as in the calls; their numbers don't matter. Without v, it is taken to have the shape of k.
+            scale, offset, inputs: as in the calls.
 
         Raises:
             ValueError: an argument does not fit.
@@ -125,7 +134,10 @@ class PairwiseKernel(Kernel):
             return Prepared(self.plan, backend, None)
         module = sys.modules[self._function(backend).__module__]
         find = getattr(module, f"prepare_{self.variant.name}")
-        return Prepared(self.plan, backend, find(q, k, offset=offset, **inputs, **self.parameters))
+        options: dict[str, Any] = {**inputs, **self.parameters}
+        if "scale" in signature(find).parameters:  # tiles seldom depend on it
+            options["scale"] = scale
+        return Prepared(self.plan, backend, find(q, k, v, offset=offset, **options))
 
     def reference(
         self,

@@ -340,6 +340,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_bigbird(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     random: Tensor,
     block: int = 64,
@@ -347,15 +348,19 @@ def prepare_bigbird(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("bigbird", "q", q)
     _tensor("bigbird", "k", k)
+    _tensor("bigbird", "v", v)
     _tensor("bigbird", "random", random, " (bigbird.attn:4)")
     _number("bigbird", "block", block, int, "bigbird.attn:2")
     _within("bigbird", "block", block, block >= 1, "[1, inf)", "bigbird.attn:2")
-    B, H, N, M, D, E = _sizes("bigbird", q, k, k)
+    B, H, N, M, D, E = _sizes("bigbird", q, k, v)
     offset = _offset("bigbird", *_first("bigbird", offset), B, M - N, q.device)
     sizes = {"h": H}
     _input("bigbird", "random", random, ("h", "qb", "kb"), "bool", sizes, q.device, "bigbird.attn:4")

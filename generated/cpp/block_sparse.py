@@ -342,6 +342,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_block_sparse(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     layout: Tensor,
     rows: int = 64,
@@ -350,17 +351,21 @@ def prepare_block_sparse(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("block_sparse", "q", q)
     _tensor("block_sparse", "k", k)
+    _tensor("block_sparse", "v", v)
     _tensor("block_sparse", "layout", layout, " (block_sparse.attn:4)")
     _number("block_sparse", "rows", rows, int, "block_sparse.attn:2")
     _within("block_sparse", "rows", rows, rows >= 1, "[1, inf)", "block_sparse.attn:2")
     _number("block_sparse", "cols", cols, int, "block_sparse.attn:2")
     _within("block_sparse", "cols", cols, cols >= 1, "[1, inf)", "block_sparse.attn:2")
-    B, H, N, M, D, E = _sizes("block_sparse", q, k, k)
+    B, H, N, M, D, E = _sizes("block_sparse", q, k, v)
     offset = _offset("block_sparse", *_first("block_sparse", offset), B, M - N, q.device)
     sizes = {"h": H}
     _input("block_sparse", "layout", layout, ("h", "qb", "kb"), "bool", sizes, q.device, "block_sparse.attn:4")

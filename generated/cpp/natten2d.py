@@ -346,6 +346,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_natten2d(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     width: int,
     window: int = 7,
@@ -353,16 +354,20 @@ def prepare_natten2d(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("natten2d", "q", q)
     _tensor("natten2d", "k", k)
+    _tensor("natten2d", "v", v)
     _number("natten2d", "width", width, int, "natten2d.attn:2")
     _within("natten2d", "width", width, width >= 1, "[1, inf)", "natten2d.attn:2")
     _number("natten2d", "window", window, int, "natten2d.attn:2")
     _within("natten2d", "window", window, window >= 1, "[1, inf)", "natten2d.attn:2")
-    B, H, N, M, D, E = _sizes("natten2d", q, k, k)
+    B, H, N, M, D, E = _sizes("natten2d", q, k, v)
     offset = _offset("natten2d", *_first("natten2d", offset), B, M - N, q.device)
     _require(M % width == 0, "natten2d: `M mod width == 0` does not hold (natten2d.attn:4)")
     _require(

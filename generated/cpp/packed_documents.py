@@ -331,19 +331,24 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_packed_documents(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     doc: Tensor,
     offset: int | Tensor | None = None,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("packed_documents", "q", q)
     _tensor("packed_documents", "k", k)
+    _tensor("packed_documents", "v", v)
     _tensor("packed_documents", "doc", doc, " (packed_documents.attn:4)")
-    B, H, N, M, D, E = _sizes("packed_documents", q, k, k)
+    B, H, N, M, D, E = _sizes("packed_documents", q, k, v)
     offset = _offset("packed_documents", *_first("packed_documents", offset), B, M - N, q.device)
     sizes = {"b": B, "n": M}
     _input("packed_documents", "doc", doc, ("b", "n"), "int", sizes, q.device, "packed_documents.attn:4")

@@ -334,6 +334,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_scfa_qk(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     orig_q: Tensor,
     orig_k: Tensor,
@@ -341,14 +342,18 @@ def prepare_scfa_qk(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("scfa_qk", "q", q)
     _tensor("scfa_qk", "k", k)
+    _tensor("scfa_qk", "v", v)
     _tensor("scfa_qk", "orig_q", orig_q, " (scfa_qk.attn:4)")
     _tensor("scfa_qk", "orig_k", orig_k, " (scfa_qk.attn:5)")
-    B, H, N, M, D, E = _sizes("scfa_qk", q, k, k)
+    B, H, N, M, D, E = _sizes("scfa_qk", q, k, v)
     offset = _offset("scfa_qk", *_first("scfa_qk", offset), B, M - N, q.device)
     sizes = {"b": B, "h": H, "i": N, "j": M}
     _input("scfa_qk", "orig_q", orig_q, ("b", "h", "i"), "int", sizes, q.device, "scfa_qk.attn:4")

@@ -333,6 +333,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_sparse_fixed(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     stride: int = 128,
     summary: int = 8,
@@ -340,16 +341,20 @@ def prepare_sparse_fixed(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("sparse_fixed", "q", q)
     _tensor("sparse_fixed", "k", k)
+    _tensor("sparse_fixed", "v", v)
     _number("sparse_fixed", "stride", stride, int, "sparse_fixed.attn:2")
     _within("sparse_fixed", "stride", stride, stride >= 1, "[1, inf)", "sparse_fixed.attn:2")
     _number("sparse_fixed", "summary", summary, int, "sparse_fixed.attn:2")
     _within("sparse_fixed", "summary", summary, summary >= 0, "[0, inf)", "sparse_fixed.attn:2")
-    B, H, N, M, D, E = _sizes("sparse_fixed", q, k, k)
+    B, H, N, M, D, E = _sizes("sparse_fixed", q, k, v)
     offset = _offset("sparse_fixed", *_first("sparse_fixed", offset), B, M - N, q.device)
     return _list_tiles(
         q.device,

@@ -327,20 +327,25 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_sparse_strided(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     stride: int = 128,
     offset: int | Tensor | None = None,
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("sparse_strided", "q", q)
     _tensor("sparse_strided", "k", k)
+    _tensor("sparse_strided", "v", v)
     _number("sparse_strided", "stride", stride, int, "sparse_strided.attn:2")
     _within("sparse_strided", "stride", stride, stride >= 1, "[1, inf)", "sparse_strided.attn:2")
-    B, H, N, M, D, E = _sizes("sparse_strided", q, k, k)
+    B, H, N, M, D, E = _sizes("sparse_strided", q, k, v)
     offset = _offset("sparse_strided", *_first("sparse_strided", offset), B, M - N, q.device)
     return _list_tiles(
         q.device,

@@ -1663,6 +1663,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_block_sparse_causal(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     layout: Tensor,
     rows: int = 64,
@@ -1672,17 +1673,21 @@ def prepare_block_sparse_causal(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("block_sparse_causal", "q", q)
     _tensor("block_sparse_causal", "k", k)
+    _tensor("block_sparse_causal", "v", v)
     _tensor("block_sparse_causal", "layout", layout, " (block_sparse.attn:11)")
     _number("block_sparse_causal", "rows", rows, int, "block_sparse.attn:9")
     _within("block_sparse_causal", "rows", rows, rows >= 1, "[1, inf)", "block_sparse.attn:9")
     _number("block_sparse_causal", "cols", cols, int, "block_sparse.attn:9")
     _within("block_sparse_causal", "cols", cols, cols >= 1, "[1, inf)", "block_sparse.attn:9")
-    B, H, N, M, D, E = _sizes("block_sparse_causal", q, k, k)
+    B, H, N, M, D, E = _sizes("block_sparse_causal", q, k, v)
     offset = _offset("block_sparse_causal", *_first("block_sparse_causal", offset), B, M - N, q.device)
     sizes = {"h": H}
     _input("block_sparse_causal", "layout", layout, ("h", "qb", "kb"), "bool", sizes, q.device, "block_sparse.attn:11")

@@ -1545,6 +1545,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_blockbert(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     perm: Tensor,
     block: int = 512,
@@ -1553,15 +1554,19 @@ def prepare_blockbert(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("blockbert", "q", q)
     _tensor("blockbert", "k", k)
+    _tensor("blockbert", "v", v)
     _tensor("blockbert", "perm", perm, " (blockbert.attn:4)")
     _number("blockbert", "block", block, int, "blockbert.attn:2")
     _within("blockbert", "block", block, block >= 1, "[1, inf)", "blockbert.attn:2")
-    B, H, N, M, D, E = _sizes("blockbert", q, k, k)
+    B, H, N, M, D, E = _sizes("blockbert", q, k, v)
     offset = _offset("blockbert", *_first("blockbert", offset), B, M - N, q.device)
     sizes = {"h": H}
     _input("blockbert", "perm", perm, ("h", "qb"), "int", sizes, q.device, "blockbert.attn:4")

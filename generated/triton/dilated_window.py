@@ -1557,6 +1557,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_dilated_window(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     dilation: Tensor,
     window: int = 64,
@@ -1565,15 +1566,19 @@ def prepare_dilated_window(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("dilated_window", "q", q)
     _tensor("dilated_window", "k", k)
+    _tensor("dilated_window", "v", v)
     _tensor("dilated_window", "dilation", dilation, " (dilated_window.attn:4)")
     _number("dilated_window", "window", window, int, "dilated_window.attn:2")
     _within("dilated_window", "window", window, window >= 0, "[0, inf)", "dilated_window.attn:2")
-    B, H, N, M, D, E = _sizes("dilated_window", q, k, k)
+    B, H, N, M, D, E = _sizes("dilated_window", q, k, v)
     offset = _offset("dilated_window", *_first("dilated_window", offset), B, M - N, q.device)
     sizes = {"h": H}
     _input("dilated_window", "dilation", dilation, ("h",), "int", sizes, q.device, "dilated_window.attn:4")

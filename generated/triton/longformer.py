@@ -1554,6 +1554,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_longformer(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     glob: Tensor,
     window: int = 256,
@@ -1562,15 +1563,19 @@ def prepare_longformer(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("longformer", "q", q)
     _tensor("longformer", "k", k)
+    _tensor("longformer", "v", v)
     _tensor("longformer", "glob", glob, " (longformer.attn:4)")
     _number("longformer", "window", window, int, "longformer.attn:2")
     _within("longformer", "window", window, window >= 0, "[0, inf)", "longformer.attn:2")
-    B, H, N, M, D, E = _sizes("longformer", q, k, k)
+    B, H, N, M, D, E = _sizes("longformer", q, k, v)
     offset = _offset("longformer", *_first("longformer", offset), B, M - N, q.device)
     sizes = {"b": B, "n": M}
     _input("longformer", "glob", glob, ("b", "n"), "bool", sizes, q.device, "longformer.attn:4")

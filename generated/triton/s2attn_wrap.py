@@ -1558,6 +1558,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_s2attn_wrap(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     group: int = 2048,
     offset: int | Tensor | None = None,
@@ -1565,14 +1566,18 @@ def prepare_s2attn_wrap(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("s2attn_wrap", "q", q)
     _tensor("s2attn_wrap", "k", k)
+    _tensor("s2attn_wrap", "v", v)
     _number("s2attn_wrap", "group", group, int, "s2attn_wrap.attn:2")
     _within("s2attn_wrap", "group", group, group >= 2, "[2, inf)", "s2attn_wrap.attn:2")
-    B, H, N, M, D, E = _sizes("s2attn_wrap", q, k, k)
+    B, H, N, M, D, E = _sizes("s2attn_wrap", q, k, v)
     offset = _offset("s2attn_wrap", *_first("s2attn_wrap", offset), B, M - N, q.device)
     h, j = torch.arange(H, device="cpu")[:, None], torch.arange(M, device="cpu")[None, :]
     _bijection(

@@ -1814,6 +1814,7 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare_scfa_hash(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     hq: Tensor,
     hk: Tensor,
@@ -1823,16 +1824,20 @@ def prepare_scfa_hash(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("scfa_hash", "q", q)
     _tensor("scfa_hash", "k", k)
+    _tensor("scfa_hash", "v", v)
     _tensor("scfa_hash", "hq", hq, " (scfa_hash.attn:4)")
     _tensor("scfa_hash", "hk", hk, " (scfa_hash.attn:5)")
     _tensor("scfa_hash", "orig_q", orig_q, " (scfa_hash.attn:6)")
     _tensor("scfa_hash", "orig_k", orig_k, " (scfa_hash.attn:7)")
-    B, H, N, M, D, E = _sizes("scfa_hash", q, k, k)
+    B, H, N, M, D, E = _sizes("scfa_hash", q, k, v)
     offset = _offset("scfa_hash", *_first("scfa_hash", offset), B, M - N, q.device)
     sizes = {"b": B, "h": H, "i": N, "j": M}
     _input("scfa_hash", "hq", hq, ("b", "h", "i"), "int", sizes, q.device, "scfa_hash.attn:4")

@@ -139,6 +139,29 @@ def test_layers_share_a_list() -> None:
     assert torch.equal(kernel(q, k, v, doc=doc.clone(), prepared=prepared), kernel(q, k, v, doc=doc))
 
 
+SCALED = """attention by_scale {
+  input far[i]: int
+  score scale * dot(q, k)
+  mask floor(scale * (far[i] - j)) * H < E
+}"""
+
+
+@pytest.mark.parametrize("scale", [None, 0.5])
+@pytest.mark.parametrize("of_values", [(2, 8), (4, 8), (2, 24)], ids=["as keys", "more heads", "other channels"])
+@pytest.mark.parametrize("backend", ["cpp", "triton"])
+def test_a_list_may_depend_on_the_scale_and_on_values(
+    backend: str, of_values: tuple[int, int], scale: float | None
+) -> None:
+    kernel = attngen.build(SCALED, backend=backend)
+    (q, k, _), far = rows(), torch.arange(70).flip(0)
+    v = torch.randn(2, of_values[0], 70, of_values[1], generator=torch.Generator().manual_seed(0))
+    prepared = kernel.prepare(q, k, v, scale=scale, far=far)
+    assert prepared.tiles is not None
+    found = kernel(q, k, v, scale=scale, far=far, prepared=prepared)
+    assert torch.equal(found, kernel(q, k, v, scale=scale, far=far))
+    assert torch.allclose(found, kernel.reference(q, k, v, scale=scale, far=far).float(), atol=1e-5)
+
+
 def test_a_list_for_another_call_is_refused() -> None:
     kernel = attngen.build(DOCUMENTS, backend="cpp")
     doc = documents()

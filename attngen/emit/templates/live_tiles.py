@@ -48,10 +48,14 @@ _LISTS: WeakValueDictionary[int, LiveTiles] = WeakValueDictionary()
 def prepare___variant__(
     q: Tensor,
     k: Tensor,
+    v: Tensor | None = None,
     *,
     # % for argument in signature
     __argument__,
     # % endfor
+    # % if list_scaled
+    scale: float | None = None,
+    # % endif
     offset: int | Tensor | None = None,
     # % if debugged
     debug: bool = False,
@@ -59,15 +63,23 @@ def prepare___variant__(
 ) -> LiveTiles:
     """The tiles of calls with these arguments, whatever the numbers in q, k and v are: give it to them as `prepared`.
 
+    Without v, the one of calls is taken to have the shape of k.
+
     Raises:
         ValueError: an argument does not fit.
     """
+    v = k if v is None else v
     _tensor("__variant__", "q", q)
     _tensor("__variant__", "k", k)
+    _tensor("__variant__", "v", v)
     # % for line in typed
     __line__
     # % endfor
-    B, H, N, M, D, E = _sizes("__variant__", q, k, k)
+    B, H, N, M, D, E = _sizes("__variant__", q, k, v)
+    # % if list_scaled
+    scale = _scale("__variant__", scale)
+    scale = 1 / math.sqrt(D) if scale is None else scale
+    # % endif
     offset = _offset("__variant__", *_first("__variant__", offset), B, M - N, q.device)
     # % for line in shapes + axis_lines
     __line__
