@@ -238,6 +238,12 @@ def test_a_plan_of_documents_cuts_them_by_their_data(tmp_path: Path) -> None:
     assert "doc[b, n] of 8192 tokens can't be [1, 4096]" in wrong.stderr
 
 
+def test_a_plan_of_a_recurrence_asks_for_no_inputs() -> None:
+    done = attngen("plan", "specs/mamba2.attn", "--inputs", "README.md")
+    assert done.returncode == 2
+    assert "mamba2 is a recurrence, and what its ranks send depends on no input" in done.stderr
+
+
 def test_a_plan_counts_ranks_that_hold_nothing() -> None:
     """Four stripes on 64 ranks: the mean is of all of them, the most of the fourth."""
     given = ["--devices", "64", "--tokens", "4K", "--block", "1024", "--json"]

@@ -133,11 +133,14 @@ def _inputs(variant: Variant, path: Path | None, tokens: int) -> dict[str, Tenso
     """What a file gives of the inputs that the mask reads."""
     import torch
 
-    from attngen.ir.nodes import AXIS_SIZES
+    from attngen.ir.nodes import AXIS_SIZES, Pairwise
     from attngen.parallel.needs import mask_inputs
+    from attngen.schedule.plan import plan
 
     if path is None:
         return {}
+    if not isinstance(variant.body, Pairwise):
+        fail(f"--inputs {path}: {variant.name} is a recurrence, and what its ranks send depends on no input")
     try:
         given = dict(torch.load(path, map_location="cpu", weights_only=True))
     except OSError as error:
@@ -145,7 +148,7 @@ def _inputs(variant: Variant, path: Path | None, tokens: int) -> dict[str, Tenso
     except (ValueError, TypeError, RuntimeError, EOFError, UnpicklingError):
         fail(f"--inputs {path}: this is not a dict of tensors that `torch.save` wrote")
     found: dict[str, Tensor] = {}
-    for name in mask_inputs(variant):
+    for name in mask_inputs(plan(variant)):
         axes = variant.input(name).axes
         if not isinstance(given.get(name), torch.Tensor):
             fail(f"--inputs {path}: there is no tensor `{name}`, which the mask of {variant.name} reads")

@@ -6,17 +6,25 @@ import os
 import pickle
 import signal
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, TypeVar
 
 from attngen.fuzz.oracle import Disagreement
 
+ENDED, ENDLESS = "it ends the process", "it does not end within"
+"""How a message begins that says so."""
+Verdict = TypeVar("Verdict")
 
-def judge_apart(judge: Callable[[], object], patience: int) -> None:
-    """Call it in a copy of this process, in which nothing has run on several threads yet.
+
+def judge_apart(judge: Callable[[], Verdict], patience: int) -> Verdict:
+    """Call it in a copy of this process, in which nothing has run on several threads yet, nor on a GPU.
 
     Args:
         judge: raises `Disagreement`, ends the process, or hangs, if something is wrong.
         patience: seconds until it is taken to hang.
+
+    Returns:
+        What it gives.
 
     Raises:
         Disagreement: what it raised, or that it ends the process, or does not end.
@@ -31,15 +39,24 @@ def judge_apart(judge: Callable[[], object], patience: int) -> None:
     with open(here, "rb") as answers:
         said = answers.read()
     code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+    with suppress(ProcessLookupError):
+        os.killpg(copy, signal.SIGKILL)  # a compiler may still be there
     if code == -signal.SIGALRM:
-        raise Disagreement(f"it does not end within {patience} seconds")
+        raise Disagreement(f"{ENDLESS} {patience} seconds")
     if code or not said:
-        raise Disagreement(f"it ends the process: {how(code)}")
-    kind, message = pickle.loads(said)
+        raise Disagreement(f"{ENDED}: {how(code)}")
+    kind, found = pickle.loads(said)
     if kind == "wrong":
-        raise Disagreement(message)
+        raise Disagreement(found)
     if kind == "failed":
-        raise RuntimeError(message)
+        raise RuntimeError(found)
+    verdict: Verdict = found
+    return verdict
+
+
+def is_of_one_kind(message: str, other: str) -> bool:
+    """Whether two messages say that a process has ended, or that it has not."""
+    return any(message.startswith(kind) and other.startswith(kind) for kind in (ENDED, ENDLESS))
 
 
 def how(code: int | None) -> str:
@@ -49,12 +66,13 @@ def how(code: int | None) -> str:
 
 def _answer(judge: Callable[[], object], patience: int, there: int) -> NoReturn:
     """In the copy, which ends here whatever happens: it has the files and locks of the one that it was made of."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(patience)
     try:
-        said = ("right", "")
+        said: tuple[str, object]
         try:
-            judge()
+            said = ("right", judge())
         except Disagreement as fault:
             said = ("wrong", str(fault))
         except Exception as error:

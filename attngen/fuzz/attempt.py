@@ -13,18 +13,20 @@ import torch
 from torch import Tensor
 
 import attngen
+from attngen.analysis.lists import List
 from attngen.errors import CallError
 from attngen.fuzz.call import ALL, Call, asked
+from attngen.fuzz.case import Case, alike
 from attngen.fuzz.gradient_oracle import assert_gradients as assert_pair_gradients
 from attngen.fuzz.gradient_oracle import by_result, wanted
 from attngen.fuzz.interpreted import is_interpreted, mend
-from attngen.fuzz.laws import Case, alike, keep, parts_of
+from attngen.fuzz.laws import keep, parts_of
 from attngen.fuzz.oracle import Disagreement, assert_close, assert_y_close, expected
 from attngen.fuzz.recurrent_oracle import Given, compiled, kernel_agrees, kernel_gradients_agree, traced
 from attngen.fuzz.recurrent_oracle import assert_gradients as assert_state_gradients
 from attngen.fuzz.ring import on_ranks
 from attngen.fuzz.tile_oracle import tiles_of
-from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut
+from attngen.fuzz.ways import Way, attended, carried_in_pieces, cut, pieces
 from attngen.ir import nodes
 from attngen.ir.expr import Size, distinct
 from attngen.runtime.kernel import Kernel
@@ -36,18 +38,20 @@ FAR = 2**31 - 1024
 """Positions that ints of 32 bits hardly hold."""
 
 
-def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: Counter[str] | None = None) -> None:
+def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool) -> Counter[str]:
     """Compare a call with the interpreter, and with itself.
 
     Args:
         kernel: built for one backend.
         backward: gradients too.
-        seen: counts what calls have reached.
+
+    Returns:
+        What the call has reached.
 
     Raises:
         Disagreement: it is not as right as its dtype allows, or a law is broken.
     """
-    seen = Counter() if seen is None else seen
+    seen: Counter[str] = Counter()
     if kernel.backend == "triton" and is_interpreted():
         mend()
     with _no_other_errors(), cut(kernel, way):
@@ -56,6 +60,7 @@ def assert_right(kernel: Kernel, call: Call, way: Way, *, backward: bool, seen: 
         else:
             assert isinstance(kernel, PairwiseKernel)
             _judge_pairs(kernel, call, way, backward, seen)
+    return seen
 
 
 @contextmanager
@@ -73,7 +78,9 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     variant = kernel.variant
     meaning = expected(variant, call)
     by = by_result(variant, call, sum(call.shape) + int(call.k.shape[2])) if backward else None
-    if way.name == "in pieces" and _knows_queries(variant):
+    if way.name == "in pieces" and (_knows_queries(variant) or len(pieces(way.cut, call.q.shape[2])) == 1):
+        way = replace(way, name="at once")
+    if way.name == "prepared" and not isinstance(kernel.plan.walk, List):
         way = replace(way, name="at once")
     try:
         found = attended(kernel, call, way, by)
@@ -86,7 +93,7 @@ def _judge_pairs(kernel: PairwiseKernel, call: Call, way: Way, backward: bool, s
     assert_close(meaning, found.y, found.lse)
     if found.gradients is not None and by is not None:
         meant = wanted(variant, call, *by).by(asked(call, way.by))
-        assert_pair_gradients(meant, found.gradients, added=way.name == "on ranks")
+        assert_pair_gradients(meant, found.gradients, found.roundings, added=way.name == "on ranks")
         seen[_asked_for(call, way)] += 1
     seen.update([way.name, *_kinds_of(call), *_rows_of(meaning.live), *_tiles_of(kernel, call, way, meaning.live)])
     if way.name in ("at once", "prepared", "in other tiles"):
@@ -127,13 +134,14 @@ def _judge_run(kernel: RecurrentKernel, call: Call, way: Way, backward: bool, se
     """In one call or two; which it was."""
     given, position = _given(call), _position(kernel, call)
     run: Any = compiled
-    if way.name == "in pieces" and _may_be_cut(kernel, given, position, way.cut):
+    others = len(pieces(way.cut, call.q.shape[2])) - 1 if way.name == "in pieces" else 0
+    if others and _may_be_cut(kernel, given, position, way.cut):
         run = carried_in_pieces(way.cut)
     elif way.name == "in pieces":
-        way = replace(way, name="at once")
+        way, others = replace(way, name="at once"), 0
     y = kernel_agrees(kernel, given, position, kernel.backend, run)
     if backward:
-        kernel_gradients_agree(kernel, given, position, kernel.backend, run, _names(call, way))
+        kernel_gradients_agree(kernel, given, position, kernel.backend, run, _names(call, way), others)
     if run is compiled:
         meaning = traced(kernel, given, position).y
 

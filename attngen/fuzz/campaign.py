@@ -162,9 +162,9 @@ class Campaign(Guarded[Report]):
         failure = replace(last, message=message)
         return Report(self.variant.name, self.backend, self.first, examples=examples, failure=failure)
 
-    def found(self, outcome: Report) -> bool:
-        """Whether an example failed."""
-        return outcome.failure is not None
+    def message(self, outcome: Report) -> str:
+        """What failed, if anything did."""
+        return "" if outcome.failure is None else outcome.failure.message
 
     def _round(self, report: Report, examples: int, number: int) -> None:
         self._last = None
@@ -201,7 +201,7 @@ class Campaign(Guarded[Report]):
         self.trying(Failure("", call, way, backward))
         try:
             kernel = built(self.variant, self.backend, recipe.parameters)
-            self.judge(partial(assert_right, kernel, call, way, backward=backward, seen=report.seen))
+            report.seen += self.judge(partial(assert_right, kernel, call, way, backward=backward))
         except Disagreement as fault:
             self._last = Failure(str(fault), call, way, backward)
             raise

@@ -17,12 +17,12 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from attngen.errors import SpecError
-from attngen.fuzz.apart import how, judge_apart
+from attngen.fuzz.apart import ENDED, ENDLESS, Verdict, how, is_of_one_kind, judge_apart
 
 PATIENCE = 180.0
 """Seconds of one example, its compilation too, after which it is taken to hang."""
-AGAIN = 20
-"""The same where it is run again to be shrunk, and the kernel is there."""
+AGAIN = 60
+"""The same where it is run again to be shrunk."""
 Outcome = TypeVar("Outcome")
 
 
@@ -53,19 +53,19 @@ class Guarded(ABC, Generic[Outcome]):
         """What to say where the process has ended; `last` is the last example that it tried."""
 
     @abstractmethod
-    def found(self, outcome: Outcome) -> bool:
-        """Whether an example failed."""
+    def message(self, outcome: Outcome) -> str:
+        """What failed, if anything did."""
 
-    def judge(self, judge: Callable[[], object]) -> None:
+    def judge(self, judge: Callable[[], Verdict]) -> Verdict:
         """An example of this campaign, by what raises `Disagreement`.
+
+        Returns:
+            What that gives.
 
         Raises:
             Disagreement: it is wrong; where it is judged apart, it ends the process or hangs, too.
         """
-        if self.apart is None:
-            judge()
-        else:
-            judge_apart(judge, self.apart)
+        return judge() if self.apart is None else judge_apart(judge, self.apart)
 
 
 def run_guarded(
@@ -75,7 +75,7 @@ def run_guarded(
     told: Callable[[int], None],
     patience: float = PATIENCE,
 ) -> Outcome:
-    """The report of a campaign; where a kernel ends the process or hangs, of the smallest example that does.
+    """The report of a campaign; where a call ends the process or hangs, of the smallest example that does.
 
     Args:
         told: is told how many examples were judged.
@@ -88,13 +88,15 @@ def run_guarded(
     outcome, is_lost = _in_a_process(campaign, examples, seconds, told, patience)
     if not is_lost:
         return outcome
-    # The same examples again: kernels are compiled by now, so that it takes no longer.
+    # The same examples again: most kernels are compiled by now, so that it takes no longer.
     until = 2 * (time.monotonic() - started) + AGAIN
     try:
         smaller, is_lost = _in_a_process(replace(campaign, apart=AGAIN), examples, until, told, patience)
     except RuntimeError:
         return outcome
-    return smaller if campaign.found(smaller) and not is_lost else outcome
+    # Copies may fail for another reason, as on a GPU, which they can't use.
+    is_the_same = is_of_one_kind(campaign.message(smaller), campaign.message(outcome))
+    return smaller if is_the_same and not is_lost else outcome
 
 
 def _in_a_process(
@@ -121,11 +123,11 @@ def _followed(
     last, examples = None, 0
     while True:
         try:
-            message = f"it does not end within {patience:.0f} seconds"
+            message = f"{ENDLESS} {patience:.0f} seconds"
             kind, said = pickle.loads(here.recv_bytes()) if here.poll(patience) else ("lost", None)
         except (EOFError, ConnectionResetError):
             process.join()
-            kind, said, message = "lost", None, f"it ends the process: {how(process.exitcode)}"
+            kind, said, message = "lost", None, f"{ENDED}: {how(process.exitcode)}"
         match kind:
             case "judged":
                 examples = said

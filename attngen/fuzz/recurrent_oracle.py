@@ -197,11 +197,13 @@ def kernel_gradients_agree(
     backend: str,
     run: Run = compiled,
     names: Container[str] | None = None,
+    parts: int = 0,
 ) -> None:
     """By everything that is a float, from those by y and by the states behind the last token.
 
     Args:
         names: or by these alone.
+        parts: as `assert_gradients` has it.
 
     Raises:
         Disagreement: one is not as right as its dtype allows.
@@ -211,7 +213,7 @@ def kernel_gradients_agree(
     by_y = torch.randn(trace.y.shape, generator=generator).to(call.qkv[0].dtype).double()
     by_states = {name: torch.randn(x.shape, generator=generator) for name, x in trace.states.items()}
     found = differentiated(run, kernel, call, position, by_y, by_states, names)
-    assert_gradients(kernel, call, position, by_y, by_states, found, backend)
+    assert_gradients(kernel, call, position, by_y, by_states, found, backend, parts)
 
 
 def assert_gradients(
@@ -227,7 +229,7 @@ def assert_gradients(
     """Gradients by name are as right as their dtypes allow.
 
     Args:
-        parts: how many others, each of which is rounded, are added to what a rank has found itself.
+        parts: how many others, each of which is rounded, are added to what a rank or a call has found itself.
 
     Raises:
         Disagreement: one isn't.

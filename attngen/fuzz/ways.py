@@ -117,11 +117,16 @@ def cut(kernel: Kernel, way: Way) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """y, the log-sum-exp of a softmax, and gradients by what they are asked for."""
+    """y, the log-sum-exp of a softmax, and gradients by what they are asked for.
+
+    Attributes:
+        roundings: of gradients that several calls add up, what each number may be off by for that.
+    """
 
     y: Tensor
     lse: Tensor | None
     gradients: tuple[Tensor, ...] | None
+    roundings: tuple[Tensor, ...] | None = None
 
 
 def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | None] | None) -> Found:
@@ -139,18 +144,32 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
         first = on_ranks(kernel, call, dy, dlse, way.ranks, **options)[0]
         return Found(first.y, first.lse, None if by is None else first.gradients)
     tokens = call.q.shape[2]
-    pieces = _pieces(way.cut, tokens) if way.name == "in pieces" else [(0, tokens)]
+    ends = pieces(way.cut, tokens) if way.name == "in pieces" else [(0, tokens)]
     own, leaves = with_leaves(call, by=way.by)
-    parts = [_run(kernel, _queries(kernel.variant, own, *ends), way.name == "prepared") for ends in pieces]
-    y = torch.cat([part[0] for part in parts], 2)
-    lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2)
+    parts = [_run(kernel, _queries(kernel.variant, own, *each), way.name == "prepared") for each in ends]
+    y = torch.cat([part[0] for part in parts], 2).detach()
+    lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2).detach()
     if by is None:
-        return Found(y.detach(), None if lse is None else lse.detach(), None)
-    results, gradients = ([y], [by[0]]) if lse is None or by[1] is None else ([y, lse], [*by])
-    return Found(y.detach(), None if lse is None else lse.detach(), torch.autograd.grad(results, leaves, gradients))
+        return Found(y, lse, None)
+    handed = []
+    for (start, stop), (y_part, lse_part) in zip(ends, parts, strict=True):
+        results, gradients = [y_part], [by[0][:, :, start:stop]]
+        if lse_part is not None and by[1] is not None:
+            results, gradients = [y_part, lse_part], [*gradients, by[1][:, :, start:stop]]
+        handed.append(torch.autograd.grad(results, leaves, gradients))
+    if len(ends) == 1:
+        return Found(y, lse, handed[0])
+    of_leaves = [torch.stack(each) for each in zip(*handed, strict=True)]
+    return Found(y, lse, tuple(each.double().sum(0) for each in of_leaves), tuple(map(_roundings, of_leaves)))
 
 
-def _pieces(cut: float, tokens: int) -> list[tuple[int, int]]:
+def _roundings(parts: Tensor) -> Tensor:
+    """What numbers are off by that are the sums of several parts along the first axis, each of which was rounded."""
+    off = parts.double().abs().sum(0) * (torch.finfo(parts.dtype).eps / 2)
+    return torch.where((parts != 0).sum(0) > 1, off, 0.0)
+
+
+def pieces(cut: float, tokens: int) -> list[tuple[int, int]]:
     """A prefill, some steps, and the rest."""
     first = round(cut * tokens)
     ends = [0, *(min(first + step, tokens) for step in range(STEPS + 1)), tokens]
@@ -190,7 +209,7 @@ def carried_in_pieces(cut: float, each: Run = compiled) -> Run:
 
     def run(kernel: RecurrentKernel, call: Given, position: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         states, found = call.states, []
-        for start, stop in _pieces(cut, call.qkv[0].shape[2]):
+        for start, stop in pieces(cut, call.qkv[0].shape[2]):
             q, k, v = (rows[:, :, start:stop] for rows in call.qkv)
             inputs = {name: _cut(kernel.variant, name, x, "t", start, stop) for name, x in call.inputs.items()}
             y, after = each(kernel, Given((q, k, v), inputs, states, call.scale), position + start)

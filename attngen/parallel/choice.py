@@ -29,7 +29,7 @@ def chosen_layout(kernel: PairwiseKernel, ranks: int, block: int) -> Layout:
     """
     if ranks == 1:
         return Layout("contiguous", block)
-    if mask_inputs(kernel.variant) or isinstance(kernel.plan.walk, List):
+    if mask_inputs(kernel.plan) or isinstance(kernel.plan.walk, List):
         return Layout("zigzag", block)
     ranks = min(ranks, ENOUGH)
     tokens = TYPICAL * ranks

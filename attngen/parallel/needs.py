@@ -19,9 +19,8 @@ from attngen.analysis.bounds import Bounds, query_bounds
 from attngen.analysis.lists import List
 from attngen.ir.evaluate import Number, Reader, evaluate, named
 from attngen.ir.expr import Expr, Read, Size, distinct, variables
-from attngen.ir.nodes import Variant
 from attngen.parallel.layouts import Run
-from attngen.runtime.tiles import live_tiles, own_sizes, reader
+from attngen.runtime.tiles import deciding, live_tiles, own_sizes, reader
 from attngen.schedule.plan import Plan
 
 TILES = (16, 256)
@@ -56,7 +55,7 @@ def needs_of(plan: Plan, numbers: Mapping[str, Number], inputs: Mapping[str, Ten
 
 def needs_without_data(plan: Plan, numbers: Mapping[str, Number]) -> Needs:
     """The same where inputs are not known: what the rest of the mask needs, or everything."""
-    if not mask_inputs(plan.variant):
+    if not mask_inputs(plan):
         return needs_of(plan, numbers, {})
     closed = _Closed(plan, numbers, {})
     try:
@@ -81,12 +80,13 @@ class _Everything:
         return (Run(0, self.N),) if keys.tokens else ()
 
 
-def mask_inputs(variant: Variant) -> tuple[str, ...]:
-    """The inputs that decide which pairs are live, by their elements or by the length of an axis, by name."""
-    parts = distinct(variant.pairwise.mask)
+def mask_inputs(plan: Plan) -> tuple[str, ...]:
+    """The inputs that decide which pairs are live, by their elements or by the length of an axis, by name; and those
+    whose lengths lists of tiles ask for, which hold the tiles that read outside of them."""
+    parts = {*distinct(plan.variant.pairwise.mask), *deciding(plan.walk)}
     read = {part.input for part in parts if isinstance(part, Read)}
     asked = {part.axis for part in parts if isinstance(part, Size)}
-    return tuple(given.name for given in variant.inputs if given.name in read or asked & {*given.axes})
+    return tuple(given.name for given in plan.variant.inputs if given.name in read or asked & {*given.axes})
 
 
 @dataclass(slots=True)

@@ -164,7 +164,7 @@ class PairPart(Part):
         if known in self._rings:
             return self._rings[known]
         whole = {}
-        for name in mask_inputs(variant):
+        for name in mask_inputs(self.kernel.plan):
             whole[name] = inputs[name]
             if name in self.axes:
                 tokens = N if variant.input(name).axes[self.axes[name]] == "i" else M

@@ -39,7 +39,7 @@ def tile_classes_of(
     Raises:
         CallError: a number makes no sense, or the walk depends on what is not given.
     """
-    used = set[Expr]().union(*map(distinct, _expressions(plan.walk)))
+    used = deciding(plan.walk)
     variant = plan.variant
     if H is None and size("H") in used:
         raise CallError(f"{variant.name}: the tiles depend on the number of heads; give H")
@@ -114,14 +114,16 @@ def _on_host(
     return evaluate(value.value, known)
 
 
-def _expressions(walk: Range | Periodic | List) -> list[Expr]:
-    """What decides the tiles."""
+def deciding(walk: Range | Periodic | List) -> set[Expr]:
+    """What decides the tiles, and all that is in it."""
     if not isinstance(walk, List):
         inner = walk.inner if isinstance(walk, Periodic) else ()
-        return [step.value for step in (*walk.definitions, *inner)]
-    areas = [area.read for area in walk.test.areas]
-    values = [*(spans.value for spans in walk.test.spans), walk.test.possible, walk.test.always]
-    return [*values, *areas, *walk.orders]
+        decides = [step.value for step in (*walk.definitions, *inner)]
+    else:
+        areas = [area.read for area in walk.test.areas]
+        values = [*(spans.value for spans in walk.test.spans), walk.test.possible, walk.test.always]
+        decides = [*values, *areas, *walk.orders]
+    return set[Expr]().union(*map(distinct, decides))
 
 
 def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor], known: Set[str]) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 
 import torch
 
+from attngen.fuzz.apart import Verdict
 from attngen.fuzz.call import Call
 from attngen.fuzz.campaign import Campaign, Failure, Report
 from attngen.fuzz.ways import Way
@@ -30,14 +31,15 @@ class Crashing(Campaign):
 class Overrunning(Campaign):
     """As if kernels wrote behind the third key."""
 
-    def judge(self, judge: Callable[[], object]) -> None:
-        super().judge(partial(_overrun, judge))
+    def judge(self, judge: Callable[[], Verdict]) -> Verdict:
+        return super().judge(partial(_overrun, judge))
 
 
-def _overrun(judge: Callable[[], object]) -> None:
+def _overrun(judge: Callable[[], Verdict]) -> Verdict:
     assert isinstance(judge, partial)
     if judge.args[1].k.shape[2] > 3:
         os.kill(os.getpid(), signal.SIGSEGV)
+    return judge()
 
 
 class Hanging(Campaign):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,7 +15,8 @@ import attngen
 from attngen.fuzz import attempt, recurrent_oracle
 from attngen.fuzz.attempt import assert_right
 from attngen.fuzz.call import Call, interpreted
-from attngen.fuzz.laws import Case, keep
+from attngen.fuzz.case import Case
+from attngen.fuzz.laws import keep
 from attngen.fuzz.oracle import Disagreement, assert_y_close, expected
 from attngen.fuzz.ways import Way
 from attngen.runtime.recurrent import RecurrentKernel
@@ -28,6 +28,9 @@ BY_HEAD = "attention by_head { score scale * dot(q, k) + 0.1 * h }"
 EVEN = "attention even { assert M mod 2 == 0  mask 0 <= i - j < 3 and j mod 2 == 0 }"
 PLACES = "attention places { score scale * dot(q, k) + 0.1 * j  mask j <= i }"
 DECAY = "attention decay { state S = 0.9 * S + outer(k, v)  out dot(q, S) }"
+NEAR = "attention near { input bias[h, j]: float  score scale * dot(q, k) + bias[h, j]  mask 0 <= i - j < 3 }"
+SHOWN = "attention shown { input a[h, j]: float  mask a[h, j] > 0.3 and j < 10 }"
+GATED = "attention gated { input g[h, t]: float  state S = sigmoid(g[h, t]) * S + outer(k, v)  out dot(q, S) }"
 CLOCK = "attention clock { state S = 0.9 * S + outer(k, v)  out dot(q, S) * cos(t) }"
 
 
@@ -60,6 +63,9 @@ def case(text: str, given: Call, run: Callable[[Call], Tensor] | None = None) ->
         (PLACES, 4, "unseen, scaled, turned batch, turned heads"),
         (DECAY, 20, "unseen, scaled, turned batch, turned heads, shifted"),
         (CLOCK, 20, "unseen, scaled, turned batch, turned heads"),
+        (NEAR, 4, "unseen, unseen inputs, scaled, turned batch, turned heads, shifted"),
+        (GATED, 20, "unseen, unseen inputs, scaled, turned batch, turned heads, shifted"),
+        (SHOWN, 4, "unseen, scaled, turned batch, turned heads"),
     ],
 )
 def test_laws_speak_where_they_hold(text: str, queries: int, laws: str) -> None:
@@ -80,6 +86,8 @@ def some(wrong: Callable[[Call, Tensor], Tensor], text: str) -> Callable[[Call],
         (FULL, 4, lambda given, y: y + given.v[:, :1].mean((2, 3), keepdim=True), "heads in another order change"),
         (SLOPES, 4, lambda given, y: y + given.v[:, :, :1], "times what is allowed"),
         (WINDOW, 4, lambda given, y: y * (1 + given.k.shape[2]), "times what is allowed"),
+        (NEAR, 4, lambda given, y: y + given.inputs["bias"][:, :1, None], "times what is allowed"),
+        (GATED, 20, lambda given, y: y + given.inputs["g"][:, -1:, None], "row 10 changes with inputs of later tokens"),
         (DECAY, 20, lambda given, y: y * (1 + (given.offset or 0)), "tokens that don't know where they stand do"),
     ],
 )
@@ -94,9 +102,8 @@ ORDERED = "attention ordered { order back(x) = M - 1 - x  mask (i - j) mod 3 == 
 
 
 def test_an_order_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: Counter[str] = Counter()
     kernel = attngen.build(ORDERED, backend="cpp")
-    assert_right(kernel, call(ORDERED, 20), Way("at once"), backward=False, seen=seen)
+    seen = assert_right(kernel, call(ORDERED, 20), Way("at once"), backward=False)
     assert seen["law: in any order"] == 1
     attended = attempt.attended
 
@@ -167,8 +174,8 @@ def test_recurrences_in_half_precision_are_judged_as_exactly_as_they_are_compute
 
 @pytest.mark.parametrize(("asserted", "way"), [("D mod 2 == 0", "in pieces"), ("N == 20", "at once")])
 def test_calls_are_cut_unless_the_number_of_queries_is_asserted(asserted: str, way: str) -> None:
-    text, seen = WINDOW.replace("mask", f"assert {asserted}  mask"), Counter[str]()
-    assert_right(attngen.build(text, backend="cpp"), call(text, 20), Way("in pieces"), backward=False, seen=seen)
+    text = WINDOW.replace("mask", f"assert {asserted}  mask")
+    seen = assert_right(attngen.build(text, backend="cpp"), call(text, 20), Way("in pieces"), backward=False)
     assert seen[way] == 1
 
 

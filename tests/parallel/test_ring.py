@@ -108,6 +108,22 @@ def test_a_number_that_is_none_stays_one() -> None:
     assert not y[0, 1].isnan().any()
 
 
+TABLE = """attention table {
+  input full[m, h]: float
+  score scale * dot(q, k) * full[abs(i - j), h]
+  mask if 2 * i < i * i then not causal else scale < 2.5
+}"""
+
+
+def test_ranks_know_how_long_what_scores_read_is() -> None:
+    """Lists hold the tiles that read outside, and so ask for lengths that the mask does not."""
+    kernel, call = attngen.build(TABLE), some_call(full=numbers(40, 2))
+    dy, _ = by_result(kernel.variant, call, 0)
+    y, lse, found, _ = on_ranks(kernel, call, dy, None, 2, layout="zigzag")[0]
+    assert_close(expected(kernel.variant, call), y, lse)
+    assert_gradients(wanted(kernel.variant, call, dy, None), found, added=True)
+
+
 def test_the_log_sum_exp_has_a_gradient() -> None:
     kernel, call = attngen.build("attention causal { mask j <= i }"), some_call()
     dy, dlse = by_result(kernel.variant, call, 1)

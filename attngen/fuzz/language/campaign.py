@@ -91,9 +91,9 @@ class Language(Guarded[Outcome]):
         """What to say where the process of a campaign has ended."""
         return Outcome(self.ledger, examples, wrong=last.said(message))
 
-    def found(self, outcome: Outcome) -> bool:
-        """Whether a spec is wrong."""
-        return outcome.wrong is not None
+    def message(self, outcome: Outcome) -> str:
+        """What is wrong with a spec, if one is."""
+        return "" if outcome.wrong is None else outcome.wrong.message
 
     def _count(self, texts: int, seconds: float) -> None:
         stage = self.ledger.stage(self.stage)
