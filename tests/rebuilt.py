@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+QUICK = Path(__file__).with_name("quick_compiler")
 
 
 def rerun(tests: list[str], folder: Path, compiler: str, **environment: str) -> None:
-    """Run tests with a compiler, which has its own options in `$@`, and environment variables of their own."""
+    """Run tests with a compiler, which has its own options in `$@`, and environment variables of their own.
+
+    `quick` is the one that compiles headers once.
+    """
     script = folder / "compiler"
-    script.write_text(f"#!/bin/sh\nexec {compiler}\n")
+    script.write_text(f"#!/bin/sh\nquick={QUICK}\nexec {compiler}\n")
     script.chmod(0o700)
     own = {"ATTNGEN_PROFILE": "rebuilt", "ATTNGEN_CACHE": str(folder), "CXX": str(script)}
     done = subprocess.run(

@@ -31,21 +31,24 @@ def test_parts_that_were_rounded_may_be_infinite_with_both_signs() -> None:
     assert found[1].isnan()
 
 
-def judged(found: float, exact: float, scale: float, rounding: float = 0.0) -> None:
+def judged(found: float, exact: float, scale: float, rounding: float = 0.0, added: bool = False) -> None:
     """One gradient in float16, whose yardstick makes no error, and that is the sum of terms of that scale."""
     one = torch.tensor([exact], dtype=torch.float64)
     wanted = Wanted(("q",), (one,), (torch.zeros_like(one),), (torch.full_like(one, scale),), torch.float16)
-    assert_gradients(wanted, (torch.tensor([found]).double(),), (torch.full_like(one, rounding),))
+    assert_gradients(wanted, (torch.tensor([found]).double(),), (torch.full_like(one, rounding),), added=added)
 
 
 def test_what_cancels_may_leave_more_than_a_dtype_holds() -> None:
     judged(inf, 0.0, 1e12)
+    judged(nan, 0.0, 1e12, added=True)
 
 
 @pytest.mark.parametrize("found", [inf, -inf, nan, 101.0])
 def test_what_does_not_is_wrong(found: float) -> None:
     with pytest.raises(Disagreement, match="is off by up to"):
         judged(found, 100.0, 100.0)
+    with pytest.raises(Disagreement, match="is off by up to"):
+        judged(found, 100.0, 100.0, added=True)
 
 
 def test_parts_are_rounded_before_they_are_added() -> None:

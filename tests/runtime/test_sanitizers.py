@@ -31,7 +31,7 @@ def test_sanitizers(tmp_path: Path) -> None:
     rerun(
         every_spec if DEEP else [*values_of(*TEMPLATES), *FEW, *specs_of(*ROWS)],
         tmp_path,
-        f'c++ "$@" {FLAGS}',
+        f'"$quick" "$@" {FLAGS}',
         LD_PRELOAD=f"{library('libasan.so')} {library('libubsan.so')}",
         ASAN_OPTIONS="detect_leaks=0",  # Python's own
     )
