@@ -15,11 +15,12 @@ import attngen
 from attngen.errors import SpecError
 from attngen.fuzz import attempt
 from attngen.fuzz import call as fuzz_call
+from attngen.fuzz import campaign as fuzz_campaign
 from attngen.fuzz.apart import judge_apart
 from attngen.fuzz.campaign import LIMITS, Campaign, Report
 from attngen.fuzz.guarded import run_guarded
 from attngen.fuzz.making import laid_out
-from attngen.fuzz.recipes import STRIDES
+from attngen.fuzz.recipes import DTYPES, STRIDES
 from attngen.fuzz.reproducer import reproducer
 from attngen.fuzz.tensors import packed, strided, tensor
 
@@ -36,6 +37,13 @@ def run(text: str, examples: int, backend: str = "cpp") -> Report:
     return campaign(text, backend=backend).run(examples)
 
 
+@pytest.fixture
+def one_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has kernels of its own, and compiling these takes most of the time."""
+    monkeypatch.setattr(fuzz_campaign, "DTYPES", DTYPES[:1])
+
+
+@pytest.mark.usefixtures("one_dtype")
 def test_a_right_spec_passes_and_what_was_reached_is_counted() -> None:
     report = run(WINDOW, 60)
     assert (report.failure, report.examples) == (None, 60)
@@ -50,8 +58,9 @@ def test_a_right_spec_passes_and_what_was_reached_is_counted() -> None:
     assert reached | {"law: unseen", "law: scaled", "law: turned batch", "N != M"} <= report.seen.keys()
 
 
+@pytest.mark.usefixtures("one_dtype")
 def test_recurrences_are_judged_with_their_states() -> None:
-    report = run(DECAY, 40)
+    report = run(DECAY, 25)
     assert report.failure is None
     reached = {"at once", "in pieces", "on ranks", "states given", "gradients", "law: unseen", "law: shifted"}
     assert all(report.seen[each] for each in (*reached, "law: scaled", "gradients by some alone"))
@@ -69,8 +78,9 @@ def test_triton_is_judged_in_its_interpreter() -> None:
     assert report.seen["in other tiles"]
 
 
+@pytest.mark.usefixtures("one_dtype")
 def test_the_same_seed_makes_the_same_calls() -> None:
-    assert run(WINDOW, 15).seen == run(WINDOW, 15).seen
+    assert run(WINDOW, 8).seen == run(WINDOW, 8).seen
 
 
 def test_a_wrong_kernel_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +110,10 @@ def test_a_broken_law_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure.message.startswith("law broken: row")
 
 
+@pytest.mark.usefixtures("one_dtype")
 def test_what_a_spec_refuses_is_left_out_and_counted() -> None:
-    report = run("attention even { assert M mod 2 == 0  mask j <= i }", 20)
-    assert report.examples == 20
+    report = run("attention even { assert M mod 2 == 0  mask j <= i }", 8)
+    assert report.examples == 8
     assert any("M mod 2 == 0" in reason for reason in report.refused)
 
 
@@ -121,10 +132,11 @@ def test_a_refusal_that_the_spec_does_not_ask_for_is_found(monkeypatch: pytest.M
     assert failure.call.q.shape[2] == 9
 
 
+@pytest.mark.usefixtures("one_dtype")
 def test_axes_of_inputs_grow_with_what_is_read() -> None:
-    report = run("attention table(g: int = 3 in [1, 5]) { input on[qb, kb]: bool  mask on[j div g, j div g] }", 30)
-    assert (report.failure, report.examples) == (None, 30)
-    assert report.seen["rows that see something"] > 5
+    report = run("attention table(g: int = 3 in [1, 5]) { input on[qb, kb]: bool  mask on[j div g, j div g] }", 12)
+    assert (report.failure, report.examples) == (None, 12)
+    assert report.seen["rows that see something"] > 3
 
 
 def test_a_spec_that_nothing_fits_ends() -> None:

@@ -19,7 +19,7 @@ TABLE = ROOT / "benchmarks" / "resources.json"
 VARIANTS = {v.name: v for path in sorted((ROOT / "specs").glob("*.attn")) for v in load_all(path)}
 ROWS: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["kernels"]
 TARGETS = tuple(sorted({row["target"] for row in ROWS}))
-SAMPLE = (("causal", "cuda:90"), ("bigbird", "hip:gfx942"), ("retention_recurrent", "cuda:80"), ("causal", "cuda:100"))
+SAMPLE = (("causal", "cuda:90"), ("bigbird", "hip:gfx942"), ("retention_recurrent", "cuda:80"))
 FIRST = ("bfloat16", 64)
 PAIRS_OF_THEIR_OWN = ("adaptive_span", "alibi", "lightning", "lm_infinite", "retention", "t5_bias", "xpos")
 BY_WARPS = {("cuda:90", "t5_bias", "by_keys"), *(("cuda:100", name, "by_keys") for name in PAIRS_OF_THEIR_OWN)}
