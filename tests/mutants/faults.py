@@ -59,6 +59,7 @@ TRITON = "attngen/emit/triton/templates/forward.py"
 BY_KEYS = "attngen/emit/triton/templates/by_keys.py"
 BY_DIAGONALS = "attngen/emit/triton/templates/by_diagonals.py"
 PAIRS = "attngen/emit/triton/templates/differentiated_pairs.py"
+PREPARED = "tests/runtime/test_live_tiles.py -k depend_on_the_scale"
 WIDE = "tests/emit/test_wide.py"
 FAULTS = [
     Fault("off by one in a bound", "attngen/analysis/solve.py", '"<=": (None, al.ONE)', '"<=": (None, al.ZERO)', BOUNDS),
@@ -330,4 +331,7 @@ FAULTS = [
     Fault("lists: ints are computed in as few bits as they have", "attngen/emit/tensors.py", 'Kind.INT: ".long()"', 'Kind.INT: ""', "tests/runtime/test_int_inputs.py"),
     Fault("lists: numbers are compared through their difference", "attngen/analysis/tiletest.py", "rewrite(possible, _without_difference)", "possible", "tests/runtime/test_int_inputs.py"),
     Fault("calls: ranges are compared in few bits", "attngen/emit/support/checks.py", "if tensor.is_floating_point() else ends.long()", "if True else ends.long()", "tests/runtime/test_int_inputs.py"),
+    Fault("calls: what is prepared knows no values", "attngen/emit/templates/live_tiles.py", "v = k if v is None else v", "v = k", PREPARED),
+    Fault("calls: what is prepared has the usual scale", "attngen/emit/templates/live_tiles.py", "1 / math.sqrt(D) if scale is None else scale", "1 / math.sqrt(D)", PREPARED),
+    Fault("ranks: lengths that lists ask for are not known", "attngen/parallel/needs.py", ", *deciding(plan.walk)", "", f"{RING} -k how_long"),
 ]  # fmt: skip
