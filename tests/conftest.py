@@ -13,7 +13,7 @@ os.environ.setdefault("TRITON_INTERPRET", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", max_examples=20, derandomize=True, **COMMON)
+settings.register_profile("ci", max_examples=16, derandomize=True, **COMMON)
 settings.register_profile("dev", max_examples=25, **COMMON)
 # Whether a test fails, and not how small the example can be made.
 settings.register_profile("mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate))

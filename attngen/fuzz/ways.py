@@ -151,16 +151,20 @@ def attended(kernel: Kernel, call: Call, way: Way, by: tuple[Tensor, Tensor | No
     lse = None if parts[0][1] is None else torch.cat([part[1] for part in parts if part[1] is not None], 2).detach()
     if by is None:
         return Found(y, lse, None)
-    handed = []
-    for (start, stop), (y_part, lse_part) in zip(ends, parts, strict=True):
-        results, gradients = [y_part], [by[0][:, :, start:stop]]
-        if lse_part is not None and by[1] is not None:
-            results, gradients = [y_part, lse_part], [*gradients, by[1][:, :, start:stop]]
-        handed.append(torch.autograd.grad(results, leaves, gradients))
+    of_rows = [tuple(None if x is None else x[:, :, start:stop] for x in by) for start, stop in ends]
+    handed = [_handed_down(*each, leaves) for each in zip(parts, of_rows, strict=True)]
     if len(ends) == 1:
         return Found(y, lse, handed[0])
     of_leaves = [torch.stack(each) for each in zip(*handed, strict=True)]
     return Found(y, lse, tuple(each.double().sum(0) for each in of_leaves), tuple(map(_roundings, of_leaves)))
+
+
+def _handed_down(
+    results: tuple[Tensor, Tensor | None], by: tuple[Tensor | None, ...], leaves: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Gradients by leaves, from those by y and the log-sum-exp that are given."""
+    both = [(x, gradient) for x, gradient in zip(results, by, strict=True) if x is not None and gradient is not None]
+    return torch.autograd.grad([x for x, _ in both], leaves, [gradient for _, gradient in both])
 
 
 def _roundings(parts: Tensor) -> Tensor:
