@@ -13,6 +13,9 @@ from torch import Tensor
 import attngen
 from attngen.analysis.walk import Periodic, Range, visits
 from attngen.emit.support.launches import _far
+from attngen.fuzz.attempt import assert_right
+from attngen.fuzz.call import Call
+from attngen.fuzz.ways import Way
 from attngen.ir.load import load_all
 from attngen.ir.nodes import Pairwise
 from attngen.schedule.plan import plan
@@ -64,6 +67,17 @@ def test_full_tiles_of_queries_are_whole(name: str, data: st.DataObject) -> None
     ends = {"k0": key_tile * side, "k1": min(key_tile * side + side, M) - 1, "QUERY_TILE": tile, "KEY_TILE": side}
     for visited, full in visits(walk, {**sizes, **ends}, lambda _name, _place: 0):
         assert not full or (visited + 1) * tile <= N
+
+
+@pytest.mark.parametrize("scale", [3.0, 0.0, -3.0])
+def test_scores_of_full_tiles_fall_where_the_scale_is_negative(scale: float) -> None:
+    """Their maxima are taken before products are scaled; of the least ones, no float32 would hold the weights."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, tokens, 16, generator=generator) for tokens in (16, 64, 64))
+    kernel = attngen.build("attention full { score scale * dot(q, k) }", backend="triton")
+    call = Call(4 * q, 4 * k, v, scale=scale)
+    seen = assert_right(kernel, call, Way("in other tiles", tile=(16, 32)), backward=False)
+    assert seen["full tiles"]
 
 
 def test_far_places_are_told_from_near_ones() -> None:
