@@ -23,7 +23,7 @@ settings.register_profile("deep", max_examples=1000, **COMMON)
 PROFILE = os.environ.get("ATTNGEN_PROFILE", "ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)
 if PROFILE not in ("deep", "rebuilt"):
-    os.environ.setdefault("CXX", str(Path(__file__).with_name("quick_compiler")))
+    os.environ.setdefault("CXX", str(Path(__file__).parents[1] / "attngen" / "fuzz" / "quick_compiler"))
 
 
 def pytest_runtest_setup() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-QUICK = Path(__file__).with_name("quick_compiler")
+QUICK = ROOT / "attngen" / "fuzz" / "quick_compiler"
 
 
 def rerun(tests: list[str], folder: Path, compiler: str, **environment: str) -> None:

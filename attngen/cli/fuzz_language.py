@@ -34,11 +34,14 @@ def attack(
     from attngen.fuzz.language.corpus import held
     from attngen.fuzz.language.findings import Outcome
     from attngen.fuzz.language.ledger import Ledger, read, write
+    from attngen.fuzz.quick import compile_quickly
 
     if stage not in PARTS:
         fail(f"--stage {stage}: choose one of {', '.join(PARTS)}")
     if stage == "triton":
         os.environ["TRITON_INTERPRET"] = "1"
+    if stage == "cpp":
+        compile_quickly()
     if seed is not None and ledger is not None:
         fail("--seed: the ledger says which seed comes next")
     known = Ledger() if ledger is None else read(ledger)

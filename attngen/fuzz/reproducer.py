@@ -12,11 +12,18 @@ import torch
 from torch import Tensor
 
 from attngen.fuzz.campaign import Failure
+from attngen.fuzz.quick import QUICK
 from attngen.fuzz.tensors import tensor
 from attngen.fuzz.ways import Way
 from attngen.ir import nodes
 from attngen.version import __version__
 
+QUICKLY = """import os
+
+from attngen.fuzz.quick import QUICK
+
+os.environ.setdefault("CXX", str(QUICK))  # as it was found
+"""
 INTERPRETED = 'import os\n\nos.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported\n'
 PAGE = '''"""{name}: {message}
 
@@ -24,7 +31,7 @@ Found by `attngen fuzz`, seed {seed}, backend {backend}: attngen {version}, torc
 Run this file, or give it to pytest: it fails as long as the fault is there.
 """
 
-{interpreted}import torch
+{before}import torch
 
 import attngen
 from attngen.fuzz import Call, Way, assert_right, packed, strided
@@ -68,7 +75,7 @@ def reproducer(variant: nodes.Variant, failure: Failure, seed: int, backend: str
         torch=torch.__version__,
         machine=platform.machine(),
         spec=_quoted(variant.span.source.text.strip()),
-        interpreted=INTERPRETED if os.environ.get("TRITON_INTERPRET") == "1" and backend == "triton" else "",
+        before=_before(backend),
         parameters="".join(f", {name}={value!r}" for name, value in call.parameters.items()),
         call="\n".join(f"        {name}={text}," for name, text in given.items()),
         way=_way(failure.way),
@@ -88,6 +95,13 @@ def write(folder: Path, variant: nodes.Variant, failure: Failure, seed: int, bac
             number += 1
             continue
         return path
+
+
+def _before(backend: str) -> str:
+    """What has to be so before kernels are compiled."""
+    if backend == "triton" and os.environ.get("TRITON_INTERPRET") == "1":
+        return INTERPRETED
+    return QUICKLY if backend == "cpp" and os.environ.get("CXX") == str(QUICK) else ""
 
 
 def _tensors(given: Mapping[str, Tensor]) -> str:
