@@ -15,7 +15,7 @@ from attngen.fuzz.call import Call, interpreted
 from attngen.fuzz.oracle import Disagreement
 from attngen.fuzz.recipes import Recipe, ends
 from attngen.fuzz.refusals import is_due
-from attngen.fuzz.rough import InFloat32, left_open
+from attngen.fuzz.rough import InFloat32, is_beyond, left_open
 from attngen.ir import nodes
 from attngen.ir.evaluate import Number
 from attngen.ir.expr import Kind
@@ -99,6 +99,8 @@ def _numbers(variant: nodes.Variant, call: Call) -> list[Tensor]:
         raise
     found = interpreted(variant, call)
     if isinstance(found, Result):
+        if why := is_beyond(variant, call, found.live):
+            raise NotAcceptedError(why)
         if left_open(variant, call, found.live) > OPEN:
             raise NotAcceptedError(f"rows that are rounded to {call.q.dtype} leave its scores open")
         return [found.y]

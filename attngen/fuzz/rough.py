@@ -23,6 +23,8 @@ SAMPLES = 16
 The numbers of a row share the errors of its weights, so it is rows that count. Rows of one batch row that is given
 several times are alike.
 """
+COARSE = 1e-6
+"""Scores that a unit of float64 in a number moves by more than this part are no yardstick: angles of 10^10, say."""
 
 
 class InFloat32(TorchFunctionMode):
@@ -142,11 +144,30 @@ def decided_otherwise(variant: nodes.Variant, call: Call) -> Tensor:
 
 def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> float:
     """By how much scores change where rows are rounded, at most; of weights that are no powers, as part of them."""
-    scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
-    score = scope.evaluate(variant.pairwise.score)
-    exact = scope.dense(score.tensor, score.axes)
+    exact = _score(variant, call)
     moved = (parts(variant, call)[0] - exact).abs() / (1 if variant.pairwise.logit else 1 + exact.abs())
     return float(moved[live].nan_to_num(nan=0.0).max()) if live.any() else 0.0
+
+
+def is_beyond(variant: nodes.Variant, call: Call, live: Tensor) -> str:
+    """Why no float can tell what scores are, or nothing: float32 makes them infinite, or float64 is too coarse."""
+    with InFloat32():
+        rough = _score(variant, replace(call, q=call.q.float(), k=call.k.float()))
+    exact = _score(variant, call)
+    if bool((live & exact.isfinite() & ~rough.isfinite()).any()):
+        return "float32 makes its scores infinite"
+    unit = torch.finfo(torch.float64).eps
+    parameters = {name: x * (1 + unit) if isinstance(x, float) else x for name, x in call.parameters.items()}
+    inputs = {name: x.double() * (1 + unit) if x.is_floating_point() else x for name, x in call.inputs.items()}
+    moved = (_score(variant, replace(call, parameters=parameters, inputs=inputs)) - exact).abs()
+    return "float64 leaves its scores open" if bool((live & (moved > COARSE * (1 + exact.abs()))).any()) else ""
+
+
+def _score(variant: nodes.Variant, call: Call) -> Tensor:
+    """As it is written, in the precision of the surroundings."""
+    scope = Scope(variant, call.q, call.k, call.v, call.parameters, call.inputs, call.scale, call.offset)
+    score = scope.evaluate(variant.pairwise.score)
+    return scope.dense(score.tensor, score.axes)
 
 
 def weighted(

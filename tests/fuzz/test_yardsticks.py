@@ -8,8 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+import attngen
+from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import Wanted, assert_gradients
 from attngen.fuzz.oracle import Disagreement, held
+from attngen.fuzz.rough import is_beyond
 
 MUCH = 1e6  # more than float16 holds
 
@@ -54,3 +57,25 @@ def test_what_does_not_is_wrong(found: float) -> None:
 def test_parts_are_rounded_before_they_are_added() -> None:
     judged(101.0, 100.0, 100.0, rounding=1.0)
     judged(nan, 100.0, 100.0, rounding=inf)
+
+
+SPAN = (
+    "attention span_(ramp: int = 4) { input span[h]: float  score log(clamp((ramp + span[h] - (i - j)) / ramp, 0, 1)) }"
+)
+ROPE = "attention rope_ { input f[pair]: float  score dot(rotate(q, i * f[c mod (D div 2)]), k) }"
+
+
+def beyond(text: str, offset: int, ramp: int = 4, **inputs: Tensor) -> str:
+    rows = torch.ones(1, 1, 1, 4)
+    parameters = {"ramp": ramp} if "ramp" in text else {}
+    call = Call(rows, rows, rows, parameters, inputs, offset=offset)
+    return is_beyond(attngen.load(text), call, torch.ones(1, 1, 1, 1, dtype=torch.bool))
+
+
+def test_calls_that_no_float_can_judge_are_told() -> None:
+    """Float32 cancels what is left of a ramp; and a unit of float64 is much of an angle of 10^11."""
+    far, one = 2**31 - 3, torch.ones(1)
+    assert beyond(SPAN, far, 2**31, span=one) == "float32 makes its scores infinite"
+    assert beyond(SPAN, 2, span=one) == ""
+    assert beyond(ROPE, far, f=torch.tensor([1.0, 50.0])) == "float64 leaves its scores open"
+    assert beyond(ROPE, far, f=torch.tensor([1.0, 0.1])) == ""
