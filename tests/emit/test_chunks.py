@@ -21,7 +21,7 @@ EXAMPLES = settings.default.max_examples
 
 
 @pytest.mark.parametrize("spec", COMMON)
-@settings(max_examples=max(8, EXAMPLES // 4))
+@settings(max_examples=max(5, EXAMPLES // 4))
 @given(calls(), st.sampled_from([0, 7]))
 def test_kernels_agree_with_the_interpreter(spec: str, call: Given, position: int) -> None:
     agrees(spec, call, position)

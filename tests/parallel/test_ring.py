@@ -22,7 +22,7 @@ DEEP = settings.default.max_examples >= 1000
 SOME = ["causal", "s2attn", "sink", "documents", "bias", "choice", "counted", "dilated"]
 """Between them: sinks, inputs along positions, queries, keys and both, counts, lists of tiles, empty rows."""
 LIMITS = Limits(tokens=90, pairs=4000, channels=20, batch=2)
-FEW = settings(max_examples=max(4, settings.default.max_examples // 5))
+FEW = settings(max_examples=max(3, settings.default.max_examples // 5))
 LAYOUTS = st.sampled_from(["contiguous", "zigzag", "striped"])
 
 

@@ -30,7 +30,7 @@ def spec(weight: str) -> attngen.Variant:
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(calls())
 def test_kernels_agree_with_the_interpreter(weight: str, call: Given) -> None:
     """The interpreter goes over pairs, then from token to token; the kernel does the latter."""

@@ -16,7 +16,7 @@ import attngen
 from attngen.fuzz.recurrent_oracle import Given, agrees, gradients_agree
 from attngen.runtime.recurrent import RecurrentKernel, State
 
-FEW = settings(max_examples=max(3, settings().max_examples // 10))
+FEW = settings(max_examples=max(2, settings().max_examples // 10))
 CARRIED_ON = [name for name, variant in SPECS.items() if variant.order is None]
 
 

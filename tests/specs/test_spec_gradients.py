@@ -15,7 +15,7 @@ import attngen
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import assert_gradients, by_result, gradients, wanted
 
-FEW = settings(max_examples=max(3, settings().max_examples // 12))
+FEW = settings(max_examples=max(2, settings().max_examples // 12))
 LONGEST = {"cpp": 150, "triton": 40}
 """Keys of a call; Triton is interpreted here."""
 

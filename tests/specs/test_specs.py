@@ -26,7 +26,7 @@ from attngen.reference import attention
 FOLDER = Path(__file__).parents[2] / "specs"
 VARIANTS = [variant for path in sorted(FOLDER.glob("*.attn")) for variant in load_all(path)]
 SPECS = {variant.name: variant for variant in VARIANTS if isinstance(variant.body, Pairwise)}
-FEW = settings(max_examples=max(3, settings().max_examples // 10))
+FEW = settings(max_examples=max(2, settings().max_examples // 10))
 
 
 @st.composite
