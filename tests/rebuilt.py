@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from attngen.fuzz.quick import QUICK
+
 ROOT = Path(__file__).parent.parent
-QUICK = ROOT / "attngen" / "fuzz" / "quick_compiler"
 
 
 def rerun(tests: list[str], folder: Path, compiler: str, **environment: str) -> None:

@@ -130,7 +130,7 @@ def _stripe(tokens: int, devices: int) -> int:
 
 
 def _inputs(variant: Variant, path: Path | None, tokens: int) -> dict[str, Tensor]:
-    """What a file gives of the inputs that the mask reads."""
+    """What a file gives of the inputs that tiles depend on."""
     import torch
 
     from attngen.ir.nodes import AXIS_SIZES, Pairwise
@@ -151,7 +151,7 @@ def _inputs(variant: Variant, path: Path | None, tokens: int) -> dict[str, Tenso
     for name in mask_inputs(plan(variant)):
         axes = variant.input(name).axes
         if not isinstance(given.get(name), torch.Tensor):
-            fail(f"--inputs {path}: there is no tensor `{name}`, which the mask of {variant.name} reads")
+            fail(f"--inputs {path}: there is no tensor `{name}`, on which the tiles of {variant.name} depend")
         shape = tuple(given[name].shape)
         along = [AXIS_SIZES.get(axis) in ("N", "M") for axis in axes]
         if len(shape) != len(axes) or any(

@@ -100,11 +100,7 @@ def assert_gradients(
             raise Disagreement(f"{name} is {list(gradient.shape)} instead of {list(exact.shape)}")
         if exact.numel() == 0:
             continue
-        near, most = held(gradient.to(wanted.dtype), exact, added=added), torch.finfo(wanted.dtype).max
-        near = torch.where(near.isinf(), near.sign() * most, near)  # it may be no more
-        if added:  # it may be of infinite parts, and no more than that
-            near = torch.where(near.isnan(), torch.where(exact < 0, -most, most).double(), near)
-        distance = (near - exact).abs().nan_to_num(nan=torch.inf)
+        distance = _distance(gradient.to(wanted.dtype), exact, added)
         distance = torch.where(rounding.isinf(), 0.0, distance)  # a part was more than its dtype holds
         ulp = 2 * eps * binade(scale) + torch.where(rounding.isinf(), 0.0, rounding)
         allowed = factor * error.max() + ulp
@@ -115,6 +111,16 @@ def assert_gradients(
         off, rough, last = (each.square().mean().sqrt() for each in (distance, error, ulp))
         if not off <= factor * rough + last:
             raise Disagreement(f"{name} is off by {off:.3g} in the mean, where {factor * rough + last:.3g} is allowed")
+
+
+def _distance(found: Tensor, exact: Tensor, added: bool) -> Tensor:
+    """From what is right, at least: infinity may be no more than the first number that the dtype does not hold, and so
+    may NaN be where infinite parts were `added`."""
+    near, most = held(found, exact, added=added), torch.finfo(found.dtype).max
+    near = torch.where(near.isinf(), near.sign() * most, near)
+    if added:
+        near = torch.where(near.isnan(), torch.where(exact < 0, -most, most).double(), near)
+    return (near - exact).abs().nan_to_num(nan=torch.inf)
 
 
 def _exact(variant: nodes.Variant, call: Call, dy: Tensor, dlse: Tensor | None) -> tuple[tuple[Tensor, ...], Forward]:

@@ -23,6 +23,8 @@ SAMPLES = 16
 The numbers of a row share the errors of its weights, so it is rows that count. Rows of one batch row that is given
 several times are alike.
 """
+OPEN = 0.25
+"""Scores that rounding moves by more than this tell little of weights, and of how large an error may be."""
 COARSE = 1e-6
 """Scores that a unit of float64 in a number moves by more than this part are no yardstick: angles of 10^10, say."""
 
@@ -142,25 +144,23 @@ def decided_otherwise(variant: nodes.Variant, call: Call) -> Tensor:
     return (found.double() - score).abs() > 1e-3 * (1 + score.abs())
 
 
-def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> float:
-    """By how much scores change where rows are rounded, at most; of weights that are no powers, as part of them."""
+def left_open(variant: nodes.Variant, call: Call, live: Tensor) -> str:
+    """Why scores tell little of weights, or nothing: float32 makes them infinite, float64 is too coarse, or rows that
+    are rounded move them; of weights that are no powers, as parts of them."""
     exact = _score(variant, call)
-    moved = (parts(variant, call)[0] - exact).abs() / (1 if variant.pairwise.logit else 1 + exact.abs())
-    return float(moved[live].nan_to_num(nan=0.0).max()) if live.any() else 0.0
-
-
-def is_beyond(variant: nodes.Variant, call: Call, live: Tensor) -> str:
-    """Why no float can tell what scores are, or nothing: float32 makes them infinite, or float64 is too coarse."""
     with InFloat32():
         rough = _score(variant, replace(call, q=call.q.float(), k=call.k.float()))
-    exact = _score(variant, call)
     if bool((live & exact.isfinite() & ~rough.isfinite()).any()):
         return "float32 makes its scores infinite"
     unit = torch.finfo(torch.float64).eps
     parameters = {name: x * (1 + unit) if isinstance(x, float) else x for name, x in call.parameters.items()}
     inputs = {name: x.double() * (1 + unit) if x.is_floating_point() else x for name, x in call.inputs.items()}
     moved = (_score(variant, replace(call, parameters=parameters, inputs=inputs)) - exact).abs()
-    return "float64 leaves its scores open" if bool((live & (moved > COARSE * (1 + exact.abs()))).any()) else ""
+    if bool((live & (moved > COARSE * (1 + exact.abs()))).any()):
+        return "float64 leaves its scores open"
+    moved = (parts(variant, call)[0] - exact).abs() / (1 if variant.pairwise.logit else 1 + exact.abs())
+    is_open = live.any() and moved[live].nan_to_num(nan=0.0).max() > OPEN
+    return f"rows that are rounded to {call.q.dtype} leave its scores open" if is_open else ""
 
 
 def _score(variant: nodes.Variant, call: Call) -> Tensor:

@@ -18,9 +18,9 @@ from torch import Tensor
 from attngen.analysis.bounds import Bounds, query_bounds
 from attngen.analysis.lists import List
 from attngen.ir.evaluate import Number, Reader, evaluate, named
-from attngen.ir.expr import Expr, Read, Size, distinct, variables
+from attngen.ir.expr import Expr, distinct, variables
 from attngen.parallel.layouts import Run
-from attngen.runtime.tiles import deciding, live_tiles, own_sizes, reader
+from attngen.runtime.tiles import deciding, inputs_in, live_tiles, own_sizes, reader
 from attngen.schedule.plan import Plan
 
 TILES = (16, 256)
@@ -83,10 +83,8 @@ class _Everything:
 def mask_inputs(plan: Plan) -> tuple[str, ...]:
     """The inputs that decide which pairs are live, by their elements or by the length of an axis, by name; and those
     whose lengths lists of tiles ask for, which hold the tiles that read outside of them."""
-    parts = {*distinct(plan.variant.pairwise.mask), *deciding(plan.walk)}
-    read = {part.input for part in parts if isinstance(part, Read)}
-    asked = {part.axis for part in parts if isinstance(part, Size)}
-    return tuple(given.name for given in plan.variant.inputs if given.name in read or asked & {*given.axes})
+    used = {*distinct(plan.variant.pairwise.mask), *deciding(plan.walk)}
+    return tuple(given.name for given in inputs_in(plan.variant, used))
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from attngen.emit.live import walk_arguments
 from attngen.errors import CallError
 from attngen.ir.evaluate import Number, Reader, evaluate
 from attngen.ir.expr import Expr, Parameter, Read, Size, distinct, size
-from attngen.ir.nodes import AXIS_SIZES, Variant
+from attngen.ir.nodes import AXIS_SIZES, Input, Variant
 from attngen.runtime.module import ALONE, import_files
 from attngen.schedule.host import HostValue
 from attngen.schedule.plan import Plan
@@ -126,12 +126,18 @@ def deciding(walk: Range | Periodic | List) -> set[Expr]:
     return set[Expr]().union(*map(distinct, decides))
 
 
-def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor], known: Set[str]) -> None:
+def inputs_in(variant: Variant, used: Set[Expr]) -> tuple[Input, ...]:
+    """The inputs of which these expressions read elements, or ask for the length of an axis."""
     read = {part.input for part in used if isinstance(part, Read)}
     axes = {part.axis for part in used if isinstance(part, Size)}
-    for given in variant.inputs:
-        if (given.name in read or axes & set(given.axes)) and given.name not in inputs:
+    return tuple(given for given in variant.inputs if given.name in read or axes & {*given.axes})
+
+
+def _check_given(variant: Variant, used: Set[Expr], inputs: Mapping[str, Tensor], known: Set[str]) -> None:
+    for given in inputs_in(variant, used):
+        if given.name not in inputs:
             raise CallError(f"{variant.name}: the tiles depend on the input `{given.name}`; give it ({given.span})")
+    axes = {part.axis for part in used if isinstance(part, Size)}
     scaled = {part.name for part in used if isinstance(part, Parameter)} & {"scale"}
     unknown = sorted((axes & {"D", "E"} | scaled) - known)
     if unknown:

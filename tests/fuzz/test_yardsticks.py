@@ -12,7 +12,7 @@ import attngen
 from attngen.fuzz.call import Call
 from attngen.fuzz.gradient_oracle import Wanted, assert_gradients
 from attngen.fuzz.oracle import Disagreement, held
-from attngen.fuzz.rough import is_beyond
+from attngen.fuzz.rough import left_open
 
 MUCH = 1e6  # more than float16 holds
 
@@ -69,7 +69,7 @@ def beyond(text: str, offset: int, ramp: int = 4, **inputs: Tensor) -> str:
     rows = torch.ones(1, 1, 1, 4)
     parameters = {"ramp": ramp} if "ramp" in text else {}
     call = Call(rows, rows, rows, parameters, inputs, offset=offset)
-    return is_beyond(attngen.load(text), call, torch.ones(1, 1, 1, 1, dtype=torch.bool))
+    return left_open(attngen.load(text), call, torch.ones(1, 1, 1, 1, dtype=torch.bool))
 
 
 def test_calls_that_no_float_can_judge_are_told() -> None:
